@@ -1,0 +1,132 @@
+//! Classic BPF for seccomp(2): the instructions, and a generator that turns a
+//! list of rules into the shortest shallow program it can.
+//!
+//! The kernel runs a new filter once for every system call number, to fill its
+//! always-allow bitmap (`seccomp_cache_prepare` in kernel/seccomp.c, Linux
+//! 5.11), so the *depth* of the program costs at start-up and its length costs
+//! when it is compiled. Neighbouring numbers of one verdict are therefore
+//! merged into intervals, and a binary search leads to a short run of them.
+
+/// `struct sock_filter` of include/uapi/linux/filter.h.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Instruction {
+    /// Operation code: class, size, mode or operation, source.
+    pub code: u16,
+    /// Instructions to skip when the comparison is true.
+    pub jt: u8,
+    /// Instructions to skip when the comparison is false.
+    pub jf: u8,
+    /// The operand.
+    pub k: u32,
+}
+
+/// The longest program that the kernel takes (`BPF_MAXINSNS`,
+/// include/uapi/linux/bpf_common.h).
+pub const MAX_INSTRUCTIONS: usize = 4096;
+
+/// Operation codes that the generator uses; all are on the list that
+/// `seccomp_check_filter` (kernel/seccomp.c) lets pass.
+pub mod op {
+    /// `BPF_LD | BPF_W | BPF_ABS`: load a 32-bit word of `struct seccomp_data`.
+    pub const LOAD: u16 = 0x20;
+    /// `BPF_ALU | BPF_AND | BPF_K`.
+    pub const AND: u16 = 0x54;
+    /// `BPF_JMP | BPF_JA`: jump by `k`.
+    pub const JUMP: u16 = 0x05;
+    /// `BPF_JMP | BPF_JEQ | BPF_K`.
+    pub const JUMP_EQ: u16 = 0x15;
+    /// `BPF_JMP | BPF_JGT | BPF_K` (unsigned).
+    pub const JUMP_GT: u16 = 0x25;
+    /// `BPF_JMP | BPF_JGE | BPF_K` (unsigned).
+    pub const JUMP_GE: u16 = 0x35;
+    /// `BPF_RET | BPF_K`.
+    pub const RETURN: u16 = 0x06;
+}
+
+/// Offsets in `struct seccomp_data` (include/uapi/linux/seccomp.h):
+///
+/// ```c
+/// struct seccomp_data {
+///     int nr;
+///     __u32 arch;
+///     __u64 instruction_pointer;
+///     __u64 args[6];
+/// };
+/// ```
+pub mod data {
+    /// The system call number.
+    pub const NUMBER: u32 = 0;
+    /// The audit architecture (`AUDIT_ARCH_*`).
+    pub const ARCH: u32 = 4;
+    /// The first argument; each is eight bytes, in the machine's byte order.
+    pub const ARGS: u32 = 16;
+}
+
+/// Return values (include/uapi/linux/seccomp.h); the low 16 bits are data.
+pub mod ret {
+    /// `SECCOMP_RET_KILL_PROCESS`.
+    pub const KILL_PROCESS: u32 = 0x8000_0000;
+    /// `SECCOMP_RET_KILL_THREAD`.
+    pub const KILL_THREAD: u32 = 0x0000_0000;
+    /// `SECCOMP_RET_TRAP`: SIGSYS.
+    pub const TRAP: u32 = 0x0003_0000;
+    /// `SECCOMP_RET_ERRNO`: the data is the errno.
+    pub const ERRNO: u32 = 0x0005_0000;
+    /// `SECCOMP_RET_USER_NOTIF`.
+    pub const USER_NOTIF: u32 = 0x7fc0_0000;
+    /// `SECCOMP_RET_TRACE`: the data is handed to the tracer.
+    pub const TRACE: u32 = 0x7ff0_0000;
+    /// `SECCOMP_RET_LOG`: allow, and log.
+    pub const LOG: u32 = 0x7ffc_0000;
+    /// `SECCOMP_RET_ALLOW`.
+    pub const ALLOW: u32 = 0x7fff_0000;
+    /// `SECCOMP_RET_ACTION_FULL`: the bits of the action.
+    pub const ACTION_MASK: u32 = 0xffff_0000;
+    /// `SECCOMP_RET_DATA`: the bits of the data.
+    pub const DATA_MASK: u32 = 0x0000_ffff;
+}
+
+/// `(argument & mask) == value`. A mask without high half compares only the
+/// low 32 bits, which is all that the kernel looks at for an `int` argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Condition {
+    /// Which argument, 0 to 5.
+    pub arg: u8,
+    /// The bits that count.
+    pub mask: u64,
+    /// What they must be.
+    pub value: u64,
+}
+
+/// A system call number that gets the filter's `matched` verdict when all
+/// conditions hold (an empty list always holds). Rules for the same number are
+/// alternatives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rule<'a> {
+    /// The system call number.
+    pub number: u32,
+    /// Conditions that must all hold.
+    pub when: &'a [Condition],
+}
+
+/// What to compile. Verdicts are seccomp return values (see [`ret`]).
+#[derive(Clone, Copy, Debug)]
+pub struct Filter<'a> {
+    /// The only audit architecture whose calls the rules are about.
+    pub arch: u32,
+    /// The machine's byte order, which decides where an argument's halves are.
+    pub big_endian: bool,
+    /// On x86_64, numbers from here on belong to the x32 ABI and are foreign
+    /// (`__X32_SYSCALL_BIT`, 0x40000000); -1, which a tracer sets to skip a
+    /// call, is not.
+    pub foreign_from: Option<u32>,
+    /// Verdict for calls of another architecture or ABI.
+    pub foreign: u32,
+    /// Verdict for calls that match a rule.
+    pub matched: u32,
+    /// Verdict for all others.
+    pub unmatched: u32,
+    /// The rules, sorted by number.
+    pub rules: &'a [Rule<'a>],
+}

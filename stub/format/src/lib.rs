@@ -1,0 +1,25 @@
+//! What the patcher writes and the runtime reads: one definition for both.
+//!
+//! # Terminology
+//!
+//! * **note**: an ELF note of owner `sandbox`; the layout is in [`note`] and,
+//!   for readers in other languages, in `docs/note-format.md`.
+//! * **rule**: a system call number, and conditions on its arguments that must
+//!   all hold; several rules for one number are alternatives.
+//! * **filter**: a classic BPF program for seccomp(2), made by [`bpf`].
+//! * **portable name**: what a C library may call in place of the call that
+//!   the policy names; the table is in [`portable`].
+//!
+//! The crate is `no_std`, allocates nothing and keeps its tables free of
+//! pointers, so that the runtime that links it needs no relocations.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod bpf;
+pub mod note;
+pub mod portable;
+pub mod syscall;
