@@ -1,0 +1,456 @@
+//! The notes of owner `sandbox`: layout, building blocks for the writer, and
+//! the one check that both the runtime and the patcher's readers apply.
+//!
+//! The container is the ELF note of the gABI (chapter 5, "Note Section"):
+//! three 4-byte words `namesz`, `descsz`, `type`, then name and descriptor,
+//! each padded to four bytes. `docs/note-format.md` describes the format for
+//! someone who writes a reader in another language.
+
+use core::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// The name of the section that holds the notes.
+pub const SECTION: &str = ".note.sandbox";
+
+/// The owner, with the terminating NUL that `namesz` counts.
+pub const OWNER: &[u8; 8] = b"sandbox\0";
+
+/// Version of the descriptors' layouts. A reader refuses any other.
+pub const VERSION: u32 = 1;
+
+/// Note types.
+pub mod kind {
+    /// The policy: canonical JSON, for people and tools.
+    pub const POLICY: u32 = 1;
+    /// The compiled filter, for the runtime.
+    pub const FILTER: u32 = 2;
+    /// What `remove` needs to restore the file; the runtime passes over it.
+    pub const UNDO: u32 = 3;
+    /// In `libsandbox.so` itself: which runtime this is.
+    pub const RUNTIME: u32 = 4;
+}
+
+/// A dynamic entry of this tag tells the runtime that the program was patched,
+/// so that it can refuse one whose notes were taken away. The value is
+/// [`VERSION`]. The tag lies in the range that the gABI leaves to operating
+/// systems (`DT_LOOS` to `DT_HIOS`), outside the parts that glibc and Solaris
+/// use; loaders pass over it.
+pub const DYNAMIC_TAG: u32 = 0x6000_5342;
+
+/// The largest policy descriptor that a reader accepts, in bytes.
+pub const MAX_POLICY: usize = 256 * 1024;
+
+/// Bytes of a FILTER descriptor before its instructions.
+pub const FILTER_HEADER: usize = 64;
+
+/// Bytes of one instruction (`struct sock_filter`).
+pub const INSTRUCTION_SIZE: usize = 8;
+
+/// Flags of a FILTER note. A reader refuses flags that it does not know, since
+/// each may ask for a protection.
+pub mod flags {
+    /// Filter all threads of the process (`SECCOMP_FILTER_FLAG_TSYNC`).
+    pub const TSYNC: u32 = 1;
+    /// Log every action but allow (`SECCOMP_FILTER_FLAG_LOG`).
+    pub const LOG: u32 = 2;
+    /// All flags of this version.
+    pub const KNOWN: u32 = TSYNC | LOG;
+}
+
+/// Byte order of the notes: that of the file they are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first.
+    Big,
+}
+
+impl ByteOrder {
+    /// The byte order of the machine that this code was compiled for.
+    pub const NATIVE: Self = if cfg!(target_endian = "big") {
+        Self::Big
+    } else {
+        Self::Little
+    };
+
+    /// Four bytes as a number.
+    #[must_use]
+    pub fn u32(self, bytes: [u8; 4]) -> u32 {
+        match self {
+            Self::Little => u32::from_le_bytes(bytes),
+            Self::Big => u32::from_be_bytes(bytes),
+        }
+    }
+
+    /// Eight bytes as a number.
+    #[must_use]
+    pub fn u64(self, bytes: [u8; 8]) -> u64 {
+        match self {
+            Self::Little => u64::from_le_bytes(bytes),
+            Self::Big => u64::from_be_bytes(bytes),
+        }
+    }
+
+    /// A number as four bytes.
+    #[must_use]
+    pub fn bytes32(self, value: u32) -> [u8; 4] {
+        match self {
+            Self::Little => value.to_le_bytes(),
+            Self::Big => value.to_be_bytes(),
+        }
+    }
+
+    /// A number as eight bytes.
+    #[must_use]
+    pub fn bytes64(self, value: u64) -> [u8; 8] {
+        match self {
+            Self::Little => value.to_le_bytes(),
+            Self::Big => value.to_be_bytes(),
+        }
+    }
+
+    /// The 4-byte word at `at`, or nothing where the bytes end before it does.
+    #[must_use]
+    pub fn read32(self, bytes: &[u8], at: usize) -> Option<u32> {
+        let word = bytes.get(at..at.checked_add(4)?)?;
+        Some(self.u32(word.try_into().ok()?))
+    }
+
+    /// The 8-byte word at `at`, or nothing where the bytes end before it does.
+    #[must_use]
+    pub fn read64(self, bytes: &[u8], at: usize) -> Option<u64> {
+        let word = bytes.get(at..at.checked_add(8)?)?;
+        Some(self.u64(word.try_into().ok()?))
+    }
+}
+
+/// One note of any owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note<'a> {
+    /// The owner's name with its terminating NUL.
+    pub owner: &'a [u8],
+    /// The type; its meaning is the owner's.
+    pub kind: u32,
+    /// The descriptor, without padding.
+    pub descriptor: &'a [u8],
+}
+
+/// The notes of one segment or section, in order.
+///
+/// Ends after the first record that does not fit the bytes, which comes out as
+/// an error.
+#[derive(Clone, Debug)]
+pub struct Notes<'a> {
+    rest: &'a [u8],
+    order: ByteOrder,
+    align: usize,
+}
+
+impl<'a> Notes<'a> {
+    /// The notes in `bytes`. `align` is `p_align` or `sh_addralign`: records
+    /// of an 8-aligned segment are padded to eight bytes (x86-64 psABI,
+    /// `NT_GNU_PROPERTY_TYPE_0`), all others to four whatever the header says.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], order: ByteOrder, align: u64) -> Self {
+        let align = if align == 8 { 8 } else { 4 };
+        Self {
+            rest: bytes,
+            order,
+            align,
+        }
+    }
+
+    fn record(&self) -> Option<(Note<'a>, &'a [u8])> {
+        const HEADER: usize = 12;
+        let word = |at| self.order.read32(self.rest, at);
+        let (name_size, descriptor_size) = (word(0)? as usize, word(4)? as usize);
+        let name_end = HEADER.checked_add(name_size)?;
+        let start = name_end.checked_next_multiple_of(self.align)?;
+        let end = start.checked_add(descriptor_size)?;
+        let note = Note {
+            owner: self.rest.get(HEADER..name_end)?,
+            kind: word(8)?,
+            descriptor: self.rest.get(start..end)?,
+        };
+        // The last record's padding may be missing.
+        let next = end.checked_next_multiple_of(self.align)?;
+        Some((note, self.rest.get(next..).unwrap_or_default()))
+    }
+}
+
+impl<'a> Iterator for Notes<'a> {
+    type Item = Result<Note<'a>, Problem>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let Some((note, rest)) = self.record() else {
+            self.rest = &[];
+            return Some(Err(Problem::Truncated));
+        };
+        self.rest = rest;
+        Some(Ok(note))
+    }
+}
+
+/// Size in bytes of a note of owner `sandbox`, padding included.
+#[must_use]
+pub const fn size(descriptor: usize) -> usize {
+    12 + OWNER.len() + descriptor.next_multiple_of(4)
+}
+
+/// The record that stands before a descriptor of `length` bytes: the three
+/// words and the owner.
+#[must_use]
+pub fn header(order: ByteOrder, kind: u32, length: u32) -> [u8; 20] {
+    let mut record = [0; 20];
+    record[0..4].copy_from_slice(&order.bytes32(8));
+    record[4..8].copy_from_slice(&order.bytes32(length));
+    record[8..12].copy_from_slice(&order.bytes32(kind));
+    record[12..20].copy_from_slice(OWNER);
+    record
+}
+
+/// SHA-256 of a POLICY descriptor, as the FILTER note records it.
+#[must_use]
+pub fn policy_hash(policy: &[u8]) -> [u8; 32] {
+    Sha256::digest(policy).into()
+}
+
+/// The fixed part of a FILTER descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterHeader {
+    /// See [`flags`].
+    pub flags: u32,
+    /// The audit architecture (`AUDIT_ARCH_*`) that the filter is for.
+    pub arch: u32,
+    /// How many instructions follow.
+    pub count: u32,
+    /// [`policy_hash`] of the POLICY note beside it.
+    pub policy_hash: [u8; 32],
+    /// Link-time address of the page-aligned range that the runtime makes
+    /// read-only; meaningless where `protect_size` is 0.
+    pub protect_address: u64,
+    /// Size of that range in bytes; 0: there is none.
+    pub protect_size: u64,
+}
+
+impl FilterHeader {
+    /// The header as it stands in the note:
+    ///
+    /// | offset | size | what |
+    /// | --- | --- | --- |
+    /// | 0 | 4 | [`VERSION`] |
+    /// | 4 | 4 | flags |
+    /// | 8 | 4 | audit architecture |
+    /// | 12 | 4 | number of instructions |
+    /// | 16 | 32 | SHA-256 of the POLICY descriptor |
+    /// | 48 | 8 | address of the range to make read-only |
+    /// | 56 | 8 | its size |
+    #[must_use]
+    pub fn to_bytes(&self, order: ByteOrder) -> [u8; FILTER_HEADER] {
+        let mut bytes = [0; FILTER_HEADER];
+        bytes[0..4].copy_from_slice(&order.bytes32(VERSION));
+        bytes[4..8].copy_from_slice(&order.bytes32(self.flags));
+        bytes[8..12].copy_from_slice(&order.bytes32(self.arch));
+        bytes[12..16].copy_from_slice(&order.bytes32(self.count));
+        bytes[16..48].copy_from_slice(&self.policy_hash);
+        bytes[48..56].copy_from_slice(&order.bytes64(self.protect_address));
+        bytes[56..64].copy_from_slice(&order.bytes64(self.protect_size));
+        bytes
+    }
+}
+
+/// A checked FILTER descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterNote<'a> {
+    /// The fixed part.
+    pub header: FilterHeader,
+    /// The instructions, each [`INSTRUCTION_SIZE`] bytes in the file's byte
+    /// order; in memory they stand 4-aligned.
+    pub instructions: &'a [u8],
+}
+
+impl<'a> FilterNote<'a> {
+    fn parse(descriptor: &'a [u8], order: ByteOrder) -> Result<Self, Problem> {
+        let word32 = |at| order.read32(descriptor, at).ok_or(Problem::Truncated);
+        let word64 = |at| order.read64(descriptor, at).ok_or(Problem::Truncated);
+        if word32(0)? != VERSION {
+            return Err(Problem::UnknownVersion);
+        }
+        let header = FilterHeader {
+            flags: word32(4)?,
+            arch: word32(8)?,
+            count: word32(12)?,
+            policy_hash: descriptor
+                .get(16..48)
+                .and_then(|hash| hash.try_into().ok())
+                .ok_or(Problem::Truncated)?,
+            protect_address: word64(48)?,
+            protect_size: word64(56)?,
+        };
+        let instructions = descriptor.get(FILTER_HEADER..).ok_or(Problem::Truncated)?;
+        if header.flags & !flags::KNOWN != 0 {
+            return Err(Problem::UnknownFlags);
+        }
+        let count = header.count as usize;
+        if count == 0 || count > crate::bpf::MAX_INSTRUCTIONS {
+            return Err(Problem::InstructionCount);
+        }
+        if instructions.len() != count * INSTRUCTION_SIZE {
+            return Err(Problem::Truncated);
+        }
+        Ok(Self {
+            header,
+            instructions,
+        })
+    }
+}
+
+/// The notes of a patched program, checked: see [`Collector::finish`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Embedded<'a> {
+    /// The POLICY descriptor: canonical JSON.
+    pub policy: &'a [u8],
+    /// The FILTER descriptor.
+    pub filter: FilterNote<'a>,
+    /// The UNDO descriptor, if there is one.
+    pub undo: Option<&'a [u8]>,
+}
+
+/// Why the notes of a program can't be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A record or descriptor ends before its sizes say.
+    Truncated,
+    /// The policy is larger than [`MAX_POLICY`].
+    PolicyTooLarge,
+    /// No instruction, or more than the kernel takes.
+    InstructionCount,
+    /// Two notes of one type.
+    Duplicate,
+    /// A note of owner `sandbox` that this version does not know.
+    UnknownKind,
+    /// A layout that this version does not know.
+    UnknownVersion,
+    /// A flag that this version does not know.
+    UnknownFlags,
+    /// The filter belongs to another policy.
+    HashMismatch,
+    /// A policy without filter, or a filter without policy.
+    Unpaired,
+}
+
+impl Problem {
+    /// What is wrong, as the end of "the sandbox note …".
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::Truncated => "is truncated",
+            Self::PolicyTooLarge => "holds an oversized policy",
+            Self::InstructionCount => "holds a filter of impossible length",
+            Self::Duplicate => "is there twice",
+            Self::UnknownKind => "is of an unknown type",
+            Self::UnknownVersion => "is of an unknown version",
+            Self::UnknownFlags => "has unknown flags",
+            Self::HashMismatch => "holds a filter that belongs to another policy",
+            Self::Unpaired => "lacks its policy or its filter",
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the sandbox note {}", self.message())
+    }
+}
+
+impl core::error::Error for Problem {}
+
+/// Gathers the notes of a program, one PT_NOTE segment after the other.
+#[derive(Clone, Debug)]
+pub struct Collector<'a> {
+    order: ByteOrder,
+    policy: Option<&'a [u8]>,
+    filter: Option<&'a [u8]>,
+    undo: Option<&'a [u8]>,
+    malformed: bool,
+}
+
+impl<'a> Collector<'a> {
+    /// An empty collector for notes in the given byte order.
+    #[must_use]
+    pub const fn new(order: ByteOrder) -> Self {
+        Self {
+            order,
+            policy: None,
+            filter: None,
+            undo: None,
+            malformed: false,
+        }
+    }
+
+    /// Reads the notes of one segment; those of other owners are passed over.
+    ///
+    /// # Errors
+    ///
+    /// A note of owner `sandbox` that is there twice, or of unknown type.
+    pub fn segment(&mut self, bytes: &'a [u8], align: u64) -> Result<(), Problem> {
+        for note in Notes::new(bytes, self.order, align) {
+            // Whether a malformed record matters is known at the end: a
+            // program without policy may have odd notes of its own.
+            let Ok(note) = note else {
+                self.malformed = true;
+                return Ok(());
+            };
+            if note.owner != OWNER {
+                continue;
+            }
+            let place = match note.kind {
+                kind::POLICY => &mut self.policy,
+                kind::FILTER => &mut self.filter,
+                kind::UNDO => &mut self.undo,
+                _ => return Err(Problem::UnknownKind),
+            };
+            if place.replace(note.descriptor).is_some() {
+                return Err(Problem::Duplicate);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was found: nothing, or a policy and the filter that belongs to it.
+    ///
+    /// # Errors
+    ///
+    /// Anything that leaves a doubt: the notes are to be taken whole or not.
+    pub fn finish(self) -> Result<Option<Embedded<'a>>, Problem> {
+        let (policy, filter) = match (self.policy, self.filter) {
+            (None, None) if self.undo.is_none() => return Ok(None),
+            (Some(policy), Some(filter)) => (policy, filter),
+            _ if self.malformed => return Err(Problem::Truncated),
+            _ => return Err(Problem::Unpaired),
+        };
+        if self.malformed {
+            return Err(Problem::Truncated);
+        }
+        if policy.len() > MAX_POLICY {
+            return Err(Problem::PolicyTooLarge);
+        }
+        let filter = FilterNote::parse(filter, self.order)?;
+        if filter.header.policy_hash != policy_hash(policy) {
+            return Err(Problem::HashMismatch);
+        }
+        Ok(Some(Embedded {
+            policy,
+            filter,
+            undo: self.undo,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

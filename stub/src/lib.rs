@@ -1,0 +1,2 @@
+//! libsandbox.so
+#![no_std]
