@@ -1,0 +1,77 @@
+# Entry points for people, packagers and CI; cargo does the work.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+CARGO ?= cargo
+INSTALL ?= install
+
+# Where cargo leaves the results.
+CARGO_TARGET_DIR ?= target
+RELEASE = $(CARGO_TARGET_DIR)/release
+PROGRAM = $(RELEASE)/sandbox-patch
+LIBRARY = $(RELEASE)/libsandbox.so
+
+BIN_DIR = $(DESTDIR)$(PREFIX)/bin
+LIB_DIR = $(DESTDIR)$(PREFIX)/lib/sandbox-patch
+MAN_DIR = $(DESTDIR)$(PREFIX)/share/man/man1
+BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_DIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+
+.PHONY: help setup build demo test bench install uninstall clean
+
+help:
+	@echo 'make demo       patch a program, watch it run, be stopped, and be restored'
+	@echo 'make test       all checks, as CI runs them'
+	@echo 'make build      the programs and the runtime, in $(RELEASE)'
+	@echo 'make install    to PREFIX=$(PREFIX), below DESTDIR if given'
+	@echo 'make uninstall  what install put there'
+	@echo 'make bench      start-up cost of a patched program'
+	@echo 'make setup      the Debian packages that are missing (packages.txt)'
+	@echo 'make clean      removes $(CARGO_TARGET_DIR)'
+
+setup:
+	@.ci/setup
+
+build: setup
+	$(CARGO) build --release
+
+demo: build
+	@docs/demo.sh '$(RELEASE)'
+
+test: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) build --release
+	$(CARGO) test --workspace
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
+
+bench: setup
+	$(CARGO) bench --bench startup
+
+# Builds only what is missing: `sudo make install` after `make build` needs no
+# cargo, which root often does not have.
+$(PROGRAM) $(LIBRARY):
+	$(CARGO) build --release
+
+install: $(PROGRAM) $(LIBRARY)
+	$(INSTALL) -d '$(BIN_DIR)' '$(LIB_DIR)' '$(MAN_DIR)' '$(BASH_DIR)' '$(ZSH_DIR)' '$(FISH_DIR)'
+	$(INSTALL) -m 755 '$(PROGRAM)' '$(BIN_DIR)/'
+	$(INSTALL) -m 644 '$(LIBRARY)' '$(LIB_DIR)/'
+	set -e; pages=$$(mktemp -d); trap 'rm -rf "$$pages"' EXIT; \
+	'$(PROGRAM)' generate --man "$$pages/man"; \
+	'$(PROGRAM)' generate --completions "$$pages/completions"; \
+	$(INSTALL) -m 644 "$$pages"/man/*.1 '$(MAN_DIR)/'; \
+	$(INSTALL) -m 644 "$$pages/completions/sandbox-patch.bash" '$(BASH_DIR)/sandbox-patch'; \
+	$(INSTALL) -m 644 "$$pages/completions/_sandbox-patch" '$(ZSH_DIR)/'; \
+	$(INSTALL) -m 644 "$$pages/completions/sandbox-patch.fish" '$(FISH_DIR)/'
+
+uninstall:
+	rm -f '$(BIN_DIR)/sandbox-patch' '$(LIB_DIR)/libsandbox.so'
+	rm -f '$(MAN_DIR)'/sandbox-patch.1 '$(MAN_DIR)'/sandbox-patch-*.1
+	rm -f '$(BASH_DIR)/sandbox-patch' '$(ZSH_DIR)/_sandbox-patch' '$(FISH_DIR)/sandbox-patch.fish'
+	[ ! -d '$(LIB_DIR)' ] || rmdir --ignore-fail-on-non-empty '$(LIB_DIR)'
+
+clean:
+	$(CARGO) clean
