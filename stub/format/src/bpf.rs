@@ -7,6 +7,13 @@
 //! when it is compiled. Neighbouring numbers of one verdict are therefore
 //! merged into intervals, and a binary search leads to a short run of them.
 
+mod compile;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use compile::{Error, MAX_RUNS, Scratch};
+
 /// `struct sock_filter` of include/uapi/linux/filter.h.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

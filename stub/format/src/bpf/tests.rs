@@ -1,0 +1,416 @@
+use std::boxed::Box;
+use std::collections::BTreeSet;
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ARCH: u32 = 0xc000_003e;
+const X32: u32 = 0x4000_0000;
+const FOREIGN: u32 = ret::KILL_PROCESS;
+
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    arch: u32,
+    number: u32,
+    args: [u64; 6],
+}
+
+/// What the filter means, said the long way.
+fn model(filter: &Filter<'_>, call: &Call) -> u32 {
+    if call.arch != filter.arch {
+        return filter.foreign;
+    }
+    if filter
+        .foreign_from
+        .is_some_and(|from| call.number >= from && call.number != u32::MAX)
+    {
+        return filter.foreign;
+    }
+    let holds = |c: &Condition| call.args[usize::from(c.arg)] & c.mask == c.value;
+    if filter
+        .rules
+        .iter()
+        .any(|r| r.number == call.number && r.when.iter().all(holds))
+    {
+        filter.matched
+    } else {
+        filter.unmatched
+    }
+}
+
+fn word(call: &Call, big_endian: bool, offset: u32) -> u32 {
+    match offset {
+        data::NUMBER => call.number,
+        data::ARCH => call.arch,
+        _ => {
+            let place = offset - data::ARGS;
+            let argument = call.args[usize::try_from(place / 8).unwrap()];
+            let high = (place % 8 == 4) != big_endian;
+            u32::try_from(if high {
+                argument >> 32
+            } else {
+                argument & 0xffff_ffff
+            })
+            .unwrap()
+        }
+    }
+}
+
+/// Runs the program as the kernel does; gives the verdict and the number of
+/// instructions that it took.
+fn run(program: &[Instruction], call: &Call, big_endian: bool) -> (u32, usize) {
+    let mut accumulator = 0;
+    let mut at = 0;
+    for steps in 1.. {
+        let Instruction { code, jt, jf, k } = program[at];
+        at += 1;
+        let decide = |holds: bool| usize::from(if holds { jt } else { jf });
+        match code {
+            op::LOAD => accumulator = word(call, big_endian, k),
+            op::AND => accumulator &= k,
+            op::JUMP => at += usize::try_from(k).unwrap(),
+            op::JUMP_EQ => at += decide(accumulator == k),
+            op::JUMP_GT => at += decide(accumulator > k),
+            op::JUMP_GE => at += decide(accumulator >= k),
+            op::RETURN => return (k, steps),
+            _ => panic!("unexpected operation {code:#x}"),
+        }
+    }
+    unreachable!()
+}
+
+fn compile(filter: &Filter<'_>) -> Result<Vec<Instruction>, Error> {
+    let mut scratch = Box::new(Scratch::new());
+    filter.compile(&mut scratch).map(<[_]>::to_vec)
+}
+
+/// Numbers and arguments at which the verdict could change.
+fn boundary_calls(filter: &Filter<'_>) -> Vec<Call> {
+    let mut numbers = BTreeSet::from([0, 1, X32 - 1, X32, X32 + 1, u32::MAX - 1, u32::MAX]);
+    for rule in filter.rules {
+        numbers.extend([
+            rule.number.wrapping_sub(1),
+            rule.number,
+            rule.number.wrapping_add(1),
+        ]);
+    }
+    let mut calls = Vec::new();
+    for &number in &numbers {
+        calls.push(Call {
+            arch: ARCH,
+            number,
+            args: [0; 6],
+        });
+        calls.push(Call {
+            arch: 0x4000_0003,
+            number,
+            args: [0; 6],
+        });
+        for rule in filter.rules.iter().filter(|rule| rule.number == number) {
+            let mut args = [0; 6];
+            for c in rule.when {
+                args[usize::from(c.arg)] |= c.value;
+            }
+            calls.push(Call {
+                arch: ARCH,
+                number,
+                args,
+            });
+            for c in rule.when {
+                for flip in [1, 1 << 31, 1 << 32, 1 << 63, c.mask, !c.mask, u64::MAX] {
+                    let mut args = args;
+                    args[usize::from(c.arg)] ^= flip;
+                    calls.push(Call {
+                        arch: ARCH,
+                        number,
+                        args,
+                    });
+                }
+            }
+        }
+    }
+    calls
+}
+
+fn check(filter: &Filter<'_>, program: &[Instruction]) {
+    assert!(program.len() <= MAX_INSTRUCTIONS);
+    for call in boundary_calls(filter) {
+        let (verdict, _) = run(program, &call, filter.big_endian);
+        assert_eq!(verdict, model(filter, &call), "{call:x?} of {filter:x?}");
+    }
+}
+
+fn filter<'a>(rules: &'a [Rule<'a>]) -> Filter<'a> {
+    Filter {
+        arch: ARCH,
+        big_endian: false,
+        foreign_from: Some(X32),
+        foreign: FOREIGN,
+        matched: ret::ALLOW,
+        unmatched: ret::ERRNO | 1,
+        rules,
+    }
+}
+
+fn plain(numbers: impl IntoIterator<Item = u32>) -> Vec<Rule<'static>> {
+    numbers
+        .into_iter()
+        .map(|number| Rule { number, when: &[] })
+        .collect()
+}
+
+#[test]
+fn one_run_of_numbers_is_tested_by_its_end_alone() {
+    let rules = plain(0..330);
+    let program = compile(&filter(&rules)).unwrap();
+    check(&filter(&rules), &program);
+    assert_eq!(program.len(), 9, "{program:?}");
+}
+
+#[test]
+fn no_rules_leave_only_the_foreign_calls_apart() {
+    let program = compile(&filter(&[])).unwrap();
+    check(&filter(&[]), &program);
+    let bare = Filter {
+        foreign_from: None,
+        ..filter(&[])
+    };
+    let program = compile(&bare).unwrap();
+    check(&bare, &program);
+    assert_eq!(program.len(), 4, "load, compare, two returns: {program:?}");
+}
+
+#[test]
+fn scattered_numbers_stay_shallow_and_short() {
+    let rules = plain((0..330).map(|i| 3 * i + i % 2));
+    let program = compile(&filter(&rules)).unwrap();
+    check(&filter(&rules), &program);
+    assert!(program.len() < 500, "{}", program.len());
+    let deepest = (0..1100)
+        .map(|number| {
+            run(
+                &program,
+                &Call {
+                    arch: ARCH,
+                    number,
+                    args: [0; 6],
+                },
+                false,
+            )
+            .1
+        })
+        .max();
+    assert!(deepest <= Some(3 + 7 + LINEAR_TESTS + 2), "{deepest:?}");
+}
+
+/// Tests at the bottom of the tree.
+const LINEAR_TESTS: usize = 3;
+
+#[test]
+fn equal_verdicts_need_no_tests() {
+    let rules = plain([1, 5, 9]);
+    let all = Filter {
+        foreign: ret::ALLOW,
+        unmatched: ret::ALLOW,
+        ..filter(&rules)
+    };
+    let program = compile(&all).unwrap();
+    check(&all, &program);
+    assert!(program.len() <= 4, "{program:?}");
+}
+
+#[test]
+fn a_rule_without_conditions_wins() {
+    let when = [Condition {
+        arg: 0,
+        mask: 1,
+        value: 1,
+    }];
+    let rules = [
+        Rule {
+            number: 3,
+            when: &when,
+        },
+        Rule {
+            number: 3,
+            when: &[],
+        },
+    ];
+    let program = compile(&filter(&rules)).unwrap();
+    check(&filter(&rules), &program);
+    assert!(program.iter().all(|i| i.code != op::AND));
+}
+
+#[test]
+fn alternatives_on_one_argument_load_it_once() {
+    let values = [0x5401, 0x5413, 0x5402];
+    let when = values.map(|value| {
+        [Condition {
+            arg: 1,
+            mask: 0xffff_ffff,
+            value,
+        }]
+    });
+    let rules = [0, 1, 2].map(|i| Rule {
+        number: 16,
+        when: &when[i],
+    });
+    let program = compile(&filter(&rules)).unwrap();
+    check(&filter(&rules), &program);
+    let loads = program
+        .iter()
+        .filter(|i| i.code == op::LOAD && i.k == data::ARGS + 8);
+    assert_eq!(loads.count(), 1);
+}
+
+#[test]
+fn impossible_conditions_never_match() {
+    let when = [Condition {
+        arg: 0,
+        mask: 1,
+        value: 2,
+    }];
+    let rules = [Rule {
+        number: 3,
+        when: &when,
+    }];
+    check(&filter(&rules), &compile(&filter(&rules)).unwrap());
+}
+
+#[test]
+fn bad_rules_are_refused() {
+    assert_eq!(compile(&filter(&plain([2, 1]))), Err(Error::Unsorted));
+    let when = [Condition {
+        arg: 6,
+        mask: 1,
+        value: 1,
+    }];
+    assert_eq!(
+        compile(&filter(&[Rule {
+            number: 3,
+            when: &when
+        }])),
+        Err(Error::Argument)
+    );
+    assert_eq!(
+        compile(&filter(&plain((0..3000).map(|i| 2 * i)))),
+        Err(Error::TooLong)
+    );
+}
+
+/// 512 rules of two conditions each: by number, or all for one number.
+#[test]
+fn the_largest_policy_is_compiled_or_refused_but_never_wrong() {
+    for step in [0, 1, 2] {
+        for mask in [0xff, 0xffff_ffff, u64::MAX] {
+            let when: Vec<_> = (0..512)
+                .map(|i| {
+                    let value = u64::from(i % 251_u32);
+                    [
+                        Condition {
+                            arg: 0,
+                            mask,
+                            value,
+                        },
+                        Condition {
+                            arg: 5,
+                            mask,
+                            value: 7,
+                        },
+                    ]
+                })
+                .collect();
+            let rules: Vec<_> = (0..512)
+                .zip(&when)
+                .map(|(i, when)| Rule {
+                    number: step * i,
+                    when,
+                })
+                .collect();
+            match compile(&filter(&rules)) {
+                Ok(program) => check(&filter(&rules), &program),
+                Err(error) => {
+                    assert_eq!(error, Error::TooLong);
+                    assert!(
+                        mask == u64::MAX,
+                        "two short conditions need but six instructions"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn far_targets_are_bridged() {
+    let when: Vec<_> = (0..300)
+        .map(|i| {
+            [Condition {
+                arg: 0,
+                mask: 0xff00,
+                value: u64::from(i % 256_u32) << 8,
+            }]
+        })
+        .collect();
+    let mut rules: Vec<_> = when.iter().map(|when| Rule { number: 100, when }).collect();
+    rules.extend(plain([101, 105, 108, 111]));
+    let program = compile(&filter(&rules)).unwrap();
+    check(&filter(&rules), &program);
+    let returns = program.iter().filter(|i| i.code == op::RETURN).count();
+    assert!(
+        returns > 3,
+        "returns are repeated where they are out of reach"
+    );
+}
+
+fn conditions() -> impl Strategy<Value = Condition> {
+    let mask = prop_oneof![
+        4 => Just(u64::from(u32::MAX)),
+        2 => Just(u64::MAX),
+        1 => Just(0),
+        1 => Just(0xffff_ffff_0000_0000),
+        2 => any::<u64>(),
+    ];
+    (
+        0..6_u8,
+        mask,
+        prop_oneof![0..4_u64, any::<u64>()],
+        prop::bool::weighted(0.95),
+    )
+        .prop_map(|(arg, mask, value, possible)| Condition {
+            arg,
+            mask,
+            value: if possible { value & mask } else { value },
+        })
+}
+
+proptest! {
+    #[test]
+    fn the_program_means_what_the_filter_says(
+        mut rules in prop::collection::vec(
+            (
+                prop_oneof![8 => 0..60_u32, 4 => 0..1000_u32, 1 => any::<u32>(), 1 => Just(u32::MAX)],
+                prop_oneof![
+                    Just(Vec::new()),
+                    prop::collection::vec(conditions(), 0..4),
+                ],
+            ),
+            0..200,
+        ),
+        big_endian: bool,
+        foreign_from in prop_oneof![Just(None), Just(Some(X32)), any::<u32>().prop_map(Some)],
+        verdicts in prop::array::uniform3(0..3_u32),
+    ) {
+        rules.sort();
+        let rules: Vec<_> =
+            rules.iter().map(|(number, when)| Rule { number: *number, when }).collect();
+        let [foreign, matched, unmatched] = verdicts;
+        let filter = Filter {
+            arch: ARCH, big_endian, foreign_from, foreign, matched, unmatched, rules: &rules,
+        };
+        let program = compile(&filter).unwrap();
+        check(&filter, &program);
+    }
+}
