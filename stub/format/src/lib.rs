@@ -22,4 +22,5 @@ extern crate std;
 pub mod bpf;
 pub mod note;
 pub mod portable;
+mod sha256;
 pub mod syscall;

@@ -8,7 +8,7 @@
 
 use core::fmt;
 
-use sha2::{Digest, Sha256};
+use crate::sha256;
 
 /// The name of the section that holds the notes.
 pub const SECTION: &str = ".note.sandbox";
@@ -217,7 +217,7 @@ pub fn header(order: ByteOrder, kind: u32, length: u32) -> [u8; 20] {
 /// SHA-256 of a POLICY descriptor, as the FILTER note records it.
 #[must_use]
 pub fn policy_hash(policy: &[u8]) -> [u8; 32] {
-    Sha256::digest(policy).into()
+    sha256::digest(policy)
 }
 
 /// The fixed part of a FILTER descriptor.
