@@ -22,5 +22,6 @@ extern crate std;
 pub mod bpf;
 pub mod note;
 pub mod portable;
+pub mod relatives;
 mod sha256;
 pub mod syscall;

@@ -1,0 +1,327 @@
+//! The rows of [`TABLE`](super::TABLE).
+//!
+//! Constants are the generic ones of the kernel's uapi headers, which x86,
+//! arm, aarch64, riscv, s390 and loongarch share. alpha, mips, parisc, powerpc
+//! and sparc number some flags or ioctls otherwise, and s390 swaps the first
+//! two arguments of clone: before one of them is added, its rows must be looked
+//! through.
+
+use super::Substitute;
+use crate::bpf::Condition;
+
+/// An argument that the kernel takes as 32 bits: an `int`, a flag word.
+const fn int(arg: u8, value: u32) -> Condition {
+    bits(arg, u32::MAX, value)
+}
+
+/// Some bits of a 32-bit argument.
+const fn bits(arg: u8, mask: u32, value: u32) -> Condition {
+    Condition {
+        arg,
+        mask: mask as u64,
+        value: value as u64,
+    }
+}
+
+/// A pointer that is NULL, or a length that is 0.
+const fn null(arg: u8) -> Condition {
+    Condition {
+        arg,
+        mask: u64::MAX,
+        value: 0,
+    }
+}
+
+/// A descriptor, which AT_FDCWD is not: not negative.
+const fn descriptor(arg: u8) -> Condition {
+    bits(arg, 1 << 31, 0)
+}
+
+/// AT_FDCWD (-100): a path is taken from the working folder, as by the call
+/// without `at`.
+const fn cwd(arg: u8) -> Condition {
+    int(arg, 0xffff_ff9c)
+}
+
+const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+const AT_REMOVEDIR: u32 = 0x200;
+const AT_NO_AUTOMOUNT: u32 = 0x800;
+const AT_EMPTY_PATH: u32 = 0x1000;
+
+/// O_WRONLY, O_CREAT and O_TRUNC are what creat means. The three bits left
+/// out of the comparison are O_LARGEFILE, which libcs add, where some
+/// architecture has it; elsewhere they only restrict (O_DIRECT, O_DIRECTORY,
+/// O_NOFOLLOW).
+const fn creat_flags(arg: u8) -> Condition {
+    bits(arg, !0x0003_8000, 0x241)
+}
+
+const F_GETFD: u32 = 1;
+const F_SETFD: u32 = 2;
+const FD_CLOEXEC: u32 = 1;
+
+const TCGETS: u32 = 0x5401;
+const TIOCGWINSZ: u32 = 0x5413;
+const TCGETS2: u32 = 0x802c_542a;
+
+const SIGCHLD: u32 = 17;
+/// CLONE_VM | CLONE_VFORK | SIGCHLD.
+const VFORK: u32 = 0x4100 | SIGCHLD;
+/// CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD.
+const FORK: u32 = 0x0120_0000 | SIGCHLD;
+
+const CLOCK_REALTIME: u32 = 0;
+const CLOCK_REALTIME_COARSE: u32 = 5;
+const ITIMER_REAL: u32 = 0;
+const GRND_NONBLOCK: u32 = 1;
+const MADV_FREE: u32 = 8;
+const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED: u32 = 16;
+const PROT_READ_WRITE: u32 = 3;
+/// MAP_PRIVATE | MAP_ANONYMOUS.
+const PRIVATE_MEMORY: u32 = 0x22;
+const MAP_FIXED: u32 = 0x10;
+
+/// Architectures that came after Linux 2.6.32 or so lack the older calls:
+/// include/uapi/asm-generic/unistd.h. Their C libraries call the successor.
+const GENERIC: &str = "no such call in asm-generic/unistd.h (aarch64, riscv, loongarch)";
+/// glibc, seen with strace.
+const GLIBC: &str = "glibc 2.36 on x86_64, observed";
+/// musl, seen with strace.
+const MUSL: &str = "musl 1.2.3 on x86_64, observed";
+/// Both.
+const BOTH: &str = "glibc 2.36 and musl 1.2.3 on x86_64, observed";
+const NARROW: &str = "i386 and arm: the call with wide offsets, ids or time (asm/unistd_32.h)";
+const STATX32: &str = "glibc 2.33+ fstatat64.c on 32-bit, musl fstatat.c, Rust's std::fs";
+const TERMIOS2: &str = "glibc 2.42+ sysdeps/unix/sysv/linux/tcgetattr.c";
+const RT: &str = "the rt_ call replaced it in Linux 2.2, sigaction(2)";
+
+macro_rules! rows {
+    ($($name:literal => $by:literal [$($when:expr),*] $source:expr;)*) => {
+        &[$(Substitute { name: $name, by: $by, when: &[$($when),*], source: $source }),*]
+    };
+}
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Substitute] = rows! {
+    // Reading and writing, and what stdio asks a terminal first.
+    "read" => "readv" [] "musl src/stdio/__stdio_read.c";
+    "readv" => "read" [] "glibc stdio reads with read";
+    "write" => "writev" [] "musl src/stdio/__stdio_write.c";
+    "writev" => "write" [] "glibc stdio writes with write";
+    "read" => "ioctl" [int(1, TCGETS)] GLIBC;
+    "readv" => "ioctl" [int(1, TCGETS)] GLIBC;
+    "write" => "ioctl" [int(1, TCGETS)] GLIBC;
+    "writev" => "ioctl" [int(1, TCGETS)] GLIBC;
+    "read" => "ioctl" [int(1, TCGETS2)] TERMIOS2;
+    "readv" => "ioctl" [int(1, TCGETS2)] TERMIOS2;
+    "write" => "ioctl" [int(1, TCGETS2)] TERMIOS2;
+    "writev" => "ioctl" [int(1, TCGETS2)] TERMIOS2;
+    "read" => "ioctl" [int(1, TIOCGWINSZ)] "musl src/stdio/__fdopen.c, for streams that are written too";
+    "readv" => "ioctl" [int(1, TIOCGWINSZ)] "musl src/stdio/__fdopen.c, for streams that are written too";
+    "write" => "ioctl" [int(1, TIOCGWINSZ)] "musl src/stdio/__stdout_write.c";
+    "writev" => "ioctl" [int(1, TIOCGWINSZ)] "musl src/stdio/__stdout_write.c";
+    "lseek" => "_llseek" [] NARROW;
+
+    // Opening.
+    "open" => "openat" [cwd(0)] "glibc 2.26+ sysdeps/unix/sysv/linux/open64.c";
+    "openat" => "open" [] MUSL;
+    "creat" => "open" [creat_flags(1)] "musl src/fcntl/creat.c";
+    "creat" => "openat" [cwd(0), creat_flags(2)] GENERIC;
+    "open" => "creat" [] "glibc 2.36 creat(3) on x86_64, where musl calls open, observed";
+    "openat" => "creat" [] "glibc 2.36 creat(3) on x86_64, observed";
+    "open" => "fcntl" [int(1, F_SETFD), int(2, FD_CLOEXEC)] "musl src/fcntl/open.c, with O_CLOEXEC";
+    "openat" => "fcntl" [int(1, F_SETFD), int(2, FD_CLOEXEC)] "musl src/fcntl/open.c, with O_CLOEXEC";
+    "open" => "fcntl64" [int(1, F_SETFD), int(2, FD_CLOEXEC)] "musl src/fcntl/open.c, with O_CLOEXEC";
+    "openat" => "fcntl64" [int(1, F_SETFD), int(2, FD_CLOEXEC)] "musl src/fcntl/open.c, with O_CLOEXEC";
+
+    // Asking about files.
+    "fstat" => "newfstatat" [descriptor(0), int(3, AT_EMPTY_PATH)] "glibc 2.33 to 2.38 sysdeps/unix/sysv/linux/fstat64.c";
+    "fstat" => "statx" [descriptor(0), bits(2, !AT_NO_AUTOMOUNT, AT_EMPTY_PATH)] STATX32;
+    "fstat" => "fstat64" [] NARROW;
+    "fstat" => "fstatat64" [descriptor(0), int(3, AT_EMPTY_PATH)] "glibc 2.33+ fstatat64.c on 32-bit, kernels without statx";
+    "stat" => "newfstatat" [cwd(0), int(3, 0)] GLIBC;
+    "stat" => "statx" [cwd(0), bits(2, !AT_NO_AUTOMOUNT, 0)] STATX32;
+    "stat" => "stat64" [] NARROW;
+    "stat" => "fstatat64" [cwd(0), int(3, 0)] NARROW;
+    "lstat" => "newfstatat" [cwd(0), int(3, AT_SYMLINK_NOFOLLOW)] GLIBC;
+    "lstat" => "statx" [cwd(0), bits(2, !AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW)] STATX32;
+    "lstat" => "lstat64" [] NARROW;
+    "lstat" => "fstatat64" [cwd(0), int(3, AT_SYMLINK_NOFOLLOW)] NARROW;
+    "newfstatat" => "fstat" [] MUSL;
+    "newfstatat" => "stat" [] MUSL;
+    "newfstatat" => "lstat" [] MUSL;
+    "newfstatat" => "statx" [] STATX32;
+    "newfstatat" => "fstatat64" [] NARROW;
+    "access" => "faccessat" [cwd(0)] GENERIC;
+    "access" => "faccessat2" [cwd(0), int(3, 0)] GENERIC;
+    "faccessat" => "faccessat2" [] BOTH;
+    "readlink" => "readlinkat" [cwd(0)] GENERIC;
+    "getdents" => "getdents64" [] BOTH;
+    "statfs" => "statfs64" [] NARROW;
+    "fstatfs" => "fstatfs64" [] NARROW;
+
+    // Changing the tree of files.
+    "unlink" => "unlinkat" [cwd(0), int(2, 0)] GENERIC;
+    "rmdir" => "unlinkat" [cwd(0), int(2, AT_REMOVEDIR)] GENERIC;
+    "mkdir" => "mkdirat" [cwd(0)] GENERIC;
+    "rename" => "renameat" [cwd(0), cwd(2)] GENERIC;
+    "rename" => "renameat2" [cwd(0), cwd(2), int(4, 0)] "riscv has no other; musl src/stdio/rename.c";
+    "renameat" => "renameat2" [int(4, 0)] "riscv has no other; glibc sysdeps/unix/sysv/linux/renameat.c";
+    "renameat2" => "renameat" [] GLIBC;
+    "link" => "linkat" [cwd(0), cwd(2), int(4, 0)] GENERIC;
+    "symlink" => "symlinkat" [cwd(1)] GENERIC;
+    "mknod" => "mknodat" [cwd(0)] GLIBC;
+    "mknodat" => "mknod" [] MUSL;
+    "chmod" => "fchmodat" [cwd(0)] GENERIC;
+    "fchmodat" => "fchmodat2" [bits(3, !AT_SYMLINK_NOFOLLOW, 0)] "musl 1.2.5 src/stat/fchmodat.c";
+    "chown" => "fchownat" [cwd(0), int(4, 0)] GENERIC;
+    "lchown" => "fchownat" [cwd(0), int(4, AT_SYMLINK_NOFOLLOW)] GENERIC;
+    "chown" => "chown32" [] NARROW;
+    "lchown" => "lchown32" [] NARROW;
+    "fchown" => "fchown32" [] NARROW;
+    "utime" => "utimensat" [cwd(0), int(3, 0)] BOTH;
+    "utimes" => "utimensat" [cwd(0), int(3, 0)] BOTH;
+    "futimesat" => "utimensat" [int(3, 0)] BOTH;
+    "utime" => "utimensat_time64" [cwd(0), int(3, 0)] NARROW;
+    "utimes" => "utimensat_time64" [cwd(0), int(3, 0)] NARROW;
+    "futimesat" => "utimensat_time64" [int(3, 0)] NARROW;
+    "utimensat" => "utimensat_time64" [] NARROW;
+    "truncate" => "truncate64" [] NARROW;
+    "ftruncate" => "ftruncate64" [] NARROW;
+
+    // Descriptors.
+    "pipe" => "pipe2" [int(1, 0)] GLIBC;
+    "pipe2" => "pipe" [] MUSL;
+    "dup2" => "dup3" [int(2, 0)] GENERIC;
+    "dup2" => "fcntl" [int(1, F_GETFD)] "aarch64: musl src/unistd/dup2.c, for two equal descriptors";
+    "dup3" => "dup2" [] MUSL;
+    "fcntl" => "fcntl64" [] NARROW;
+    "sendfile" => "sendfile64" [] NARROW;
+    "poll" => "ppoll" [null(3)] GENERIC;
+    "poll" => "ppoll_time64" [null(3)] NARROW;
+    "ppoll" => "ppoll_time64" [] NARROW;
+    // The signal mask stands behind a pointer that musl passes always.
+    "select" => "pselect6" [] GLIBC;
+    "select" => "pselect6_time64" [] NARROW;
+    "select" => "_newselect" [] NARROW;
+    "pselect6" => "select" [] "musl 1.2.3 select(3) on x86_64, where glibc 2.36 calls pselect6, observed";
+    "pselect6" => "pselect6_time64" [] NARROW;
+    "epoll_create" => "epoll_create1" [int(0, 0)] MUSL;
+    "epoll_create1" => "epoll_create" [] GLIBC;
+    "epoll_wait" => "epoll_pwait" [null(4)] MUSL;
+    "epoll_pwait" => "epoll_wait" [] GLIBC;
+    "eventfd" => "eventfd2" [int(1, 0)] BOTH;
+    "signalfd" => "signalfd4" [int(3, 0)] BOTH;
+    "inotify_init" => "inotify_init1" [int(0, 0)] MUSL;
+    "inotify_init1" => "inotify_init" [] GLIBC;
+
+    // Sockets.
+    "accept" => "accept4" [int(3, 0)] "i386: glibc sysdeps/unix/sysv/linux/accept.c";
+    "accept4" => "accept" [] "musl src/network/accept4.c, observed";
+    "send" => "sendto" [null(4), int(5, 0)] BOTH;
+    "recv" => "recvfrom" [null(4), null(5)] BOTH;
+    "recvmmsg" => "recvmmsg_time64" [] NARROW;
+
+    // Processes and threads, with what the C library does around them.
+    "fork" => "clone" [int(0, FORK)] GLIBC;
+    "fork" => "clone" [int(0, SIGCHLD)] "aarch64: musl src/process/_Fork.c";
+    "fork" => "set_robust_list" [] GLIBC;
+    "fork" => "set_tid_address" [] "musl 1.2.5 src/process/_Fork.c";
+    "fork" => "gettid" [] MUSL;
+    "fork" => "rt_sigprocmask" [] MUSL;
+    "vfork" => "clone" [int(0, VFORK)] "aarch64: glibc vfork.S; posix_spawn(3) of glibc before 2.34 and of musl";
+    "vfork" => "clone" [int(0, SIGCHLD)] "aarch64: musl src/process/vfork.c";
+    // The flags of clone3 stand behind a pointer; those of an unrestricted
+    // clone are as mighty.
+    "clone" => "clone3" [] "glibc 2.34+ sysdeps/unix/sysv/linux/clone-internal.c";
+    "clone3" => "clone" [] MUSL;
+    "clone" => "fork" [] MUSL;
+    "clone" => "vfork" [] BOTH;
+    "clone" => "set_robust_list" [] GLIBC;
+    "clone" => "set_tid_address" [] "musl 1.2.5 src/process/_Fork.c";
+    "clone" => "rseq" [] "glibc 2.35+, a new thread registers itself, observed";
+    "clone" => "gettid" [] MUSL;
+    "clone" => "rt_sigprocmask" [] BOTH;
+    "clone" => "membarrier" [int(0, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)] MUSL;
+    "clone3" => "membarrier" [int(0, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)] MUSL;
+    "exit" => "exit_group" [] "exit(3) and _exit(2) of glibc 2.3+ and musl";
+    "waitpid" => "wait4" [null(3)] BOTH;
+    "getpgrp" => "getpgid" [int(0, 0)] MUSL;
+    "getpgid" => "getpgrp" [] GLIBC;
+    "tgkill" => "tkill" [] MUSL;
+    "tgkill" => "rt_sigprocmask" [] MUSL;
+    "tkill" => "tgkill" [] GLIBC;
+    "tkill" => "getpid" [] GLIBC;
+    "tkill" => "gettid" [] GLIBC;
+    "rt_sigqueueinfo" => "rt_sigprocmask" [] MUSL;
+    "pause" => "ppoll" [null(0), int(1, 0), null(2), null(3)] "aarch64: glibc sysdeps/unix/sysv/linux/pause.c";
+    "pause" => "ppoll_time64" [null(0), int(1, 0), null(2), null(3)] NARROW;
+
+    // Signals.
+    "signal" => "rt_sigaction" [] BOTH;
+    "sigaction" => "rt_sigaction" [] RT;
+    "sigprocmask" => "rt_sigprocmask" [] RT;
+    "sigpending" => "rt_sigpending" [] RT;
+    "sigsuspend" => "rt_sigsuspend" [] RT;
+    "sigreturn" => "rt_sigreturn" [] RT;
+    "rt_sigtimedwait" => "rt_sigtimedwait_time64" [] NARROW;
+
+    // Identity. musl keeps signals out while it changes all threads.
+    "setuid" => "rt_sigprocmask" [] MUSL;
+    "setgid" => "rt_sigprocmask" [] MUSL;
+    "setreuid" => "rt_sigprocmask" [] MUSL;
+    "setregid" => "rt_sigprocmask" [] "musl src/unistd/setxid.c";
+    "setresuid" => "rt_sigprocmask" [] MUSL;
+    "setresgid" => "rt_sigprocmask" [] MUSL;
+    "setgroups" => "rt_sigprocmask" [] MUSL;
+    "getuid" => "getuid32" [] NARROW;
+    "geteuid" => "geteuid32" [] NARROW;
+    "getgid" => "getgid32" [] NARROW;
+    "getegid" => "getegid32" [] NARROW;
+    "getgroups" => "getgroups32" [] NARROW;
+    "getresuid" => "getresuid32" [] NARROW;
+    "getresgid" => "getresgid32" [] NARROW;
+    "setuid" => "setuid32" [] NARROW;
+    "setgid" => "setgid32" [] NARROW;
+    "setreuid" => "setreuid32" [] NARROW;
+    "setregid" => "setregid32" [] NARROW;
+    "setresuid" => "setresuid32" [] NARROW;
+    "setresgid" => "setresgid32" [] NARROW;
+    "setgroups" => "setgroups32" [] NARROW;
+
+    // Time.
+    "time" => "clock_gettime" [int(0, CLOCK_REALTIME)] "musl src/time/time.c, where there is no vDSO";
+    "time" => "clock_gettime" [int(0, CLOCK_REALTIME_COARSE)] "aarch64: glibc time/time.c, where there is no vDSO";
+    "time" => "clock_gettime64" [int(0, CLOCK_REALTIME)] NARROW;
+    "time" => "clock_gettime64" [int(0, CLOCK_REALTIME_COARSE)] NARROW;
+    "gettimeofday" => "clock_gettime" [int(0, CLOCK_REALTIME)] "musl src/time/gettimeofday.c, where there is no vDSO";
+    "gettimeofday" => "clock_gettime64" [int(0, CLOCK_REALTIME)] NARROW;
+    "nanosleep" => "clock_nanosleep" [int(0, CLOCK_REALTIME), int(1, 0)] GLIBC;
+    "nanosleep" => "clock_nanosleep_time64" [int(0, CLOCK_REALTIME), int(1, 0)] NARROW;
+    "clock_nanosleep" => "nanosleep" [] MUSL;
+    "clock_nanosleep" => "clock_nanosleep_time64" [] NARROW;
+    "alarm" => "setitimer" [int(0, ITIMER_REAL)] MUSL;
+    "setitimer" => "alarm" [] GLIBC;
+    "clock_gettime" => "clock_gettime64" [] NARROW;
+    "clock_settime" => "clock_settime64" [] NARROW;
+    "clock_getres" => "clock_getres_time64" [] NARROW;
+    "clock_adjtime" => "clock_adjtime64" [] NARROW;
+    "timer_gettime" => "timer_gettime64" [] NARROW;
+    "timer_settime" => "timer_settime64" [] NARROW;
+    "timerfd_gettime" => "timerfd_gettime64" [] NARROW;
+    "timerfd_settime" => "timerfd_settime64" [] NARROW;
+    "futex" => "futex_time64" [] NARROW;
+
+    // Limits and memory.
+    "getrlimit" => "prlimit64" [int(0, 0), null(2)] BOTH;
+    "setrlimit" => "prlimit64" [int(0, 0), null(3)] BOTH;
+    "mmap" => "mmap2" [] NARROW;
+    "brk" => "mmap" [int(2, PROT_READ_WRITE), int(3, PRIVATE_MEMORY)] "malloc(3): glibc when brk fails or much is asked for, musl mostly";
+    "brk" => "mmap2" [int(2, PROT_READ_WRITE), int(3, PRIVATE_MEMORY)] NARROW;
+    "brk" => "mmap" [int(2, 0), int(3, PRIVATE_MEMORY | MAP_FIXED)] "musl src/malloc/mallocng/malloc.c, a guard page";
+    "brk" => "munmap" [] BOTH;
+    "brk" => "madvise" [int(2, MADV_FREE)] "musl src/malloc/mallocng/free.c";
+    "brk" => "getrandom" [int(2, GRND_NONBLOCK)] "glibc 2.36 malloc(3), once, observed";
+    "mmap" => "brk" [] GLIBC;
+    "mmap" => "getrandom" [int(2, GRND_NONBLOCK)] "glibc 2.36 malloc(3), once, observed";
+};
