@@ -1,0 +1,235 @@
+//! Requests that can't be met as they are: names, actions, libraries, and
+//! files that carry a policy already.
+
+mod support;
+
+use support::{Signal, Workspace, library};
+
+mod names {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_nearest_one() {
+        let ws = Workspace::with_myos("gcc");
+        let before = ws.snapshot();
+        ws.run("sandbox-patch --allow opena ./myos")
+            .fails()
+            .complains("opena")
+            .complains("openat");
+        assert_eq!(before, ws.snapshot());
+    }
+
+    #[test]
+    fn a_name_of_another_architecture_is_skipped_with_a_warning() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --deny uname:waitpid ./myos")
+            .succeeds()
+            .complains("waitpid");
+        ws.run("./myos").dies_by(Signal::SYS);
+    }
+
+    #[test]
+    fn a_name_of_another_architecture_is_an_error_when_names_are_exact() {
+        let ws = Workspace::with_myos("gcc");
+        let before = ws.snapshot();
+        ws.run("sandbox-patch --exact --deny uname:waitpid ./myos")
+            .fails()
+            .complains("waitpid");
+        assert_eq!(before, ws.snapshot());
+    }
+
+    #[test]
+    fn order_and_repetition_of_names_do_not_matter() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --allow exit_group:fstat:uname:write -o one ./myos")
+            .succeeds();
+        ws.run("sandbox-patch --allow write,uname:fstat --allow uname:exit_group -o two ./myos")
+            .succeeds();
+        assert!(ws.read("one") == ws.read("two"));
+    }
+
+    #[test]
+    fn names_can_come_from_standard_input() {
+        let ws = Workspace::with_myos("gcc");
+        ws.shell("sandbox-patch --allow - ./myos")
+            .input("exit_group\nfstat\nuname:write\n")
+            .finish()
+            .succeeds();
+        ws.run("./myos").succeeds().prints_only("My OS is Linux!\n");
+    }
+
+    #[test]
+    fn allowing_nothing_is_possible_but_warned_about() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --allow '' ./myos")
+            .succeeds()
+            .complains("warning");
+        ws.run("./myos").dies_by(Signal::SYS).prints_only("");
+    }
+
+    #[test]
+    fn a_deny_list_with_open_relatives_is_warned_about() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --deny read ./myos")
+            .succeeds()
+            .complains("pread64")
+            .complains("readv")
+            .complains("io_uring_enter");
+    }
+}
+
+mod options {
+    use super::*;
+
+    fn assert_usage_error(options: &str, reason: &str) {
+        let ws = Workspace::with_myos("gcc");
+        let before = ws.snapshot();
+        ws.run(&format!("sandbox-patch {options} ./myos"))
+            .exits_with(2)
+            .complains(reason);
+        assert_eq!(before, ws.snapshot(), "{options} changed something");
+    }
+
+    #[test]
+    fn allowing_and_denying_at_once_is_refused() {
+        assert_usage_error("--allow write --deny uname", "--deny");
+    }
+
+    #[test]
+    fn a_policy_must_be_given() {
+        assert_usage_error("", "--allow");
+    }
+
+    #[test]
+    fn an_unknown_action_is_refused() {
+        assert_usage_error("--deny uname --action explode", "explode");
+    }
+
+    #[test]
+    fn an_unknown_error_name_is_refused() {
+        assert_usage_error("--deny uname --action errno:ENOPE", "ENOPE");
+    }
+
+    #[test]
+    fn an_error_number_that_the_kernel_would_cut_is_refused() {
+        // MAX_ERRNO of include/linux/err.h is 4095.
+        assert_usage_error("--deny uname --action errno:4096", "4096");
+    }
+
+    #[test]
+    fn a_dry_run_writes_nothing() {
+        let ws = Workspace::with_myos("gcc");
+        let before = ws.snapshot();
+        ws.run("sandbox-patch --dry-run --deny uname ./myos")
+            .succeeds();
+        assert_eq!(before, ws.snapshot());
+    }
+}
+
+mod patched_already {
+    use super::*;
+
+    #[test]
+    fn the_same_policy_again_changes_nothing() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --deny uname ./myos").succeeds();
+        let before = ws.snapshot();
+        ws.run("sandbox-patch --deny uname ./myos").succeeds();
+        assert_eq!(before, ws.snapshot());
+    }
+
+    #[test]
+    fn another_policy_is_refused_unless_it_is_to_replace_the_first() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --deny ptrace ./myos").succeeds();
+        let before = ws.snapshot();
+        ws.run("sandbox-patch --deny uname ./myos")
+            .exits_with(1)
+            .complains("sandbox-patch: ./myos: ")
+            .complains("--replace");
+        assert_eq!(before, ws.snapshot());
+        ws.run("sandbox-patch --replace --deny uname ./myos")
+            .succeeds();
+        ws.run("./myos").dies_by(Signal::SYS);
+    }
+
+    #[test]
+    fn replacing_gives_what_patching_the_original_would() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --deny ptrace -o first ./myos")
+            .succeeds();
+        ws.run("sandbox-patch --deny uname -o wanted ./myos")
+            .succeeds();
+        ws.run("sandbox-patch --replace --deny uname ./first")
+            .succeeds();
+        assert!(ws.read("first") == ws.read("wanted"));
+    }
+}
+
+mod the_runtime {
+    use super::*;
+
+    /// Offset of `e_machine` in `Elf64_Ehdr`, and its value for AArch64.
+    const E_MACHINE: usize = 18;
+    const EM_AARCH64: u8 = 183;
+
+    fn assert_library_refused(ws: &Workspace, library: &str, reason: &str) {
+        let before = ws.snapshot();
+        ws.run(&format!(
+            "sandbox-patch --lib {library} --deny uname ./myos"
+        ))
+        .exits_with(1)
+        .complains(reason);
+        assert_eq!(before, ws.snapshot());
+    }
+
+    #[test]
+    fn a_relative_path_must_be_asked_for_twice() {
+        for path in [
+            "libsandbox.so",
+            "./libsandbox.so",
+            "'$ORIGIN/libsandbox.so'",
+        ] {
+            let ws = Workspace::with_myos("gcc");
+            ws.run(&format!("cp {} .", library())).succeeds();
+            let before = ws.snapshot();
+            ws.run(&format!("sandbox-patch --lib {path} --deny uname ./myos"))
+                .fails()
+                .complains("--allow-relative-lib");
+            assert_eq!(before, ws.snapshot());
+            ws.run(&format!(
+                "sandbox-patch --allow-relative-lib --lib {path} --deny uname ./myos"
+            ))
+            .succeeds();
+            ws.run("LD_LIBRARY_PATH=$PWD ./myos").dies_by(Signal::SYS);
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_warned_about() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --lib /nowhere/libsandbox.so --deny uname ./myos")
+            .succeeds()
+            .complains("warning")
+            .complains("/nowhere/libsandbox.so");
+        ws.run("./myos")
+            .exits_with(127)
+            .complains("/nowhere/libsandbox.so");
+    }
+
+    #[test]
+    fn one_for_another_architecture_is_refused() {
+        let ws = Workspace::with_myos("gcc");
+        let mut bytes = std::fs::read(library()).expect("the runtime");
+        bytes[E_MACHINE] = EM_AARCH64;
+        ws.write("foreign.so", bytes);
+        assert_library_refused(&ws, "$PWD/foreign.so", "architecture");
+    }
+
+    #[test]
+    fn one_that_is_not_the_runtime_is_refused() {
+        let ws = Workspace::with_myos("gcc");
+        ws.compile_as("gcc -shared -fPIC", "empty.c", "empty.so");
+        assert_library_refused(&ws, "$PWD/empty.so", "empty.so");
+    }
+}

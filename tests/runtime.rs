@@ -1,0 +1,343 @@
+//! What `libsandbox.so` does in a patched program when all is not well: the
+//! program does not run, and one line says why.
+
+mod support;
+
+use support::{Kind, Outcome, PatchedFile, Signal, Workspace, as_root, library};
+
+const COMPILERS: [&str; 2] = ["gcc", "musl-gcc"];
+
+const LINE: &str = "My OS is Linux!\n";
+
+/// Runs the story with `./myos` patched by these options, for each C library.
+fn for_each_patched(options: &str, story: impl Fn(&Workspace)) {
+    for compiler in COMPILERS {
+        let ws = Workspace::with_myos(compiler);
+        ws.run(&format!("sandbox-patch {options} ./myos"))
+            .succeeds();
+        story(&ws);
+    }
+}
+
+/// The program was stopped by the runtime, which says why in one line.
+#[track_caller]
+fn assert_refused(outcome: &Outcome, reason: &str) {
+    outcome
+        .exits_with(121)
+        .prints_only("")
+        .complains_in_one_line(reason);
+}
+
+/// Damages the notes of an allowed program and checks that it is refused.
+fn assert_damage_is_refused(reason: &str, damage: impl Fn(PatchedFile) -> PatchedFile) {
+    for_each_patched("--allow exit_group:fstat:uname:write", |ws| {
+        ws.run("./myos").succeeds();
+        damage(PatchedFile::open(&ws.path("myos"))).save();
+        assert_refused(&ws.run("./myos"), reason);
+    });
+}
+
+mod damaged_notes {
+    use super::*;
+
+    #[test]
+    fn a_program_whose_notes_are_gone_does_not_run() {
+        assert_damage_is_refused("note", PatchedFile::hide_segment);
+    }
+
+    #[test]
+    fn notes_that_end_too_early_are_refused() {
+        assert_damage_is_refused("is truncated", |file| file.shorten_segment(4));
+    }
+
+    #[test]
+    fn a_note_larger_than_its_segment_is_refused() {
+        assert_damage_is_refused("is truncated", |file| {
+            file.set_size(Kind::Filter, 0x7fff_fff0)
+        });
+    }
+
+    #[test]
+    fn a_note_whose_size_would_wrap_around_is_refused() {
+        assert_damage_is_refused("is truncated", |file| file.set_size(Kind::Policy, u32::MAX));
+    }
+
+    #[test]
+    fn a_second_policy_is_refused() {
+        assert_damage_is_refused("is there twice", |file| {
+            file.set_kind(Kind::Filter, Kind::Policy as u32)
+        });
+    }
+
+    #[test]
+    fn a_note_of_unknown_type_is_refused() {
+        assert_damage_is_refused("is of an unknown type", |file| {
+            file.set_kind(Kind::Policy, 99)
+        });
+    }
+
+    #[test]
+    fn a_policy_without_filter_is_refused() {
+        assert_damage_is_refused("lacks its policy or its filter", |file| {
+            file.disown(Kind::Filter)
+        });
+    }
+
+    #[test]
+    fn a_filter_without_policy_is_refused() {
+        assert_damage_is_refused("lacks its policy or its filter", |file| {
+            file.disown(Kind::Policy)
+        });
+    }
+
+    #[test]
+    fn a_filter_of_unknown_version_is_refused() {
+        assert_damage_is_refused("is of an unknown version", |file| {
+            file.set_word(Kind::Filter, 0, 2)
+        });
+    }
+
+    #[test]
+    fn a_filter_with_unknown_flags_is_refused() {
+        assert_damage_is_refused("has unknown flags", |file| {
+            file.set_word(Kind::Filter, 4, 0x8000_0000)
+        });
+    }
+
+    #[test]
+    fn a_filter_for_another_architecture_is_refused() {
+        const AUDIT_ARCH_AARCH64: u32 = 0xc000_00b7;
+        assert_damage_is_refused("architecture", |file| {
+            file.set_word(Kind::Filter, 8, AUDIT_ARCH_AARCH64)
+        });
+    }
+
+    #[test]
+    fn a_filter_longer_than_its_note_is_refused() {
+        assert_damage_is_refused("is truncated", |file| {
+            let count = file.word(Kind::Filter, 12);
+            file.set_word(Kind::Filter, 12, count + 1)
+        });
+    }
+
+    #[test]
+    fn a_filter_of_impossible_length_is_refused() {
+        for count in [0, 4097, u32::MAX] {
+            assert_damage_is_refused("impossible length", |file| {
+                file.set_word(Kind::Filter, 12, count)
+            });
+        }
+    }
+
+    #[test]
+    fn a_changed_policy_does_not_go_with_the_filter() {
+        assert_damage_is_refused("belongs to another policy", |file| {
+            file.flip_last_byte(Kind::Policy)
+        });
+    }
+
+    #[test]
+    fn a_changed_hash_does_not_go_with_the_policy() {
+        assert_damage_is_refused("belongs to another policy", |file| {
+            let word = file.word(Kind::Filter, 16);
+            file.set_word(Kind::Filter, 16, !word)
+        });
+    }
+
+    #[test]
+    fn a_filter_that_the_kernel_refuses_stops_the_program() {
+        // An operation that no BPF program knows.
+        assert_damage_is_refused("EINVAL", |file| file.set_word(Kind::Filter, 64, 0xffff));
+    }
+}
+
+mod environment {
+    use super::*;
+
+    /// Everything in the environment that might loosen a policy.
+    const LOOSE: &str = "SECCOMP_SYSCALL_ALLOW=exit_group:fstat:uname:write:newfstatat \
+                         SECCOMP_DEFAULT_ACTION=log SANDBOX_EXACT=0";
+
+    #[test]
+    fn it_does_not_loosen_an_embedded_policy() {
+        for_each_patched("--deny uname", |ws| {
+            ws.run(&format!("{LOOSE} ./myos"))
+                .dies_by(Signal::SYS)
+                .prints_only("")
+                .is_silent();
+            ws.run("SECCOMP_SYSCALL_DENY='' ./myos")
+                .dies_by(Signal::SYS)
+                .is_silent();
+        });
+    }
+
+    #[test]
+    fn it_does_not_tighten_an_embedded_policy_either() {
+        for_each_patched("--deny ptrace", |ws| {
+            ws.run("SECCOMP_SYSCALL_DENY=uname ./myos")
+                .succeeds()
+                .is_silent()
+                .prints_only(LINE);
+        });
+    }
+
+    #[test]
+    fn preloading_the_runtime_changes_nothing_for_a_patched_program() {
+        let library = library();
+        for_each_patched("--allow exit_group:fstat:uname:write", |ws| {
+            ws.run(&format!("LD_PRELOAD={library} ./myos"))
+                .succeeds()
+                .is_silent()
+                .prints_only(LINE);
+        });
+        for_each_patched("--deny uname", |ws| {
+            ws.run(&format!("LD_PRELOAD={library} {LOOSE} ./myos"))
+                .dies_by(Signal::SYS)
+                .prints_only("")
+                .is_silent();
+        });
+    }
+
+    #[test]
+    fn preloading_a_copy_of_the_runtime_does_not_loosen_the_policy() {
+        let library = library();
+        for_each_patched("--deny uname", |ws| {
+            ws.run(&format!("cp {library} copy.so")).succeeds();
+            ws.run(&format!("LD_PRELOAD=$PWD/copy.so {LOOSE} ./myos"))
+                .dies_by(Signal::SYS)
+                .prints_only("");
+        });
+    }
+
+    #[test]
+    fn a_library_path_does_not_divert_the_runtime() {
+        let library = library();
+        let name = library.rsplit('/').next().expect("a path").to_owned();
+        for_each_patched("--deny uname", |ws| {
+            ws.compile_as("gcc -shared -fPIC", "empty.c", &name);
+            ws.run("LD_LIBRARY_PATH=$PWD ./myos")
+                .dies_by(Signal::SYS)
+                .prints_only("");
+        });
+    }
+}
+
+mod loading {
+    use super::*;
+
+    #[test]
+    fn a_program_whose_runtime_is_missing_does_not_start() {
+        let library = library();
+        for compiler in COMPILERS {
+            let ws = Workspace::with_myos(compiler);
+            ws.run(&format!("cp {library} libsandbox.so")).succeeds();
+            ws.run("sandbox-patch --lib $PWD/libsandbox.so --deny uname ./myos")
+                .succeeds();
+            ws.run("./myos").dies_by(Signal::SYS);
+            ws.run("rm libsandbox.so; exec ./myos")
+                .exits_with(127)
+                .prints_only("")
+                .complains("libsandbox.so");
+        }
+    }
+
+    #[test]
+    fn the_policy_holds_when_the_loader_is_called_by_hand() {
+        let loaders = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1"];
+        for (compiler, loader) in COMPILERS.into_iter().zip(loaders) {
+            for flags in ["", "-no-pie"] {
+                let ws = Workspace::with_myos(&format!("{compiler} {flags}"));
+                ws.run(&format!("{loader} ./myos"))
+                    .succeeds()
+                    .prints_only(LINE);
+                ws.run("sandbox-patch --deny uname -o denied ./myos")
+                    .succeeds();
+                ws.run(&format!("{loader} ./denied"))
+                    .dies_by(Signal::SYS)
+                    .prints_only("");
+                ws.run("sandbox-patch --allow exit_group:fstat:uname:write -o allowed ./myos")
+                    .succeeds();
+                ws.run(&format!("{loader} ./allowed"))
+                    .succeeds()
+                    .is_silent()
+                    .prints_only(LINE);
+            }
+        }
+    }
+
+    #[test]
+    fn the_policy_holds_in_a_chroot_without_proc() {
+        let library = library();
+        let ws = Workspace::with_myos("musl-gcc");
+        // Where the program finds its loader and its runtime in there.
+        ws.run("mkdir -p root/lib && cp -L /lib/ld-musl-x86_64.so.1 root/lib/")
+            .succeeds();
+        ws.run(&format!("cp {library} root/lib/")).succeeds();
+        let patch = "sandbox-patch --lib /lib/libsandbox.so";
+        ws.run(&format!("{patch} --deny uname -o root/denied ./myos"))
+            .succeeds();
+        ws.run(&format!(
+            "{patch} --allow exit_group:fstat:uname:write -o root/allowed ./myos"
+        ))
+        .succeeds();
+        let chroot = format!("{}chroot root", as_root());
+        ws.run(&format!("{chroot} /denied")).dies_by(Signal::SYS);
+        ws.run(&format!("{chroot} /allowed"))
+            .succeeds()
+            .is_silent()
+            .prints_only(LINE);
+    }
+}
+
+mod secure_execution {
+    use super::*;
+
+    /// Owner of the set-user-ID program, and who runs it: neither is root.
+    const OWNER: u32 = 1;
+    const CALLER: u32 = 65534;
+
+    /// Makes `./myos` set-user-ID, and returns a command prefix that runs a
+    /// program as someone else.
+    fn become_setuid(ws: &Workspace) -> String {
+        let root = as_root();
+        ws.run(&format!(
+            "{root}chown {OWNER} myos && {root}chmod 4755 myos"
+        ))
+        .succeeds();
+        format!("{root}setpriv --reuid {CALLER} --regid {CALLER} --clear-groups ")
+    }
+
+    #[test]
+    fn the_environment_is_ignored() {
+        let library = library();
+        for compiler in COMPILERS {
+            let ws = Workspace::with_myos(compiler);
+            // The caller may have no access to the target folder.
+            ws.run(&format!("cp {library} libsandbox.so")).succeeds();
+            ws.run("patchelf --add-needed $PWD/libsandbox.so ./myos")
+                .succeeds();
+            ws.run("SECCOMP_SYSCALL_DENY=uname ./myos")
+                .dies_by(Signal::SYS);
+            let as_caller = become_setuid(&ws);
+            ws.run(&format!("{as_caller}env SECCOMP_SYSCALL_DENY=uname ./myos"))
+                .succeeds()
+                .is_silent()
+                .prints_only(LINE);
+        }
+    }
+
+    #[test]
+    fn an_embedded_policy_holds() {
+        let library = library();
+        for compiler in COMPILERS {
+            let ws = Workspace::with_myos(compiler);
+            ws.run(&format!("cp {library} libsandbox.so")).succeeds();
+            ws.run("sandbox-patch --lib $PWD/libsandbox.so --deny uname ./myos")
+                .succeeds();
+            let as_caller = become_setuid(&ws);
+            ws.run(&format!("{as_caller}./myos"))
+                .dies_by(Signal::SYS)
+                .prints_only("");
+        }
+    }
+}

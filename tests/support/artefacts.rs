@@ -1,0 +1,46 @@
+//! The programs and the runtime under test, as `cargo build --release` makes
+//! them: what is tested is what is shipped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The folder with `sandbox-patch` and `libsandbox.so`; the first call builds
+/// them.
+pub fn release_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let target = target_folder();
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--release", "--quiet", "--target-dir"])
+            .arg(&target)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("cargo starts");
+        assert!(
+            output.status.success(),
+            "the release build failed:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        target.join("release")
+    })
+}
+
+/// The runtime beside `sandbox-patch`, as text for command lines.
+pub fn library() -> String {
+    let path = release_folder().join("libsandbox.so");
+    assert!(path.is_file(), "{} was not built", path.display());
+    path.to_str().expect("a target folder in UTF-8").to_owned()
+}
+
+/// The target folder that this test binary is in, so that whatever chose it
+/// (an option, a variable, a configuration file) need not be asked again.
+fn target_folder() -> PathBuf {
+    let binary = std::env::current_exe().expect("the test binary has a path");
+    // TARGET/debug/deps/NAME-HASH
+    binary
+        .ancestors()
+        .nth(3)
+        .expect("the test binary is in cargo's layout")
+        .to_owned()
+}

@@ -1,0 +1,21 @@
+//! The stage for integration tests that read like a user's transcript: a
+//! folder, programs compiled into it, command lines, and what came of them.
+//!
+//! Nothing is simulated and nothing is skipped: a missing tool fails the test
+//! that needs it (`make setup` installs them all).
+
+// Every test binary compiles this module and uses a part of it.
+#![allow(dead_code, unreachable_pub, unused_imports)]
+
+mod artefacts;
+mod notes;
+mod output;
+mod shell;
+mod workspace;
+
+pub use artefacts::library;
+pub use notes::{Kind, PatchedFile};
+pub use output::Output;
+pub use rustix::process::Signal;
+pub use shell::{Outcome, Shell, as_nobody, as_root};
+pub use workspace::Workspace;

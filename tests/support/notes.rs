@@ -1,0 +1,169 @@
+//! Damaging the notes of a patched file, one field at a time.
+//!
+//! Reads the format by itself, as `docs/note-format.md` describes it, so that
+//! reader and writer under test can't agree on a mistake.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use object::Endianness;
+use object::elf::{FileHeader64, PT_NOTE, PT_NULL};
+use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
+use object::{Object, ObjectSection};
+
+/// Types of notes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Policy = 1,
+    Filter = 2,
+}
+
+/// A patched 64-bit little-endian file, to be changed in place.
+pub struct PatchedFile {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+/// Where the parts of a note are in the file.
+struct Place {
+    owner: usize,
+    descriptor_size: usize,
+    kind: usize,
+    descriptor: Range<usize>,
+}
+
+impl PatchedFile {
+    pub fn open(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            bytes: std::fs::read(path).expect("the patched file"),
+        }
+    }
+
+    /// Writes `value` over the word at `offset` of the note's descriptor.
+    pub fn set_word(mut self, kind: Kind, offset: usize, value: u32) -> Self {
+        let at = self.place(kind).descriptor.start + offset;
+        self.put(at, value);
+        self
+    }
+
+    /// The word at `offset` of the note's descriptor.
+    pub fn word(&self, kind: Kind, offset: usize) -> u32 {
+        self.get(self.place(kind).descriptor.start + offset)
+    }
+
+    /// Says that the note is of another type.
+    pub fn set_kind(mut self, kind: Kind, other: u32) -> Self {
+        let at = self.place(kind).kind;
+        self.put(at, other);
+        self
+    }
+
+    /// Says that the descriptor is of another size.
+    pub fn set_size(mut self, kind: Kind, size: u32) -> Self {
+        let at = self.place(kind).descriptor_size;
+        self.put(at, size);
+        self
+    }
+
+    /// Makes the note one of another owner.
+    pub fn disown(mut self, kind: Kind) -> Self {
+        let at = self.place(kind).owner;
+        self.bytes[at..at + 8].copy_from_slice(b"nobody\0\0");
+        self
+    }
+
+    /// Changes the last byte of the note's descriptor.
+    pub fn flip_last_byte(mut self, kind: Kind) -> Self {
+        let last = self.place(kind).descriptor.end - 1;
+        self.bytes[last] ^= 1;
+        self
+    }
+
+    /// Makes the loader and the runtime overlook the segment of the notes.
+    pub fn hide_segment(mut self) -> Self {
+        let section = self.section();
+        let at = self.program_header_of(&section);
+        self.put(at, PT_NULL.0);
+        self
+    }
+
+    /// Makes the segment of the notes end `bytes` before it did.
+    pub fn shorten_segment(mut self, bytes: u32) -> Self {
+        let section = self.section();
+        let header = self.program_header_of(&section);
+        // p_filesz and p_memsz of Elf64_Phdr; the low words suffice.
+        for at in [header + 32, header + 40] {
+            let size = self.get(at);
+            self.put(at, size - bytes);
+        }
+        self
+    }
+
+    /// Writes the file back.
+    pub fn save(self) {
+        std::fs::write(&self.path, &self.bytes).expect("the patched file can be written");
+    }
+
+    /// The file range of `.note.sandbox`.
+    fn section(&self) -> Range<usize> {
+        let elf = self.elf();
+        let section = elf
+            .section_by_name(".note.sandbox")
+            .expect("the file has a section .note.sandbox");
+        let (offset, size) = section.file_range().expect("a section with contents");
+        let start = usize::try_from(offset).expect("a small file");
+        start..start + usize::try_from(size).expect("a small file")
+    }
+
+    /// The file offset of the PT_NOTE program header that covers the notes.
+    fn program_header_of(&self, section: &Range<usize>) -> usize {
+        let elf = self.elf();
+        let header = elf.elf_header();
+        let endian = elf.endian();
+        let index = header
+            .program_headers(endian, &*self.bytes)
+            .expect("program headers")
+            .iter()
+            .position(|segment| {
+                segment.p_type(endian) == PT_NOTE
+                    && segment.p_offset(endian) == section.start as u64
+            })
+            .expect("a PT_NOTE of its own for .note.sandbox");
+        let table = usize::try_from(header.e_phoff(endian)).expect("a small file");
+        table + index * usize::from(header.e_phentsize(endian))
+    }
+
+    fn elf(&self) -> ElfFile<'_, FileHeader64<Endianness>> {
+        ElfFile::parse(&*self.bytes).expect("an ELF file")
+    }
+
+    fn place(&self, kind: Kind) -> Place {
+        let section = self.section();
+        let mut at = section.start;
+        while at < section.end {
+            let name_size = self.get(at) as usize;
+            let descriptor_size = self.get(at + 4) as usize;
+            let start = at + 12 + name_size.next_multiple_of(4);
+            if self.get(at + 8) == kind as u32 {
+                return Place {
+                    owner: at + 12,
+                    descriptor_size: at + 4,
+                    kind: at + 8,
+                    descriptor: start..start + descriptor_size,
+                };
+            }
+            at = start + descriptor_size.next_multiple_of(4);
+        }
+        panic!("no {kind:?} note in {}", self.path.display());
+    }
+
+    fn get(&self, at: usize) -> u32 {
+        let word = self.bytes[at..at + 4].try_into().expect("four bytes");
+        u32::from_le_bytes(word)
+    }
+
+    fn put(&mut self, at: usize, value: u32) {
+        self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+}
