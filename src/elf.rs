@@ -1,0 +1,31 @@
+//! Rewriting ELF files.
+//!
+//! Phases that only look backwards: [`Layout`] is what the headers say,
+//! [`pieces`] are the parts that may move, [`room`] decides which of them do,
+//! [`Plan`] is what will change (a value, made without touching a file), and
+//! [`write()`] carries it out. [`undo`] is the way back.
+//!
+//! All of it works for both classes and byte orders: [`encoding`] is the only
+//! place that knows how wide a field is.
+
+mod address;
+pub mod embedded;
+pub mod encoding;
+mod error;
+mod layout;
+mod machine;
+pub mod pieces;
+mod plan;
+pub mod room;
+mod source;
+pub mod undo;
+mod write;
+
+pub use address::{Chunk, FileOffset, FileRange, VirtAddr, align_up};
+pub use embedded::Embedded;
+pub use encoding::Encoding;
+pub use error::Error;
+pub use layout::{Dynamic, Layout, Section};
+pub use plan::{Plan, Position, Request};
+pub use source::Source;
+pub use write::{restore, write};

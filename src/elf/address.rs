@@ -1,0 +1,79 @@
+//! Where a byte is: in the file or in memory. Mixing the two up is the classic
+//! ELF mistake, so they are types of their own.
+
+use std::fmt;
+
+/// Distance in bytes from the start of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileOffset(pub u64);
+
+/// A link-time virtual address; the load bias is not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VirtAddr(pub u64);
+
+impl fmt::Display for FileOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+impl fmt::Display for VirtAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// A half-open range of file offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileRange {
+    /// The first byte.
+    pub start: FileOffset,
+    /// How many bytes.
+    pub size: u64,
+}
+
+impl FileRange {
+    /// The range of `size` bytes from `start` on.
+    #[must_use]
+    pub const fn new(start: u64, size: u64) -> Self {
+        Self { start: FileOffset(start), size }
+    }
+
+    /// The offset behind the last byte.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.start.0.saturating_add(self.size)
+    }
+
+    /// Whether the two share a byte.
+    #[must_use]
+    pub const fn overlaps(&self, other: &Self) -> bool {
+        self.start.0 < other.end() && other.start.0 < self.end()
+    }
+
+    /// Whether all of `other` lies in this range.
+    #[must_use]
+    pub const fn contains(&self, other: &Self) -> bool {
+        self.start.0 <= other.start.0 && other.end() <= self.end()
+    }
+}
+
+/// `value` rounded up to a multiple of `alignment`, which may be 0 or 1 for
+/// none.
+///
+/// # Errors
+///
+/// Nothing where the result does not fit.
+#[must_use]
+pub fn align_up(value: u64, alignment: u64) -> Option<u64> {
+    value.checked_next_multiple_of(alignment.max(1))
+}
+
+/// Bytes for a place in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Where they go.
+    pub offset: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}

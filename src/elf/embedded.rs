@@ -1,0 +1,103 @@
+//! The policy that a file carries, read as the runtime reads it.
+
+use object::elf;
+use sandbox_format::bpf::Instruction;
+use sandbox_format::note::{Collector, DYNAMIC_TAG, FilterHeader, Notes, OWNER, Problem, VERSION, kind};
+
+use super::undo::Undo;
+use super::{Error, Layout, Source};
+use crate::note::decode_program;
+
+/// More notes than any program has; the rest of a hostile file is not read.
+const MAX_NOTES: u64 = 64 << 20;
+
+/// What a patched file holds.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    /// The POLICY descriptor.
+    pub policy: Vec<u8>,
+    /// The fixed part of the FILTER descriptor.
+    pub header: FilterHeader,
+    /// The filter.
+    pub program: Vec<Instruction>,
+    /// The way back, where the note is there.
+    pub undo: Option<Undo>,
+}
+
+/// The notes under PT_NOTE headers, with each segment's alignment.
+fn note_segments(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<(Vec<u8>, u64)>, Error> {
+    let mut left = MAX_NOTES;
+    let mut segments = Vec::new();
+    for segment in layout.segments_of(elf::PT_NOTE) {
+        // The runtime reads memory, so that notes outside of it do not count.
+        let Some(range) = layout.range_at(segment.vaddr, segment.filesz) else { continue };
+        left = left.checked_sub(range.size).ok_or(Error::Malformed("its notes are too large"))?;
+        segments.push((source.read_at(range.start.0, range.size)?, segment.align));
+    }
+    Ok(segments)
+}
+
+/// Whether the dynamic section says that the program was patched.
+#[must_use]
+pub fn is_marked(layout: &Layout) -> bool {
+    let tag = elf::DynamicTag(i64::from(DYNAMIC_TAG));
+    layout.dynamic.as_ref().is_some_and(|dynamic| dynamic.get(tag).is_some())
+}
+
+/// Reads the policy of a file; nothing where it has none.
+///
+/// # Errors
+///
+/// Notes that the runtime would refuse: the program then does not start.
+pub fn read(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<Embedded>, Error> {
+    let order = layout.encoding.note_order();
+    let segments = note_segments(layout, source)?;
+    let mut collector = Collector::new(order);
+    for (bytes, align) in &segments {
+        collector.segment(bytes, *align)?;
+    }
+    let Some(found) = collector.finish()? else {
+        return if is_marked(layout) { Err(Error::NoteGone) } else { Ok(None) };
+    };
+    let tag = elf::DynamicTag(i64::from(DYNAMIC_TAG));
+    let version = layout.dynamic.as_ref().and_then(|dynamic| dynamic.get(tag));
+    if version.is_some_and(|version| version != u64::from(VERSION)) {
+        return Err(Problem::UnknownVersion.into());
+    }
+    Ok(Some(Embedded {
+        policy: found.policy.to_vec(),
+        header: found.filter.header,
+        program: decode_program(found.filter.instructions, order),
+        undo: found.undo.map(|undo| Undo::parse(undo, order)).transpose()?,
+    }))
+}
+
+/// What a libsandbox.so says of itself in its RUNTIME note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runtime {
+    /// The version of the note format that it reads.
+    pub format: u32,
+    /// Its own version.
+    pub version: String,
+}
+
+/// Reads the RUNTIME note of a library; nothing where it has none.
+///
+/// # Errors
+///
+/// The file can't be read.
+pub fn runtime(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<Runtime>, Error> {
+    let order = layout.encoding.note_order();
+    for (bytes, align) in note_segments(layout, source)? {
+        for note in Notes::new(&bytes, order, align).flatten() {
+            if note.owner != OWNER || note.kind != kind::RUNTIME {
+                continue;
+            }
+            let Some((format, version)) = note.descriptor.split_at_checked(4) else { continue };
+            let format = order.read32(format, 0).unwrap_or_default();
+            let version = String::from_utf8_lossy(version).trim_end_matches('\0').to_owned();
+            return Ok(Some(Runtime { format, version }));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,81 @@
+//! Why a file can't be read, changed or restored.
+
+use std::io;
+
+/// What is wrong with a file, and what to do about it; the caller puts the
+/// file's name in front.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of no bytes.
+    #[error("the file is empty; give it an ELF program")]
+    Empty,
+    /// No ELF magic number.
+    #[error("not an ELF file; scripts and other formats can't carry a policy, their interpreter can")]
+    NotElf,
+    /// The file ends too early.
+    #[error("the {0} reaches beyond the end of the file; the file is truncated, build or copy it again")]
+    Truncated(&'static str),
+    /// The file contradicts itself.
+    #[error("malformed ELF file: {0}; build it again")]
+    Malformed(&'static str),
+    /// A number does not fit the file's class.
+    #[error("the patched file would be too large for its ELF class")]
+    TooLarge,
+    /// `ET_REL`.
+    #[error("a relocatable object, not a program; link it first")]
+    Relocatable,
+    /// `ET_CORE`.
+    #[error("a core dump, not a program")]
+    Core,
+    /// Another `e_type`.
+    #[error("an ELF file of unknown type, not a program")]
+    UnknownType,
+    /// A library.
+    #[error("a shared library, not a program; patch the programs that use it")]
+    SharedLibrary,
+    /// No dynamic section.
+    #[error("it has no dynamic section: a static program does not load libraries; launch it with sandboxify")]
+    Static,
+    /// Dynamic section without interpreter.
+    #[error(
+        "it is a static position-independent program, which does not load libraries; \
+         launch it with sandboxify"
+    )]
+    StaticPie,
+    /// The program header table can't be made longer where it is.
+    #[error(
+        "there is no room for more program headers: {0} stands behind them and can't be moved; \
+         link the program without that"
+    )]
+    NoRoom(String),
+    /// Bytes behind everything that the headers know of.
+    #[error(
+        "{0} bytes are appended behind the ELF file, where the program may look for them; \
+         patch the program before they are appended"
+    )]
+    AppendedData(u64),
+    /// No policy in the file.
+    #[error("it carries no sandbox policy; there is nothing to remove")]
+    NotPatched,
+    /// Policy without undo note.
+    #[error("it carries a policy but no record of the original file; build it again from its source")]
+    NoUndo,
+    /// The restored bytes are not those of the original.
+    #[error(
+        "it was changed by another tool after it was patched, so the original can't be restored \
+         byte for byte; --best-effort takes the patch out and keeps the other changes"
+    )]
+    Changed,
+    /// Best effort was not enough.
+    #[error("the patch can't be taken out: {0}; build the program again")]
+    CannotUndo(&'static str),
+    /// The notes are wrong.
+    #[error("{0}; build and patch the program again")]
+    Note(#[from] sandbox_format::note::Problem),
+    /// Marked as patched, but without notes.
+    #[error("its sandbox note was removed, so that it will not start; build and patch the program again")]
+    NoteGone,
+    /// Reading or writing failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}

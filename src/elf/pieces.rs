@@ -1,0 +1,207 @@
+//! Parts of a program that may move: they are reached only through program
+//! headers and dynamic entries, never by an address in code.
+
+use object::elf;
+
+use super::{Dynamic, Error, FileRange, Layout, Source};
+
+/// Linkers leave fewer bytes than this between two parts, for alignment.
+pub const PADDING: u64 = 16;
+
+/// What a movable part is; it tells which header or entry leads to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The program interpreter's name (PT_INTERP).
+    Interpreter,
+    /// All notes under one PT_NOTE, or several that overlap.
+    Notes,
+    /// The dynamic symbols (DT_SYMTAB).
+    Symbols,
+    /// The dynamic strings (DT_STRTAB).
+    Strings,
+    /// The GNU hash table (DT_GNU_HASH).
+    GnuHash,
+    /// The System V hash table (DT_HASH).
+    Hash,
+}
+
+impl Kind {
+    /// How people call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Interpreter => ".interp",
+            Self::Notes => "notes",
+            Self::Symbols => ".dynsym",
+            Self::Strings => ".dynstr",
+            Self::GnuHash => ".gnu.hash",
+            Self::Hash => ".hash",
+        }
+    }
+}
+
+/// A movable part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is in the file.
+    pub range: FileRange,
+    /// Its link-time address.
+    pub address: u64,
+    /// The alignment that it must keep, in bytes.
+    pub align: u64,
+}
+
+/// The movable parts of a program in file order. A part whose extent is not
+/// certain, or that shares bytes with something else, is left out: it stays.
+///
+/// # Errors
+///
+/// The file can't be read.
+pub fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piece>, Error> {
+    let mut pieces = Vec::new();
+    if let Some(segment) = layout.segment(elf::PT_INTERP) {
+        pieces.extend(piece(layout, Kind::Interpreter, segment.vaddr, segment.filesz, 1));
+    }
+    for segment in layout.segments_of(elf::PT_NOTE).filter(|segment| segment.filesz > 0) {
+        let align = segment.align.clamp(4, 16);
+        pieces.extend(piece(layout, Kind::Notes, segment.vaddr, segment.filesz, align));
+    }
+    pieces.extend(dynamic_pieces(layout, source)?);
+    pieces.sort_by_key(|piece| (piece.range.start, piece.range.size));
+    Ok(separate(layout, merge_notes(pieces)))
+}
+
+fn piece(layout: &Layout, kind: Kind, address: u64, size: u64, align: u64) -> Option<Piece> {
+    let range = layout.range_at(address, size)?;
+    (size > 0).then_some(Piece { kind, range, address, align })
+}
+
+fn dynamic_pieces(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piece>, Error> {
+    let Some(dynamic) = &layout.dynamic else { return Ok(Vec::new()) };
+    let word = if layout.encoding.is_64 { 8 } else { 4 };
+    let mut pieces = Vec::new();
+    if let (Some(address), Some(size)) = (dynamic.get(elf::DT_STRTAB), dynamic.get(elf::DT_STRSZ)) {
+        pieces.extend(piece(layout, Kind::Strings, address, size, 1));
+    }
+    let mut symbols = None;
+    if let Some(address) = dynamic.get(elf::DT_HASH)
+        && let Some((size, count)) = hash_extent(layout, source, address)?
+    {
+        symbols = Some(count);
+        pieces.extend(piece(layout, Kind::Hash, address, size, 8));
+    }
+    if let Some(address) = dynamic.get(elf::DT_GNU_HASH)
+        && let Some((size, count)) = gnu_hash_extent(layout, source, address)?
+    {
+        symbols = symbols.or(count);
+        pieces.extend(piece(layout, Kind::GnuHash, address, size, 8));
+    }
+    if let (Some(address), Some(entry)) = (dynamic.get(elf::DT_SYMTAB), dynamic.get(elf::DT_SYMENT)) {
+        let counted = symbols.and_then(|count| count.checked_mul(entry));
+        if let Some(size) = counted.or_else(|| symbol_section_size(layout, dynamic, address)) {
+            pieces.extend(piece(layout, Kind::Symbols, address, size, word));
+        }
+    }
+    Ok(pieces)
+}
+
+/// The size that the section headers give for the dynamic symbols, for files
+/// whose hash tables don't tell. Section headers may lie, and a table moved in
+/// part would break the program: it is believed only if the next thing that the
+/// dynamic section names begins right where the table ends.
+fn symbol_section_size(layout: &Layout, dynamic: &Dynamic, address: u64) -> Option<u64> {
+    const NEIGHBOURS: [elf::DynamicTag; 8] = [
+        elf::DT_STRTAB, elf::DT_HASH, elf::DT_GNU_HASH, elf::DT_VERSYM, elf::DT_VERNEED, elf::DT_RELA, elf::DT_REL,
+        elf::DT_JMPREL,
+    ];
+    let found = layout.sections.iter().find(|section| section.header.kind == elf::SHT_DYNSYM)?;
+    let end = address.checked_add(found.header.size)?;
+    let neighbours = NEIGHBOURS.iter().filter_map(|&tag| dynamic.get(tag));
+    let next = neighbours.filter(|&neighbour| neighbour > address).min()?;
+    let flush = next.checked_sub(end).is_some_and(|gap| gap < PADDING);
+    (found.header.addr == address && flush).then_some(found.header.size)
+}
+
+fn words(layout: &Layout, source: &(impl Source + ?Sized), address: u64, count: u64) -> Result<Option<Vec<u32>>, Error> {
+    let Some(range) = count.checked_mul(4).and_then(|size| layout.range_at(address, size)) else { return Ok(None) };
+    let bytes = source.read_at(range.start.0, range.size)?;
+    let order = layout.encoding.note_order();
+    Ok(Some(bytes.chunks_exact(4).filter_map(|word| order.read32(word, 0)).collect()))
+}
+
+/// Size in bytes and number of symbols of a System V hash table (gABI chapter
+/// 5, "Hash Table"). Alpha and 64-bit S/390 have 8-byte words there; their
+/// table stays where it is.
+fn hash_extent(layout: &Layout, source: &(impl Source + ?Sized), address: u64) -> Result<Option<(u64, u64)>, Error> {
+    let wide = layout.encoding.is_64 && [elf::EM_S390, elf::EM_ALPHA].contains(&layout.header.machine);
+    if wide {
+        return Ok(None);
+    }
+    let Some(header) = words(layout, source, address, 2)? else { return Ok(None) };
+    let (buckets, chains) = (u64::from(header[0]), u64::from(header[1]));
+    Ok(Some(((2 + buckets + chains) * 4, chains)))
+}
+
+/// Size in bytes and number of symbols of a GNU hash table: four words
+/// (buckets, first symbol, Bloom filter words, shift), the Bloom filter, the
+/// buckets, then a chain word for each symbol from the first on; the lowest bit
+/// marks a chain's end (glibc, elf/dl-lookup.c, `_dl_setup_hash`). A table
+/// without symbols does not tell how many there are.
+fn gnu_hash_extent(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    address: u64,
+) -> Result<Option<(u64, Option<u64>)>, Error> {
+    let Some(header) = words(layout, source, address, 4)? else { return Ok(None) };
+    let [bucket_count, first, bloom] = [header[0], header[1], header[2]].map(u64::from);
+    let word = if layout.encoding.is_64 { 8 } else { 4 };
+    let buckets_at = 16 + bloom * word;
+    let chains_at = buckets_at + bucket_count * 4;
+    let Some(buckets) = words(layout, source, address.saturating_add(buckets_at), bucket_count)? else {
+        return Ok(None);
+    };
+    let last = buckets.into_iter().map(u64::from).max().unwrap_or_default();
+    if last < first {
+        return Ok(Some((chains_at, None)));
+    }
+    let mut symbol = last;
+    loop {
+        let at = address.saturating_add(chains_at + (symbol - first) * 4);
+        let Some(chain) = words(layout, source, at, 1)? else { return Ok(None) };
+        symbol += 1;
+        if chain[0] & 1 == 1 {
+            return Ok(Some((chains_at + (symbol - first) * 4, Some(symbol))));
+        }
+    }
+}
+
+/// PT_NOTE segments that overlap move as one.
+fn merge_notes(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut merged: Vec<Piece> = Vec::new();
+    for piece in pieces {
+        match merged.last_mut() {
+            Some(last) if last.kind == Kind::Notes && piece.kind == Kind::Notes && last.range.overlaps(&piece.range) => {
+                let end = last.range.end().max(piece.range.end());
+                last.range.size = end - last.range.start.0;
+                last.align = last.align.max(piece.align);
+            }
+            _ => merged.push(piece),
+        }
+    }
+    merged
+}
+
+/// Leaves out what shares bytes with another piece, or with a part of an
+/// allocated section that reaches beyond it.
+fn separate(layout: &Layout, pieces: Vec<Piece>) -> Vec<Piece> {
+    let alone = |piece: &Piece| {
+        let range = piece.range;
+        let others = pieces.iter().filter(|other| *other != piece);
+        let sections = layout.sections.iter().filter(|section| section.is_allocated());
+        !others.into_iter().any(|other| other.range.overlaps(&range))
+            && !sections.into_iter().any(|section| section.range().overlaps(&range) && !range.contains(&section.range()))
+    };
+    pieces.iter().filter(|piece| alone(piece)).copied().collect()
+}

@@ -1,0 +1,195 @@
+//! Room for more program headers: the table grows where it stands, since only
+//! there do all kernels find it (before Linux 5.18 AT_PHDR is computed from the
+//! first segment's address and `e_phoff`), and what stood behind it moves.
+
+use object::elf;
+use sandbox_format::note::Notes;
+
+use super::encoding::{ProgramHeader, Record};
+use super::pieces::{Kind, PADDING, Piece};
+use super::{Error, FileRange, Layout, Source, align_up};
+
+/// The kernel writes the first page of each ELF mapping into core dumps
+/// (fs/coredump.c, `FILTER(ELF_HEADERS)`); debuggers find the build-id there.
+/// This is the smallest page of any architecture.
+const FIRST_PAGE: u64 = 4096;
+
+/// Where a displaced piece goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Into the new segment.
+    NewSegment,
+    /// To this file offset, where another displaced piece stood.
+    Vacated(u64),
+}
+
+/// A piece that leaves its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Displaced {
+    /// The piece.
+    pub piece: Piece,
+    /// Where it goes.
+    pub to: Destination,
+}
+
+/// Decides which pieces move so that `extra` program headers fit behind the
+/// table. The dynamic strings always move, for they grow; what they leave is
+/// used as well.
+///
+/// # Errors
+///
+/// Something that can't move stands behind the table.
+pub fn make(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    pieces: &[Piece],
+    extra: usize,
+) -> Result<Vec<Displaced>, Error> {
+    let table = FileRange::new(layout.header.phoff, table_size(layout, layout.segments.len()));
+    let grown = FileRange::new(table.start.0, table_size(layout, layout.segments.len() + extra));
+    let growth = FileRange::new(table.end(), grown.size - table.size);
+    check_mapped(layout, &grown)?;
+    check_growth(layout, source, pieces, &growth)?;
+
+    let displaced = |piece: &Piece| piece.kind == Kind::Strings || piece.range.overlaps(&growth);
+    let (mut moving, mut staying): (Vec<Piece>, Vec<Piece>) = pieces.iter().partition(|piece| displaced(piece));
+    loop {
+        let settled = settle(layout, source, &moving, growth.end())?;
+        if settled.iter().all(|moved| !loses_build_id(layout, source, moved)) {
+            return Ok(settled);
+        }
+        // Make more room in the first page, one piece after the other.
+        let next = staying.iter().position(|piece| piece.range.end() <= FIRST_PAGE && piece.kind != Kind::Notes);
+        match next {
+            Some(next) => moving.push(staying.remove(next)),
+            None => return Ok(settled),
+        }
+    }
+}
+
+/// Size in bytes of a program header table.
+pub fn table_size(layout: &Layout, count: usize) -> u64 {
+    ProgramHeader::size(layout.encoding) * count as u64
+}
+
+fn check_mapped(layout: &Layout, grown: &FileRange) -> Result<(), Error> {
+    let holds = |load: &ProgramHeader| FileRange::new(load.offset, load.filesz).contains(grown);
+    if layout.segments_of(elf::PT_LOAD).any(holds) {
+        return Ok(());
+    }
+    Err(Error::NoRoom("the end of the segment that holds them".to_owned()))
+}
+
+/// Every byte that the table will grow over must belong to a piece, or be
+/// padding between two of them.
+fn check_growth(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    pieces: &[Piece],
+    growth: &FileRange,
+) -> Result<(), Error> {
+    let covered = |range: &FileRange| pieces.iter().any(|piece| piece.range.contains(range));
+    for section in &layout.sections {
+        if section.is_allocated() && section.range().overlaps(growth) && !covered(&section.range()) {
+            return Err(Error::NoRoom(section.name.clone()));
+        }
+    }
+    for segment in &layout.segments {
+        let range = FileRange::new(segment.offset, segment.filesz);
+        let container = [elf::PT_LOAD, elf::PT_PHDR, elf::PT_GNU_STACK].contains(&segment.kind);
+        if !container && range.overlaps(growth) && !covered(&range) {
+            return Err(Error::NoRoom("a segment of its own".to_owned()));
+        }
+    }
+    let bytes = source.read_at(growth.start.0, growth.size)?;
+    let mut padding = 0;
+    for (offset, byte) in (growth.start.0..).zip(bytes) {
+        if covered(&FileRange::new(offset, 1)) {
+            padding = 0;
+            continue;
+        }
+        padding += 1;
+        // Without section headers a long run of zeros may be data.
+        if byte != 0 || (layout.sections.is_empty() && padding >= PADDING) {
+            return Err(Error::NoRoom(format!("unknown data at offset {offset:#x}")));
+        }
+    }
+    Ok(())
+}
+
+/// Notes go to vacated places in the first page where they fit, so that they
+/// stay in core dumps; everything else goes to the new segment.
+fn settle(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    moving: &[Piece],
+    from: u64,
+) -> Result<Vec<Displaced>, Error> {
+    let mut holes = holes(layout, source, moving, from)?;
+    let mut order: Vec<&Piece> = moving.iter().collect();
+    order.sort_by_key(|piece| (!has_build_id(layout, source, piece), piece.range.start));
+    let mut displaced = Vec::new();
+    for piece in order {
+        let place = if piece.kind == Kind::Notes { take(&mut holes, piece) } else { None };
+        let to = place.map_or(Destination::NewSegment, Destination::Vacated);
+        displaced.push(Displaced { piece: *piece, to });
+    }
+    displaced.sort_by_key(|moved| moved.piece.range.start);
+    Ok(displaced)
+}
+
+/// The places that the moving pieces leave, behind the grown table; neighbours
+/// with only padding between them are one.
+fn holes(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    moving: &[Piece],
+    from: u64,
+) -> Result<Vec<FileRange>, Error> {
+    let mut ranges: Vec<FileRange> = moving.iter().map(|piece| piece.range).collect();
+    ranges.sort();
+    let mut holes: Vec<FileRange> = Vec::new();
+    for range in ranges {
+        let start = range.start.0.max(from);
+        if range.end() <= start {
+            continue;
+        }
+        if let Some(last) = holes.last_mut() {
+            let gap = FileRange::new(last.end(), start.saturating_sub(last.end()));
+            let unused = !layout.sections.iter().any(|section| section.is_allocated() && section.range().overlaps(&gap));
+            if gap.size < PADDING && unused && source.read_at(gap.start.0, gap.size)?.iter().all(|&byte| byte == 0) {
+                last.size = range.end() - last.start.0;
+                continue;
+            }
+        }
+        holes.push(FileRange::new(start, range.end() - start));
+    }
+    Ok(holes)
+}
+
+/// Takes room for a piece from the first hole in the first page that has it.
+fn take(holes: &mut [FileRange], piece: &Piece) -> Option<u64> {
+    for hole in holes {
+        let place = align_up(hole.start.0, piece.align)?;
+        let end = place.checked_add(piece.range.size)?;
+        if end <= hole.end().min(FIRST_PAGE) {
+            *hole = FileRange::new(end, hole.end() - end);
+            return Some(place);
+        }
+    }
+    None
+}
+
+fn loses_build_id(layout: &Layout, source: &(impl Source + ?Sized), moved: &Displaced) -> bool {
+    let was_in_core_dumps = moved.piece.range.end() <= FIRST_PAGE;
+    was_in_core_dumps && moved.to == Destination::NewSegment && has_build_id(layout, source, &moved.piece)
+}
+
+fn has_build_id(layout: &Layout, source: &(impl Source + ?Sized), piece: &Piece) -> bool {
+    if piece.kind != Kind::Notes {
+        return false;
+    }
+    let Ok(bytes) = source.read_at(piece.range.start.0, piece.range.size) else { return false };
+    let notes = Notes::new(&bytes, layout.encoding.note_order(), piece.align);
+    notes.flatten().any(|note| note.owner == b"GNU\0" && note.kind == elf::NT_GNU_BUILD_ID.0)
+}

@@ -1,0 +1,65 @@
+//! Reading a few ranges of a file without holding the whole of it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Bytes that can be read at an offset: a file, or a buffer.
+pub trait Source {
+    /// The length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be examined.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Fills `buffer` with the bytes at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not there, or can't be read.
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// The `size` bytes at `offset`. Memory is taken only for bytes that are
+    /// there, so a hostile size is harmless.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not there, or can't be read.
+    fn read_at(&self, offset: u64, size: u64) -> io::Result<Vec<u8>> {
+        let end = offset.checked_add(size);
+        if end.is_none_or(|end| self.length().is_ok_and(|length| end > length)) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let size = usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let mut bytes = vec![0; size];
+        self.read_exact_at(offset, &mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl Source for File {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        FileExt::read_exact_at(self, buffer, offset)
+    }
+}
+
+impl Source for [u8] {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+        let bytes = start
+            .checked_add(buffer.len())
+            .and_then(|end| self.get(start..end))
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        buffer.copy_from_slice(bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! What `.note.sandbox` will hold, and its bytes.
+//!
+//! The layout is defined once, in `sandbox_format::note`; this is the writer.
+
+use sandbox_format::bpf::Instruction;
+use sandbox_format::note::{self, ByteOrder, FilterHeader, kind};
+
+use crate::elf::Error;
+
+/// A policy and its compiled filter, ready to be put into a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// The POLICY descriptor: canonical JSON.
+    pub policy: Vec<u8>,
+    /// Flags of the FILTER note (`sandbox_format::note::flags`).
+    pub flags: u32,
+    /// The audit architecture.
+    pub arch: u32,
+    /// The program for it.
+    pub program: Vec<Instruction>,
+}
+
+/// The memory that the runtime makes read-only: link-time address and size in
+/// bytes, `(0, 0)` for none.
+pub type Protect = (u64, u64);
+
+impl Content {
+    /// Bytes that the notes will take, with an UNDO descriptor of `undo` bytes.
+    #[must_use]
+    pub fn size(&self, undo: usize) -> usize {
+        let filter = note::FILTER_HEADER + self.program.len() * note::INSTRUCTION_SIZE;
+        note::size(self.policy.len()) + note::size(filter) + note::size(undo)
+    }
+
+    /// The notes.
+    ///
+    /// # Errors
+    ///
+    /// A descriptor is larger than the format allows.
+    pub fn to_bytes(&self, order: ByteOrder, protect: Protect, undo: &[u8]) -> Result<Vec<u8>, Error> {
+        let header = FilterHeader {
+            flags: self.flags,
+            arch: self.arch,
+            count: u32::try_from(self.program.len()).map_err(|_| Error::TooLarge)?,
+            policy_hash: note::policy_hash(&self.policy),
+            protect_address: protect.0,
+            protect_size: protect.1,
+        };
+        let mut filter = header.to_bytes(order).to_vec();
+        filter.extend(self.program.iter().flat_map(|instruction| encode(instruction, order)));
+        let mut bytes = Vec::with_capacity(self.size(undo.len()));
+        for (kind, descriptor) in [(kind::POLICY, &self.policy[..]), (kind::FILTER, &filter), (kind::UNDO, undo)] {
+            let length = u32::try_from(descriptor.len()).map_err(|_| Error::TooLarge)?;
+            bytes.extend(note::header(order, kind, length));
+            bytes.extend(descriptor);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        Ok(bytes)
+    }
+}
+
+/// `struct sock_filter` in a byte order.
+fn encode(instruction: &Instruction, order: ByteOrder) -> [u8; 8] {
+    let code = match order {
+        ByteOrder::Little => instruction.code.to_le_bytes(),
+        ByteOrder::Big => instruction.code.to_be_bytes(),
+    };
+    let [a, b, c, d] = order.bytes32(instruction.k);
+    [code[0], code[1], instruction.jt, instruction.jf, a, b, c, d]
+}
+
+/// The instructions of a FILTER note.
+#[must_use]
+pub fn decode_program(bytes: &[u8], order: ByteOrder) -> Vec<Instruction> {
+    let decode = |bytes: &[u8]| Instruction {
+        code: match order {
+            ByteOrder::Little => u16::from_le_bytes([bytes[0], bytes[1]]),
+            ByteOrder::Big => u16::from_be_bytes([bytes[0], bytes[1]]),
+        },
+        jt: bytes[2],
+        jf: bytes[3],
+        k: order.u32([bytes[4], bytes[5], bytes[6], bytes[7]]),
+    };
+    bytes.chunks_exact(note::INSTRUCTION_SIZE).map(decode).collect()
+}
