@@ -1,2 +1,47 @@
-//! libsandbox.so
+//! `libsandbox.so`: applies the policy that a patched program carries, before
+//! the program's first instruction, or ends the process.
+//!
+//! * [`sys`]: everything that is not safe Rust about a process: entry, system
+//!   calls, what the C library offers. The only place with registers in it.
+//! * [`program`]: the main program as it lies in memory.
+//! * [`embedded`]: the policy that `sandbox-patch` put into the program.
+//! * [`environment`]: a policy from `SECCOMP_SYSCALL_ALLOW` and its relatives,
+//!   for a program that carries none.
+//! * [`die`]: one line on standard error, and the end.
+//! * [`identity`]: the note by which the patcher recognises this library.
+//!
+//! The library stands in the symbol look-up scope of programs that know nothing
+//! of it, so it exports nothing; it has to work under every C library, so it
+//! needs none. In a patched program it allocates nothing and parses no more
+//! than headers: the kernel gets the bytes of the note as they are.
+
 #![no_std]
+
+mod die;
+mod embedded;
+mod environment;
+mod identity;
+mod program;
+mod sys;
+
+use program::Program;
+
+/// Called once by the dynamic loader (see [`sys`]). Returns only when the
+/// policy is in force, or when none was asked for.
+fn initialise() {
+    let Some(program) = Program::running() else {
+        die::die(&["the program headers can't be found"]);
+    };
+    if !embedded::apply(&program) {
+        environment::apply();
+    }
+}
+
+/// Nothing here is meant to panic; should it happen all the same, the policy
+/// is not in force. (Lints look at libraries in test form, too, which has the
+/// handler of std.)
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    die::die(&["internal error"])
+}

@@ -1,0 +1,128 @@
+//! The policy that `sandbox-patch` put into the program.
+
+use sandbox_format::note::{
+    self, ByteOrder, Collector, DYNAMIC_TAG, Embedded, FilterHeader, FilterNote, flags,
+};
+
+use crate::die::{die, die_of};
+use crate::program::Program;
+use crate::sys;
+
+/// The tag that ends a dynamic section (elf(5)).
+const DT_NULL: usize = 0;
+
+/// Puts the program's own policy in force. False: it carries none.
+pub(crate) fn apply(program: &Program) -> bool {
+    let patched = is_patched(program);
+    let Some(embedded) = find(program) else {
+        if patched {
+            die(&["the program was patched, but its sandbox notes are gone"]);
+        }
+        return false;
+    };
+    let FilterNote {
+        header,
+        instructions,
+    } = embedded.filter;
+    if header.arch != sys::AUDIT_ARCH {
+        die(&["the sandbox note is for another architecture"]);
+    }
+    protect(program, &header);
+    let mut filter_flags = 0;
+    if header.flags & flags::TSYNC != 0 {
+        filter_flags |= sys::FILTER_TSYNC;
+    }
+    if header.flags & flags::LOG != 0 {
+        filter_flags |= sys::FILTER_LOG;
+    }
+    install(instructions, filter_flags);
+    true
+}
+
+/// Hands a filter to the kernel, `no_new_privs` first, without which an
+/// unprivileged process may not.
+pub(crate) fn install(instructions: &[u8], filter_flags: usize) {
+    // The first malloc of a process asks the kernel for memory (brk or mmap)
+    // and, since glibc 2.34, for random numbers (getrandom). Done now, it asks
+    // for nothing that a policy would have to allow.
+    sys::warm_heap();
+    if let Err(errno) = sys::set_no_new_privs() {
+        die_of("the kernel refused no_new_privs", errno);
+    }
+    match sys::install_filter(instructions, filter_flags) {
+        Ok(0) => (),
+        // seccomp(2): with SECCOMP_FILTER_FLAG_TSYNC, the id of a thread that
+        // could not be brought under the filter; no thread has got it then.
+        Ok(_) => {
+            die(&["a thread has a seccomp filter of its own and can't be put under the policy"])
+        }
+        Err(errno) => die_of("the kernel refused the filter", errno),
+    }
+}
+
+/// Whether the dynamic section says that there must be notes.
+fn is_patched(program: &Program) -> bool {
+    let mut patched = false;
+    for [tag, value] in program.dynamic_entries().unwrap_or_default() {
+        if *tag == DT_NULL {
+            break;
+        }
+        if *tag == DYNAMIC_TAG as usize {
+            if *value != note::VERSION as usize {
+                die(&["the program was patched by another version of sandbox-patch"]);
+            }
+            patched = true;
+        }
+    }
+    patched
+}
+
+/// The notes of owner `sandbox`, checked.
+fn find(program: &Program) -> Option<Embedded<'static>> {
+    let mut collector = Collector::new(ByteOrder::NATIVE);
+    let mut unreadable = false;
+    for segment in program.note_segments() {
+        let Some(bytes) = program.bytes_from_file(segment) else {
+            // Fatal only to a program with a policy: others may have odd notes.
+            unreadable = true;
+            continue;
+        };
+        if let Err(problem) = collector.segment(bytes, segment.align as u64) {
+            die(&["the sandbox note ", problem.message()]);
+        }
+    }
+    match collector.finish() {
+        Ok(None) => None,
+        Ok(Some(_)) if unreadable => die(&["a note segment lies outside of the program"]),
+        Ok(Some(embedded)) => {
+            // What runs before this, the program's libraries, could change it.
+            let FilterNote { instructions, .. } = embedded.filter;
+            if !program.is_constant(embedded.policy) || !program.is_constant(instructions) {
+                die(&["the sandbox note is in writable memory"]);
+            }
+            Some(embedded)
+        }
+        Err(problem) => die(&["the sandbox note ", problem.message()]),
+    }
+}
+
+/// Makes read-only what the patcher had to move into a writable page of its
+/// own, the dynamic section, which loaders write to before this runs.
+fn protect(program: &Program, header: &FilterHeader) {
+    if header.protect_size == 0 {
+        return;
+    }
+    let range = usize::try_from(header.protect_address)
+        .ok()
+        .zip(usize::try_from(header.protect_size).ok())
+        .and_then(|(address, size)| program.own_pages(address, size));
+    let Some(range) = range else {
+        die(&["the range that the sandbox note protects is not the program's"]);
+    };
+    if let Err(errno) = sys::make_read_only(range) {
+        die_of(
+            "the kernel refused to make the dynamic section read-only",
+            errno,
+        );
+    }
+}

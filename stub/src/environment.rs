@@ -1,0 +1,137 @@
+//! Environment mode: a policy for a program that carries none, from variables.
+//!
+//! The names and their meaning are those of Cloudflare's sandbox toolkit:
+//!
+//! * `SECCOMP_SYSCALL_ALLOW`: names, separated by colons, of what the program
+//!   may call; widened by portable names unless `SANDBOX_EXACT` is `1`.
+//! * `SECCOMP_SYSCALL_DENY`: what it may not call, taken literally. Looked at
+//!   only if there is no allow-list.
+//! * `SECCOMP_DEFAULT_ACTION`: `log` to log violations instead of killing the
+//!   process. Any other value ends the process, where the toolkit passed over
+//!   it and killed: a policy must not be other than its author believes.
+//!
+//! Without either list no policy was asked for and nothing happens. In secure
+//! execution the variables are those of an untrusted user and are ignored. The
+//! program does not see them.
+
+use sandbox_format::bpf::{Filter, Rule, Scratch, ret};
+use sandbox_format::{portable, syscall};
+
+use crate::die::{die, die_about, say};
+use crate::embedded::install;
+use crate::sys::{self, Environ};
+
+const ALLOW: &str = "SECCOMP_SYSCALL_ALLOW";
+const DENY: &str = "SECCOMP_SYSCALL_DENY";
+const ACTION: &str = "SECCOMP_DEFAULT_ACTION";
+const EXACT: &str = "SANDBOX_EXACT";
+
+/// More rules than all names of an architecture with all their substitutes.
+const MAX_RULES: usize = 1024;
+
+/// Puts the policy of the environment in force, if there is one.
+pub(crate) fn apply() {
+    let Some(environ) = Environ::of_process() else {
+        die(&["the environment, which may hold a policy, can't be found"]);
+    };
+    let allow = environ.get(ALLOW);
+    let deny = environ.get(DENY);
+    if allow.is_none() && deny.is_none() {
+        return;
+    }
+    match sys::is_secure_execution() {
+        Some(false) => (),
+        Some(true) => return,
+        None => die(&["the environment's policy can't be trusted without getauxval"]),
+    }
+    let violation = match environ.get(ACTION).unwrap_or_default() {
+        b"" => ret::KILL_PROCESS,
+        b"log" => ret::LOG,
+        other => die_about("unknown action", other, ACTION),
+    };
+    let exact = match environ.get(EXACT).unwrap_or_default() {
+        b"" | b"0" => false,
+        b"1" => true,
+        other => die_about("neither 0 nor 1 is", other, EXACT),
+    };
+    if let Some(list) = allow {
+        let rules = RuleList::parse(list, ALLOW, !exact);
+        enforce(&rules, ret::ALLOW, violation, violation);
+    } else if let Some(list) = deny {
+        let rules = RuleList::parse(list, DENY, false);
+        enforce(&rules, violation, ret::ALLOW, violation);
+    }
+    environ.remove(&[ALLOW, DENY, ACTION, EXACT]);
+}
+
+/// Compiles and installs the filter. Not inlined: its working memory would
+/// weigh on the stack of programs that carry their policy, too.
+#[inline(never)]
+fn enforce(rules: &RuleList, matched: u32, unmatched: u32, foreign: u32) {
+    let filter = Filter {
+        arch: sys::AUDIT_ARCH,
+        big_endian: cfg!(target_endian = "big"),
+        foreign_from: sys::FOREIGN_FROM,
+        foreign,
+        matched,
+        unmatched,
+        rules: rules.as_slice(),
+    };
+    let mut scratch = Scratch::new();
+    match filter.compile(&mut scratch) {
+        Ok(instructions) => install(sys::instruction_bytes(instructions), sys::FILTER_TSYNC),
+        Err(_) => die(&["the environment's policy is too long"]),
+    }
+}
+
+/// Rules sorted by system call number, as [`Filter`] wants them.
+struct RuleList {
+    rules: [Rule<'static>; MAX_RULES],
+    length: usize,
+}
+
+impl RuleList {
+    /// The rules for a list of names. `widen` adds those of portable names.
+    fn parse(list: &[u8], variable: &str, widen: bool) -> Self {
+        let mut rules = Self {
+            rules: [Rule {
+                number: 0,
+                when: &[],
+            }; MAX_RULES],
+            length: 0,
+        };
+        let names = list.split(|byte| *byte == b':');
+        for name in names.filter(|name| !name.is_empty()) {
+            let Some(number) = syscall::NATIVE.number(name) else {
+                die_about("unknown system call", name, variable);
+            };
+            say(&[b"adding ", name, b" to the process seccomp filter"]);
+            rules.insert(Rule { number, when: &[] });
+            if widen {
+                for (number, when) in portable::native(number) {
+                    rules.insert(Rule { number, when });
+                }
+            }
+        }
+        rules
+    }
+
+    /// Keeps the order, by moving those with larger numbers up.
+    fn insert(&mut self, mut rule: Rule<'static>) {
+        if self.length == MAX_RULES {
+            die(&["the environment's policy has too many names"]);
+        }
+        self.length += 1;
+        let after = self.as_slice().iter().take(self.length - 1);
+        let at = after
+            .take_while(|other| other.number <= rule.number)
+            .count();
+        for place in self.rules.iter_mut().take(self.length).skip(at) {
+            core::mem::swap(place, &mut rule);
+        }
+    }
+
+    fn as_slice(&self) -> &[Rule<'static>] {
+        self.rules.get(..self.length).unwrap_or_default()
+    }
+}

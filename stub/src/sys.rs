@@ -1,0 +1,235 @@
+//! What is not safe Rust about a process: the entry, system calls, what the C
+//! library offers, and the functions that compiled code calls by itself.
+//!
+//! # Entry
+//!
+//! The loader calls `sandbox_init` through `DT_INIT`. That needs no relocation,
+//! and both libraries call it in the same place as `.init_array`: glibc in
+//! `call_init` (elf/dl-init.c), musl in `do_init_fini` (ldso/dynlink.c). glibc
+//! passes (argc, argv, envp) and musl nothing, so nothing is taken from
+//! registers. An architecture whose C libraries pass over `DT_INIT` (riscv64)
+//! will have to use `.init_array`.
+//!
+//! # Weak symbols
+//!
+//! `dl_iterate_phdr`, `getauxval`, `malloc`, `free`, `environ` and
+//! `__libc_stack_end` are weak undefined symbols: each is there or its address
+//! is 0. The loader binds them like those of any other library.
+
+use core::ffi::{c_char, c_int, c_void};
+use core::ops::Range;
+use core::ptr;
+
+use sandbox_format::bpf::Instruction;
+use sandbox_format::note::INSTRUCTION_SIZE;
+
+use crate::die::Errno;
+
+#[cfg(target_arch = "x86_64")]
+#[path = "sys/x86_64.rs"]
+mod arch;
+#[cfg(not(target_arch = "x86_64"))]
+compile_error!("libsandbox.so has no system call layer for this architecture");
+
+mod environ;
+
+pub(crate) use arch::{AUDIT_ARCH, FOREIGN_FROM};
+pub(crate) use environ::Environ;
+
+/// `SECCOMP_FILTER_FLAG_TSYNC` (include/uapi/linux/seccomp.h).
+pub(crate) const FILTER_TSYNC: usize = 1;
+/// `SECCOMP_FILTER_FLAG_LOG`.
+pub(crate) const FILTER_LOG: usize = 2;
+
+extern "C" fn entry() {
+    crate::initialise();
+}
+
+/// What the kernel returned: a number, or -4095 to -1 for an error.
+fn check(result: isize) -> Result<usize, Errno> {
+    match result {
+        -4095..=-1 => Err(Errno(result.unsigned_abs())),
+        value => Ok(value.unsigned_abs()),
+    }
+}
+
+/// Writes to file descriptor 2 until all is written or an error occurs, which
+/// is passed over: there is no other place to complain.
+pub(crate) fn write_standard_error(mut text: &[u8]) {
+    while !text.is_empty() {
+        let arguments = [2, text.as_ptr().addr(), text.len(), 0, 0];
+        // SAFETY: write(2) reads `text.len()` bytes from a live slice.
+        match check(unsafe { arch::call(arch::number::WRITE, arguments) }) {
+            Ok(written) if written > 0 => text = text.get(written..).unwrap_or_default(),
+            _ => return,
+        }
+    }
+}
+
+/// Ends the process, all threads of it, also where a filter of its parent
+/// keeps exit_group(2) from doing so.
+pub(crate) fn exit(status: c_int) -> ! {
+    // SAFETY: exit_group(2) touches no memory.
+    unsafe { arch::call(arch::number::EXIT_GROUP, [status as usize, 0, 0, 0, 0]) };
+    loop {
+        arch::trap();
+    }
+}
+
+/// Gives up new privileges for good: execve(2) ignores set-user-ID bits then.
+pub(crate) fn set_no_new_privs() -> Result<(), Errno> {
+    const PR_SET_NO_NEW_PRIVS: usize = 38;
+    // SAFETY: this option of prctl(2) touches no memory.
+    check(unsafe { arch::call(arch::number::PRCTL, [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]) })?;
+    Ok(())
+}
+
+/// seccomp(2) with `SECCOMP_SET_MODE_FILTER`. Anything but 0 is the id of a
+/// thread that could not be filtered along (`FILTER_TSYNC`).
+pub(crate) fn install_filter(instructions: &[u8], flags: usize) -> Result<usize, Errno> {
+    const SECCOMP_SET_MODE_FILTER: usize = 1;
+    /// `struct sock_fprog` of include/uapi/linux/filter.h.
+    #[repr(C)]
+    struct Program {
+        count: u16,
+        instructions: *const u8,
+    }
+    const EINVAL: Errno = Errno(22);
+    let program = Program {
+        count: u16::try_from(instructions.len() / INSTRUCTION_SIZE).map_err(|_| EINVAL)?,
+        instructions: instructions.as_ptr(),
+    };
+    let address = (&raw const program).expose_provenance();
+    let arguments = [SECCOMP_SET_MODE_FILTER, flags, address, 0, 0];
+    // SAFETY: the kernel reads `program` and as many instructions as it says,
+    // all of which are live.
+    check(unsafe { arch::call(arch::number::SECCOMP, arguments) })
+}
+
+/// Instructions as a note holds them on this machine.
+pub(crate) fn instruction_bytes(instructions: &[Instruction]) -> &[u8] {
+    // SAFETY: the type is `struct sock_filter`, without padding: any of it may
+    // be looked at as bytes.
+    unsafe { core::slice::from_raw_parts(instructions.as_ptr().cast(), size_of_val(instructions)) }
+}
+
+/// mprotect(2) with `PROT_READ` for pages of the main program.
+pub(crate) fn make_read_only(pages: Range<usize>) -> Result<(), Errno> {
+    const PROT_READ: usize = 1;
+    let arguments = [pages.start, pages.len(), PROT_READ, 0, 0];
+    // SAFETY: nothing here writes to the main program's pages. What else does
+    // faults from now on, as the note's author asked for.
+    check(unsafe { arch::call(arch::number::MPROTECT, arguments) })?;
+    Ok(())
+}
+
+/// `count` values at an address of the main program.
+///
+/// # Safety
+///
+/// The values lie in memory that is mapped readable for as long as the process
+/// lives and that nothing writes to while they are in use. Every bit pattern
+/// is a `T`.
+pub(crate) unsafe fn memory<T>(address: usize, count: usize) -> &'static [T] {
+    let start = ptr::with_exposed_provenance::<T>(address);
+    if count == 0 || start.is_null() || !start.is_aligned() {
+        return &[];
+    }
+    // SAFETY: not null, aligned; the rest is the caller's promise.
+    unsafe { core::slice::from_raw_parts(start, count) }
+}
+
+/// Load bias and program headers of the first object that the C library lists,
+/// which is the main program (dl_iterate_phdr(3), "NOTES"). `T` is a program
+/// header.
+pub(crate) fn first_loaded_object<T>() -> Option<(usize, &'static [T])> {
+    /// The fields of `struct dl_phdr_info` that every C library has.
+    #[repr(C)]
+    struct Info {
+        bias: usize,
+        name: *const c_char,
+        headers: *const c_void,
+        count: u16,
+    }
+    type Callback = unsafe extern "C" fn(*const Info, usize, *mut c_void) -> c_int;
+    type Iterate = unsafe extern "C" fn(Callback, *mut c_void) -> c_int;
+
+    struct Found {
+        bias: usize,
+        headers: usize,
+        count: usize,
+    }
+    unsafe extern "C" fn keep_first(info: *const Info, _: usize, found: *mut c_void) -> c_int {
+        // SAFETY: the C library passes a valid record, and back what
+        // `first_loaded_object` gave it.
+        let (info, found) = unsafe { (&*info, &mut *found.cast::<Option<Found>>()) };
+        *found = Some(Found {
+            bias: info.bias,
+            headers: info.headers.expose_provenance(),
+            count: usize::from(info.count),
+        });
+        // Anything but 0 ends the iteration.
+        1
+    }
+
+    let function = arch::weak_address!("dl_iterate_phdr")?;
+    let mut found: Option<Found> = None;
+    // SAFETY: the symbol is the C library's function of that type, and
+    // `keep_first` gets the `Option<Found>` that it expects.
+    unsafe {
+        let iterate = core::mem::transmute::<*const c_void, Iterate>(function);
+        iterate(keep_first, (&raw mut found).cast());
+    }
+    let found = found?;
+    // SAFETY: the loader's record of the program headers, which it has read
+    // from there itself; they stay mapped.
+    let headers = unsafe { memory(found.headers, found.count) };
+    (!headers.is_empty()).then_some((found.bias, headers))
+}
+
+/// Program headers of the main program as the kernel recorded them.
+pub(crate) fn program_headers_of_auxiliary_vector<T>() -> Option<&'static [T]> {
+    const AT_PHDR: usize = 3;
+    const AT_PHNUM: usize = 5;
+    let (address, count) = (auxiliary_value(AT_PHDR)?, auxiliary_value(AT_PHNUM)?);
+    // SAFETY: the kernel points AT_PHDR at the table that it mapped with the
+    // program.
+    let headers = unsafe { memory(address, count) };
+    (!headers.is_empty()).then_some(headers)
+}
+
+/// Whether the process runs with privileges that its user does not have
+/// (`AT_SECURE`, getauxval(3)); nothing where the C library can't tell.
+pub(crate) fn is_secure_execution() -> Option<bool> {
+    const AT_SECURE: usize = 23;
+    Some(auxiliary_value(AT_SECURE)? != 0)
+}
+
+fn auxiliary_value(kind: usize) -> Option<usize> {
+    type GetAuxVal = unsafe extern "C" fn(usize) -> usize;
+    let function = arch::weak_address!("getauxval")?;
+    // SAFETY: the symbol is the C library's function of that type; it reads a
+    // vector that the kernel made.
+    unsafe {
+        let getauxval = core::mem::transmute::<*const c_void, GetAuxVal>(function);
+        Some(getauxval(kind))
+    }
+}
+
+/// Allocates and frees a block, if there is an allocator.
+pub(crate) fn warm_heap() {
+    type Malloc = unsafe extern "C" fn(usize) -> *mut c_void;
+    type Free = unsafe extern "C" fn(*mut c_void);
+    let malloc = arch::weak_address!("malloc");
+    let free = arch::weak_address!("free");
+    let (Some(malloc), Some(free)) = (malloc, free) else {
+        return;
+    };
+    // SAFETY: the symbols are the allocator's functions of those types;
+    // initialisers of libraries may allocate, and free takes null as well.
+    unsafe {
+        let malloc = core::mem::transmute::<*const c_void, Malloc>(malloc);
+        let free = core::mem::transmute::<*const c_void, Free>(free);
+        free(malloc(4096));
+    }
+}
