@@ -1,1 +1,6 @@
 //! Put a seccomp policy into a Linux program, so that it sandboxes itself.
+pub mod elf;
+pub mod file;
+pub mod filter;
+pub mod note;
+pub mod policy;

@@ -1,0 +1,98 @@
+//! The same policy compiled by libseccomp, as a second opinion.
+
+use std::io::{Read, Seek};
+
+use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
+use sandbox_format::bpf::{Condition, Instruction, op};
+
+use crate::policy::{Action, List, Resolved};
+
+fn scmp_action(action: Action) -> ScmpAction {
+    match action {
+        Action::KillProcess => ScmpAction::KillProcess,
+        Action::KillThread => ScmpAction::KillThread,
+        Action::Trap => ScmpAction::Trap,
+        Action::Errno(number) => ScmpAction::Errno(number.into()),
+        Action::Trace(number) => ScmpAction::Trace(number),
+        Action::Log => ScmpAction::Log,
+    }
+}
+
+/// libseccomp takes one comparison an argument.
+fn comparisons(when: &[Condition]) -> Vec<ScmpArgCompare> {
+    let of = |arg: u8| {
+        let mut conditions = when.iter().filter(|c| c.arg == arg).peekable();
+        conditions.peek()?;
+        let both = |(mask, value), c: &Condition| (mask | c.mask, value | c.value);
+        let (mask, value) = conditions.fold((0, 0), both);
+        Some(ScmpArgCompare::new(
+            arg.into(),
+            ScmpCompareOp::MaskedEqual(mask),
+            value,
+        ))
+    };
+    (0..6).filter_map(of).collect()
+}
+
+/// Compiles with libseccomp.
+pub(super) fn compile(resolved: &Resolved) -> Vec<Instruction> {
+    let action = scmp_action(resolved.policy.action);
+    let (matched, unmatched) = match resolved.policy.list {
+        List::Allow => (ScmpAction::Allow, action),
+        List::Deny => (action, ScmpAction::Allow),
+    };
+    let foreign = if action == ScmpAction::Log {
+        action
+    } else {
+        ScmpAction::KillProcess
+    };
+
+    let mut context = ScmpFilterContext::new(unmatched).unwrap();
+    context.set_act_badarch(foreign).unwrap();
+    let arch = resolved.arch.scmp();
+    if !context.is_arch_present(arch).unwrap() {
+        context.remove_arch(libseccomp::ScmpArch::Native).unwrap();
+        context.add_arch(arch).unwrap();
+    }
+    for rule in &resolved.rules {
+        // Rules are given in native numbers, or pseudo numbers for calls that
+        // the native architecture does not have; libseccomp translates.
+        let call = ScmpSyscall::from_name(&rule.name)
+            .unwrap_or_else(|_| i32::try_from(rule.number).unwrap().into());
+        context
+            .add_rule_conditional(matched, call, &comparisons(&rule.when))
+            .unwrap();
+    }
+
+    let mut file = tempfile::tempfile().unwrap();
+    context.export_bpf(&file).unwrap();
+    file.rewind().unwrap();
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    let verdicts = super::verdicts(resolved);
+    let returned = [verdicts.foreign, verdicts.matched, verdicts.unmatched];
+    let big = resolved.arch.big_endian();
+    let number = |bytes: &[u8]| {
+        let push = |number: u32, byte: &u8| number << 8 | u32::from(*byte);
+        if big {
+            bytes.iter().fold(0, push)
+        } else {
+            bytes.iter().rfold(0, push)
+        }
+    };
+    let (records, []) = bytes.as_chunks::<8>() else {
+        panic!("half an instruction")
+    };
+    let record = |&[c0, c1, jt, jf, ref k @ ..]: &[u8; 8]| {
+        let code = u16::try_from(number(&[c0, c1])).unwrap();
+        // libseccomp 2.5.4 leaves some returned values in the host's order.
+        let in_host_order = code == op::RETURN && !returned.contains(&number(k));
+        let k = if in_host_order {
+            u32::from_ne_bytes(*k)
+        } else {
+            number(k)
+        };
+        Instruction { code, jt, jf, k }
+    };
+    records.iter().map(record).collect()
+}

@@ -1,0 +1,432 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use sandbox_format::bpf::{Condition, op, ret};
+
+use super::*;
+use crate::policy::{Arch, Policy, ResolvedRule, call_name, resolve};
+
+const ARTICLE: [&str; 4] = ["exit_group", "fstat", "uname", "write"];
+
+fn policy<S: Into<String>>(list: List, names: impl IntoIterator<Item = S>, exact: bool) -> Policy {
+    let names = names.into_iter().map(Into::into).collect();
+    Policy {
+        list,
+        names,
+        action: Action::KillProcess,
+        exact,
+    }
+}
+
+fn resolved(policy: &Policy, arch: Arch) -> Resolved {
+    resolve(policy, arch).unwrap().0
+}
+
+/// Every nth system call of an architecture.
+fn every(nth: usize, arch: Arch) -> Vec<String> {
+    // libseccomp writes rules for the calls of these families also as rules
+    // for socketcall(2) and ipc(2) where there are those; and its pseudo number
+    // for sys_debug_setcontext is that of switch_endian (2.5.4).
+    const DIFFERS: [&str; 14] = [
+        "accept",
+        "bind",
+        "connect",
+        "getpeername",
+        "ipc",
+        "listen",
+        "msg",
+        "recv",
+        "sem",
+        "send",
+        "shm",
+        "shutdown",
+        "sock",
+        "sys_debug_setcontext",
+    ];
+    let differs = |name: &str| DIFFERS.iter().any(|part| name.contains(part));
+    let mips = arch.name().starts_with("mips");
+    let first = if mips { 4000 } else { 0 };
+    (first..first + 3000)
+        .filter_map(|number| call_name(number, arch))
+        .filter(|name| arch == Arch::X86_64 || !differs(name.as_str()))
+        .step_by(nth)
+        .collect()
+}
+
+/// Calls at which the verdict could change.
+fn boundary_calls(resolved: &Resolved) -> Vec<Data> {
+    let native = resolved.arch.audit();
+    let mut numbers: BTreeSet<u32> = (0..1024).collect();
+    numbers.extend([
+        0x3fff_ffff,
+        0x4000_0000,
+        0x4000_0001,
+        0x4000_0200,
+        0x7fff_ffff,
+    ]);
+    numbers.extend([0x8000_0000, u32::MAX - 1, u32::MAX]);
+    for rule in &resolved.rules {
+        numbers.extend([rule.number.wrapping_sub(1), rule.number, rule.number + 1]);
+        numbers.insert(rule.number | 0x4000_0000);
+    }
+    let mut calls = Vec::new();
+    for &nr in &numbers {
+        calls.push(Data {
+            nr,
+            arch: native,
+            ..Data::default()
+        });
+        calls.push(Data {
+            nr,
+            arch: native,
+            ip: u64::MAX,
+            args: [u64::MAX; 6],
+        });
+    }
+    for arch in Arch::all()
+        .map(Arch::audit)
+        .filter(|arch| *arch != native)
+        .chain([0, u32::MAX])
+    {
+        calls.extend([0, 1, 59, 4001].map(|nr| Data {
+            nr,
+            arch,
+            ..Data::default()
+        }));
+    }
+    for rule in &resolved.rules {
+        let mut call = Data {
+            nr: rule.number,
+            arch: native,
+            ..Data::default()
+        };
+        for condition in &rule.when {
+            call.args[usize::from(condition.arg)] |= condition.value;
+        }
+        calls.push(call);
+        for condition in &rule.when {
+            let Condition { arg, mask, .. } = *condition;
+            for flip in [
+                1,
+                1 << 31,
+                1 << 32,
+                1 << 63,
+                mask,
+                !mask,
+                mask & mask.wrapping_neg(),
+            ] {
+                let mut call = call;
+                call.args[usize::from(arg)] ^= flip;
+                calls.push(call);
+            }
+        }
+    }
+    calls
+}
+
+fn assert_equal_to_libseccomp(resolved: &Resolved) {
+    let ours = compile(resolved).unwrap();
+    let theirs = reference::compile(resolved);
+    let big_endian = resolved.arch.big_endian();
+    let our_program = Program::new(&ours, big_endian).unwrap();
+    let their_program = Program::new(&theirs, big_endian).unwrap();
+    for call in boundary_calls(resolved) {
+        assert_eq!(
+            our_program.run(&call),
+            their_program.run(&call),
+            "{call:x?} under {:?} for {}",
+            resolved.policy,
+            resolved.arch,
+        );
+    }
+}
+
+#[test]
+fn allow_lists_mean_what_libseccomp_makes_of_them() {
+    assert_equal_to_libseccomp(&resolved(
+        &policy(List::Allow, ARTICLE, false),
+        Arch::X86_64,
+    ));
+    for nth in [1, 2, 4, 9, 40, 1000] {
+        for exact in [false, true] {
+            let policy = policy(List::Allow, every(nth, Arch::X86_64), exact);
+            assert_equal_to_libseccomp(&resolved(&policy, Arch::X86_64));
+        }
+    }
+    let nothing = policy(List::Allow, [""; 0], false);
+    assert_equal_to_libseccomp(&resolved(&nothing, Arch::X86_64));
+}
+
+#[test]
+fn deny_lists_mean_what_libseccomp_makes_of_them() {
+    for nth in [1, 4, 9, 40, 1000] {
+        let policy = policy(List::Deny, every(nth, Arch::X86_64), false);
+        assert_equal_to_libseccomp(&resolved(&policy, Arch::X86_64));
+    }
+}
+
+/// Not errno:4095, which the kernel takes and libseccomp 2.5.4 does not.
+#[test]
+fn every_action_means_what_libseccomp_makes_of_it() {
+    for action in [
+        "kill-process",
+        "kill-thread",
+        "trap",
+        "errno:EPERM",
+        "errno:4094",
+        "trace:7",
+    ]
+    .into_iter()
+    .chain(["trace", "log"])
+    {
+        for list in [List::Allow, List::Deny] {
+            let action = action.parse().unwrap();
+            let policy = Policy {
+                action,
+                ..policy(list, ARTICLE, false)
+            };
+            assert_equal_to_libseccomp(&resolved(&policy, Arch::X86_64));
+        }
+    }
+}
+
+#[test]
+fn other_architectures_mean_what_libseccomp_makes_of_them() {
+    for arch in Arch::all().filter(|arch| !matches!(arch, Arch::X86_64 | Arch::X32)) {
+        for nth in [1, 5] {
+            let policy = policy(List::Allow, every(nth, arch), true);
+            let resolved = resolved(&policy, arch);
+            assert!(
+                resolved.rules.len() * nth > 200,
+                "{arch}: {}",
+                resolved.rules.len()
+            );
+            assert_equal_to_libseccomp(&resolved);
+        }
+    }
+}
+
+#[test]
+fn programs_are_short() {
+    let length = |names: Vec<String>, exact| {
+        let policy = policy(List::Allow, names, exact);
+        compile(&resolved(&policy, Arch::X86_64)).unwrap().len()
+    };
+    let article = || ARTICLE.map(String::from).to_vec();
+    let some = |nth, count| {
+        every(nth, Arch::X86_64)
+            .into_iter()
+            .take(count)
+            .collect::<Vec<_>>()
+    };
+    let sizes = [
+        length(article(), true),
+        length(article(), false),
+        length(some(9, 40), true),
+        length(some(3, 100), true),
+        length(some(1, 330), true),
+    ];
+    println!("{sizes:?}");
+    let limits = [16, 60, 80, 180, 12];
+    assert!(
+        sizes.iter().zip(limits).all(|(size, limit)| *size <= limit),
+        "{sizes:?}"
+    );
+}
+
+#[test]
+fn the_text_of_a_filter_names_calls_and_actions() {
+    let policy = Policy {
+        action: Action::Errno(1),
+        ..policy(List::Deny, ["uname", "newfstatat"], true)
+    };
+    let program = compile(&resolved(&policy, Arch::X86_64)).unwrap();
+    let text = disassemble(&program, Arch::X86_64).to_string();
+    for part in [
+        "   0  load arch\n   1  if arch == 0xc000003e (x86_64) goto ",
+        "load nr\n",
+        "if nr == 0x3f (uname) goto ",
+        "if nr == 0x106 (newfstatat) goto ",
+        "return ERRNO(1 EPERM)\n",
+        "return ALLOW\n",
+        "return KILL_PROCESS\n",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn the_text_of_a_filter_shows_arguments_in_the_machines_byte_order() {
+    let load = |k| Instruction {
+        code: op::LOAD,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    let text = |arch| disassemble(&[load(16), load(20)], arch).to_string();
+    assert_eq!(
+        text(Arch::X86_64),
+        "   0  load args[0].low\n   1  load args[0].high\n"
+    );
+    assert_eq!(
+        text(Arch::S390x),
+        "   0  load args[0].high\n   1  load args[0].low\n"
+    );
+}
+
+fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> Instruction {
+    Instruction { code, jt, jf, k }
+}
+
+#[test]
+fn programs_that_the_kernel_would_refuse_are_refused() {
+    let give = instruction(op::RETURN, 0, 0, ret::ALLOW);
+    let check = |program: &[Instruction]| Program::new(program, false).map(|_| ()).unwrap_err();
+    assert_eq!(check(&[]), Invalid::Length(0));
+    assert_eq!(check(&[give; 4097]), Invalid::Length(4097));
+    assert_eq!(
+        check(&[instruction(0x28, 0, 0, 0), give]),
+        Invalid::Operation(0),
+        "half word"
+    );
+    assert_eq!(
+        check(&[instruction(0x94, 0, 0, 3), give]),
+        Invalid::Operation(0),
+        "modulo"
+    );
+    assert_eq!(
+        check(&[instruction(op::LOAD, 0, 0, 64), give]),
+        Invalid::Operand(0)
+    );
+    assert_eq!(
+        check(&[instruction(op::LOAD, 0, 0, 2), give]),
+        Invalid::Operand(0)
+    );
+    assert_eq!(
+        check(&[instruction(0x34, 0, 0, 0), give]),
+        Invalid::Operand(0),
+        "by zero"
+    );
+    assert_eq!(
+        check(&[instruction(op::JUMP_EQ, 0, 1, 0), give]),
+        Invalid::Jump(0)
+    );
+    assert_eq!(
+        check(&[instruction(op::JUMP, 0, 0, u32::MAX), give]),
+        Invalid::Jump(0)
+    );
+    assert_eq!(
+        check(&[instruction(0x60, 0, 0, 3), give]),
+        Invalid::Memory(0)
+    );
+    assert_eq!(check(&[instruction(op::LOAD, 0, 0, 0)]), Invalid::NoReturn);
+}
+
+#[test]
+fn arithmetic_and_memory_work() {
+    let program = [
+        instruction(op::LOAD, 0, 0, 0),
+        instruction(0x02, 0, 0, 5), // memory[5] = A
+        instruction(0x07, 0, 0, 0), // X = A
+        instruction(0x0c, 0, 0, 0), // A += X
+        instruction(0x24, 0, 0, 3), // A *= 3
+        instruction(0x61, 0, 0, 5), // X = memory[5]
+        instruction(0x3c, 0, 0, 0), // A /= X
+        instruction(0x84, 0, 0, 0), // A = -A
+        instruction(0x16, 0, 0, 0), // return A
+    ];
+    let run = |nr| {
+        emulate(
+            &program,
+            &Data {
+                nr,
+                ..Data::default()
+            },
+            false,
+        )
+    };
+    assert_eq!(run(7), Ok(6_u32.wrapping_neg()));
+    assert_eq!(run(0), Ok(0), "division by zero ends the program");
+}
+
+fn conditions() -> impl Strategy<Value = Vec<Condition>> {
+    let mask = prop_oneof![
+        4 => Just(u64::from(u32::MAX)),
+        2 => Just(u64::MAX),
+        1 => Just(0x1000),
+        2 => 1..=u64::MAX,
+    ];
+    let condition = (mask, prop_oneof![0..4_u64, any::<u64>()]);
+    prop::collection::btree_map(0..6_u8, condition, 0..3).prop_map(|map| {
+        let condition = |(arg, (mask, value))| Condition {
+            arg,
+            mask,
+            value: value & mask,
+        };
+        map.into_iter().map(condition).collect()
+    })
+}
+
+fn policies() -> impl Strategy<Value = Resolved> {
+    let rule = (prop_oneof![0..40_u32, 0..330_u32], conditions());
+    let action = prop_oneof![
+        Just(Action::KillProcess),
+        Just(Action::Log),
+        (1..4095_u16).prop_map(Action::Errno)
+    ];
+    (prop::collection::vec(rule, 0..60), action, any::<bool>()).prop_map(|(rules, action, deny)| {
+        let rule = |(number, when)| ResolvedRule {
+            name: call_name(number, Arch::X86_64).unwrap(),
+            number,
+            when,
+            because: None,
+        };
+        let list = if deny { List::Deny } else { List::Allow };
+        Resolved {
+            policy: Policy {
+                action,
+                ..policy(list, [""; 0], false)
+            },
+            arch: Arch::X86_64,
+            rules: rules.into_iter().map(rule).collect(),
+            version: "0".to_owned(),
+        }
+    })
+}
+
+fn instructions() -> impl Strategy<Value = Vec<Instruction>> {
+    let known = prop::sample::select(vec![
+        0x20, 0x80, 0x81, 0x00, 0x01, 0x60, 0x61, 0x02, 0x03, 0x07, 0x87, 0x06, 0x16, 0x05, 0x84,
+        0x04, 0x0c, 0x34, 0x3c, 0x54, 0x64, 0x6c, 0x15, 0x1d, 0x25, 0x35, 0x45,
+    ]);
+    let code = prop_oneof![8 => known, 1 => any::<u16>()];
+    let small = || prop_oneof![4 => 0..4_u8, 1 => any::<u8>()];
+    let k = prop_oneof![4 => (0..16_u32).prop_map(|k| 4 * k), 2 => 0..16_u32, 1 => any::<u32>()];
+    let one =
+        (code, small(), small(), k).prop_map(|(code, jt, jf, k)| instruction(code, jt, jf, k));
+    prop::collection::vec(one, 0..12).prop_map(|mut program| {
+        program.push(instruction(op::RETURN, 0, 0, ret::ALLOW));
+        program
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_policy_means_what_libseccomp_makes_of_it(resolved in policies()) {
+        assert_equal_to_libseccomp(&resolved);
+    }
+}
+
+proptest! {
+    #[test]
+    fn hostile_filters_are_shown_and_refused_or_run(program in instructions(), args: [u64; 6]) {
+        let lines = disassemble(&program, Arch::Ppc).to_string().lines().count();
+        prop_assert_eq!(lines, program.len());
+        if let Ok(program) = Program::new(&program, true) {
+            let call = Data { nr: 1, arch: 2, ip: 3, args };
+            prop_assert_eq!(program.run(&call), program.run(&call));
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What may be called, and what happens otherwise.
+//!
+//! A [`Policy`] is what somebody asked for, by name and for no architecture in
+//! particular. [`resolve`] turns it into the numbers and conditions of one
+//! architecture, a [`Resolved`], which is also what the POLICY note records
+//! (see [`Resolved::to_json`]).
+
+mod action;
+mod arch;
+mod errno;
+mod error;
+mod json;
+mod names;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+pub use action::Action;
+pub use arch::Arch;
+pub use error::{Error, UnknownName};
+pub use json::FORMAT;
+pub use names::parse as parse_names;
+pub use resolve::{Resolved, ResolvedRule, Warning, resolve};
+
+pub(crate) use errno::name as errno_name;
+pub(crate) use names::name as call_name;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// How the names of a policy are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum List {
+    /// Only these may be called.
+    Allow,
+    /// All but these may be called.
+    Deny,
+}
+
+impl fmt::Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            List::Allow => "allow",
+            List::Deny => "deny",
+        })
+    }
+}
+
+/// A policy as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// What naming a system call does to it.
+    pub list: List,
+    /// The system calls.
+    pub names: BTreeSet<String>,
+    /// What a violation gets.
+    pub action: Action,
+    /// Take the names literally: no portable names, and each must exist on the
+    /// target's architecture.
+    pub exact: bool,
+}

@@ -1,0 +1,220 @@
+//! The architectures: one table from what an ELF header says to what the
+//! kernel, libseccomp and people call it.
+
+use std::fmt;
+
+use libseccomp::ScmpArch;
+
+/// A system call ABI, the unit that a filter is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each name is that of the architecture")]
+pub enum Arch {
+    X86_64,
+    X32,
+    X86,
+    Aarch64,
+    Arm,
+    Riscv64,
+    Ppc64le,
+    Ppc64,
+    Ppc,
+    S390x,
+    S390,
+    Mips,
+    Mipsel,
+    Mips64,
+    Mipsel64,
+    Mips64n32,
+    Mipsel64n32,
+}
+
+/// `e_machine` values (include/uapi/linux/elf-em.h).
+mod machine {
+    pub(super) const X86: u16 = 3;
+    pub(super) const MIPS: u16 = 8;
+    pub(super) const PPC: u16 = 20;
+    pub(super) const PPC64: u16 = 21;
+    pub(super) const S390: u16 = 22;
+    pub(super) const ARM: u16 = 40;
+    pub(super) const X86_64: u16 = 62;
+    pub(super) const AARCH64: u16 = 183;
+    pub(super) const RISCV: u16 = 243;
+}
+
+/// Bits that include/uapi/linux/audit.h adds to `e_machine`.
+mod audit {
+    pub(super) const BITS_64: u32 = 0x8000_0000;
+    pub(super) const LITTLE: u32 = 0x4000_0000;
+    pub(super) const N32: u32 = 0x2000_0000;
+}
+
+/// In `e_flags`: the MIPS n32 ABI (`EF_MIPS_ABI2`, arch/mips/include/asm/elf.h).
+const MIPS_N32: u32 = 0x20;
+
+/// x32 calls have this bit in their number (`__X32_SYSCALL_BIT`,
+/// arch/x86/include/uapi/asm/unistd.h).
+const X32_BIT: u32 = 0x4000_0000;
+
+struct Row {
+    arch: Arch,
+    name: &'static str,
+    machine: u16,
+    /// What is added to `machine` to make the audit architecture.
+    audit: u32,
+    /// ELFCLASS64.
+    is_64: bool,
+    scmp: ScmpArch,
+}
+
+const fn row(
+    arch: Arch,
+    name: &'static str,
+    machine: u16,
+    audit: u32,
+    is_64: bool,
+    scmp: ScmpArch,
+) -> Row {
+    Row {
+        arch,
+        name,
+        machine,
+        audit,
+        is_64,
+        scmp,
+    }
+}
+
+use audit::{BITS_64, LITTLE, N32};
+
+/// In the order of [`Arch`].
+#[rustfmt::skip]
+const TABLE: [Row; 17] = [
+    row(Arch::X86_64, "x86_64", machine::X86_64, BITS_64 | LITTLE, true, ScmpArch::X8664),
+    // x32 shares its audit architecture with x86_64.
+    row(Arch::X32, "x32", machine::X86_64, BITS_64 | LITTLE, false, ScmpArch::X32),
+    row(Arch::X86, "x86", machine::X86, LITTLE, false, ScmpArch::X86),
+    row(Arch::Aarch64, "aarch64", machine::AARCH64, BITS_64 | LITTLE, true, ScmpArch::Aarch64),
+    row(Arch::Arm, "arm", machine::ARM, LITTLE, false, ScmpArch::Arm),
+    row(Arch::Riscv64, "riscv64", machine::RISCV, BITS_64 | LITTLE, true, ScmpArch::Riscv64),
+    row(Arch::Ppc64le, "ppc64le", machine::PPC64, BITS_64 | LITTLE, true, ScmpArch::Ppc64Le),
+    row(Arch::Ppc64, "ppc64", machine::PPC64, BITS_64, true, ScmpArch::Ppc64),
+    row(Arch::Ppc, "ppc", machine::PPC, 0, false, ScmpArch::Ppc),
+    row(Arch::S390x, "s390x", machine::S390, BITS_64, true, ScmpArch::S390X),
+    row(Arch::S390, "s390", machine::S390, 0, false, ScmpArch::S390),
+    row(Arch::Mips, "mips", machine::MIPS, 0, false, ScmpArch::Mips),
+    row(Arch::Mipsel, "mipsel", machine::MIPS, LITTLE, false, ScmpArch::Mipsel),
+    row(Arch::Mips64, "mips64", machine::MIPS, BITS_64, true, ScmpArch::Mips64),
+    row(Arch::Mipsel64, "mipsel64", machine::MIPS, BITS_64 | LITTLE, true, ScmpArch::Mipsel64),
+    row(Arch::Mips64n32, "mips64n32", machine::MIPS, BITS_64 | N32, false, ScmpArch::Mips64N32),
+    row(Arch::Mipsel64n32, "mipsel64n32", machine::MIPS, BITS_64 | LITTLE | N32, false,
+        ScmpArch::Mipsel64N32),
+];
+
+impl Arch {
+    /// The architecture of an ELF file, by its header: `e_machine`, class,
+    /// byte order and `e_flags`. None where the kernel has no seccomp filters
+    /// or libseccomp no system call table.
+    #[must_use]
+    pub fn from_elf(machine: u16, is_64: bool, big_endian: bool, flags: u32) -> Option<Arch> {
+        let n32 = machine == machine::MIPS && !is_64 && flags & MIPS_N32 != 0;
+        let fits = |row: &&Row| {
+            row.machine == machine
+                && row.is_64 == is_64
+                && (row.audit & LITTLE == 0) == big_endian
+                && (row.audit & N32 != 0) == n32
+        };
+        TABLE.iter().find(fits).map(|row| row.arch)
+    }
+
+    /// The architecture of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Arch> {
+        TABLE
+            .iter()
+            .find(|row| row.name == name)
+            .map(|row| row.arch)
+    }
+
+    /// The architecture that has this `AUDIT_ARCH_*` value; x86_64 for the one
+    /// that it shares with x32.
+    #[must_use]
+    pub fn from_audit(audit: u32) -> Option<Arch> {
+        TABLE
+            .iter()
+            .map(|row| row.arch)
+            .find(|arch| arch.audit() == audit)
+    }
+
+    /// The `AUDIT_ARCH_*` value of include/uapi/linux/audit.h.
+    #[must_use]
+    pub fn audit(self) -> u32 {
+        u32::from(self.row().machine) | self.row().audit
+    }
+
+    /// The name, as in a policy note.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Whether words are stored most significant byte first.
+    #[must_use]
+    pub fn big_endian(self) -> bool {
+        self.row().audit & LITTLE == 0
+    }
+
+    /// The first number of another ABI that the kernel reports under the same
+    /// audit architecture: x32 on x86_64.
+    #[must_use]
+    pub fn foreign_from(self) -> Option<u32> {
+        (self == Arch::X86_64).then_some(X32_BIT)
+    }
+
+    /// Whether errors above 34 have other numbers than in asm-generic
+    /// (arch/mips/include/uapi/asm/errno.h).
+    pub(super) fn has_own_errno(self) -> bool {
+        self.row().machine == machine::MIPS
+    }
+
+    /// Whether flags and ioctl requests have the numbers of asm-generic, which
+    /// the conditions of portable names are written in. MIPS and PowerPC number
+    /// some otherwise, and s390 swaps arguments of clone(2).
+    pub(super) fn has_generic_constants(self) -> bool {
+        !matches!(
+            self.row().machine,
+            machine::MIPS | machine::PPC | machine::PPC64 | machine::S390
+        )
+    }
+
+    /// The lowest system call number: the MIPS ABIs share one number space
+    /// (arch/mips/include/uapi/asm/unistd.h).
+    pub(super) fn first_number(self) -> u32 {
+        match self {
+            Arch::Mips | Arch::Mipsel => 4000,
+            Arch::Mips64 | Arch::Mipsel64 => 5000,
+            Arch::Mips64n32 | Arch::Mipsel64n32 => 6000,
+            Arch::X32 => X32_BIT,
+            _ => 0,
+        }
+    }
+
+    /// libseccomp's name for it.
+    pub(crate) fn scmp(self) -> ScmpArch {
+        self.row().scmp
+    }
+
+    fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+
+    /// All architectures.
+    pub fn all() -> impl Iterator<Item = Arch> {
+        TABLE.iter().map(|row| row.arch)
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

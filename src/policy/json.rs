@@ -1,0 +1,181 @@
+//! The text of the POLICY note: JSON in one canonical form, with sorted keys
+//! and no white space, so that equal policies have equal hashes.
+
+use std::collections::BTreeSet;
+
+use sandbox_format::bpf::Condition;
+use sandbox_format::note::MAX_POLICY;
+use serde::{Deserialize, Serialize};
+
+use super::names::is_plain;
+use super::{Arch, Error, List, Policy, Resolved, ResolvedRule};
+
+/// The format that is written and read.
+pub const FORMAT: u64 = 1;
+
+/// The fields are in alphabetical order, and so are written so.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    action: String,
+    arch: String,
+    exact: bool,
+    format: u64,
+    list: ListName,
+    names: Vec<String>,
+    rules: Vec<Rule>,
+    version: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ListName {
+    Allow,
+    Deny,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    because: Option<String>,
+    name: String,
+    number: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    when: Vec<Test>,
+}
+
+/// Mask and value are hexadecimal text, since many JSON readers keep only 53
+/// bits of a number.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test {
+    arg: u8,
+    mask: String,
+    value: String,
+}
+
+/// What every format has.
+#[derive(Deserialize)]
+struct AnyFormat {
+    format: u64,
+}
+
+impl Resolved {
+    /// The canonical text.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let rule = |rule: &ResolvedRule| Rule {
+            because: rule.because.clone(),
+            name: rule.name.clone(),
+            number: rule.number,
+            when: rule.when.iter().map(Test::from).collect(),
+        };
+        let document = Document {
+            action: self.policy.action.to_string(),
+            arch: self.arch.name().to_owned(),
+            exact: self.policy.exact,
+            format: FORMAT,
+            list: match self.policy.list {
+                List::Allow => ListName::Allow,
+                List::Deny => ListName::Deny,
+            },
+            names: self.policy.names.iter().cloned().collect(),
+            rules: self.rules.iter().map(rule).collect(),
+            version: self.version.clone(),
+        };
+        serde_json::to_vec(&document).expect("text, numbers and lists of them are always JSON")
+    }
+
+    /// Reads the canonical text, and nothing else: what was damaged or made by
+    /// hand is refused, and every field is safe to print.
+    ///
+    /// # Errors
+    ///
+    /// Too long, of another format, not JSON, unknown or bad fields, or not
+    /// canonical.
+    pub fn from_json(text: &[u8]) -> Result<Self, Error> {
+        if text.len() > MAX_POLICY {
+            return Err(Error::TooLarge(text.len()));
+        }
+        let AnyFormat { format } = serde_json::from_slice(text)?;
+        if format != FORMAT {
+            return Err(Error::UnknownFormat(format));
+        }
+        let document: Document = serde_json::from_slice(text)?;
+        let resolved = document.into_resolved()?;
+        if resolved.to_json() != text {
+            return Err(Error::NotCanonical);
+        }
+        Ok(resolved)
+    }
+}
+
+impl Document {
+    fn into_resolved(self) -> Result<Resolved, Error> {
+        if !self.names.iter().all(|name| is_plain(name)) {
+            return Err(Error::BadField("name"));
+        }
+        if !(1..=64).contains(&self.version.len()) || !self.version.bytes().all(is_visible) {
+            return Err(Error::BadField("version"));
+        }
+        Ok(Resolved {
+            policy: Policy {
+                list: match self.list {
+                    ListName::Allow => List::Allow,
+                    ListName::Deny => List::Deny,
+                },
+                names: self.names.into_iter().collect::<BTreeSet<_>>(),
+                action: self.action.parse().map_err(|_| Error::BadField("action"))?,
+                exact: self.exact,
+            },
+            arch: Arch::from_name(&self.arch).ok_or(Error::BadField("architecture"))?,
+            rules: self
+                .rules
+                .into_iter()
+                .map(Rule::into_resolved)
+                .collect::<Result<_, _>>()?,
+            version: self.version,
+        })
+    }
+}
+
+fn is_visible(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+}
+
+impl Rule {
+    fn into_resolved(self) -> Result<ResolvedRule, Error> {
+        if !is_plain(&self.name) || !self.because.as_deref().is_none_or(is_plain) {
+            return Err(Error::BadField("rule"));
+        }
+        let when = self.when.iter().map(Test::condition).collect::<Option<_>>();
+        Ok(ResolvedRule {
+            name: self.name,
+            number: self.number,
+            when: when.ok_or(Error::BadField("condition"))?,
+            because: self.because,
+        })
+    }
+}
+
+impl From<&Condition> for Test {
+    fn from(condition: &Condition) -> Self {
+        Self {
+            arg: condition.arg,
+            mask: format!("{:#x}", condition.mask),
+            value: format!("{:#x}", condition.value),
+        }
+    }
+}
+
+impl Test {
+    fn condition(&self) -> Option<Condition> {
+        let hex = |text: &str| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+        Some(Condition {
+            arg: Some(self.arg).filter(|arg| *arg <= 5)?,
+            mask: hex(&self.mask)?,
+            value: hex(&self.value)?,
+        })
+    }
+}

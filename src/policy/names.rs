@@ -1,0 +1,113 @@
+//! System call names: lists of them, and their numbers.
+
+use std::collections::BTreeSet;
+
+use libseccomp::ScmpSyscall;
+use sandbox_format::syscall;
+
+use super::{Arch, UnknownName};
+
+/// How many numbers from an architecture's first one are searched for names;
+/// the highest in use is below 500.
+const NUMBERS: u32 = 1024;
+
+/// How alike (Jaro-Winkler, 0 to 1) a name must be to be suggested.
+const ALIKE: f64 = 0.85;
+
+/// How many names are suggested.
+const SUGGESTIONS: usize = 3;
+
+/// Reads a list of names, separated by `:`, `,` or white space. Empty elements
+/// are passed over, and so is the rest of a line from a `#` on.
+#[must_use]
+pub fn parse(text: &str) -> BTreeSet<String> {
+    text.lines()
+        .map(|line| line.split_once('#').map_or(line, |(list, _comment)| list))
+        .flat_map(|line| line.split(|c: char| matches!(c, ':' | ',') || c.is_whitespace()))
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether the text could be the name of a system call, so that it is safe to
+/// print.
+pub(super) fn is_plain(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// What a name is on an architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// A system call of this number.
+    Number(u32),
+    /// A system call of other architectures.
+    Elsewhere,
+    /// Nothing that is known.
+    Unknown,
+}
+
+/// Looks a name up.
+pub(super) fn look_up(name: &str, arch: Arch) -> Lookup {
+    if arch == Arch::X86_64
+        && let Some(number) = syscall::X86_64.number(name.as_bytes())
+    {
+        return Lookup::Number(number);
+    }
+    let Ok(call) = ScmpSyscall::from_name_by_arch(name, arch.scmp()) else {
+        // libseccomp may be older than the table.
+        let elsewhere = syscall::X86_64.number(name.as_bytes()).is_some();
+        return if elsewhere {
+            Lookup::Elsewhere
+        } else {
+            Lookup::Unknown
+        };
+    };
+    if let Ok(number) = u32::try_from(call.as_raw_syscall()) {
+        return Lookup::Number(number);
+    }
+    // libseccomp knows the name. Where an architecture has both `socketcall`
+    // and `socket`, it answers with a pseudo number for the latter (the same
+    // for `ipc`); the way back from the number has the truth.
+    match numbers(arch).find(|number| self::name(*number, arch).as_deref() == Some(name)) {
+        Some(number) => Lookup::Number(number),
+        None => Lookup::Elsewhere,
+    }
+}
+
+/// The name of a system call number.
+#[must_use]
+pub(crate) fn name(number: u32, arch: Arch) -> Option<String> {
+    if arch == Arch::X86_64
+        && let Some(name) = syscall::X86_64.name(number)
+    {
+        return Some(name.to_owned());
+    }
+    // libseccomp also takes MIPS numbers without their ABI's offset.
+    let number = i32::try_from(number)
+        .ok()
+        .filter(|_| number >= arch.first_number())?;
+    ScmpSyscall::from(number).get_name_by_arch(arch.scmp()).ok()
+}
+
+/// The numbers that system calls may have.
+pub(super) fn numbers(arch: Arch) -> impl Iterator<Item = u32> {
+    let first = arch.first_number();
+    first..first + NUMBERS
+}
+
+/// The names that a misspelt one may have meant.
+pub(super) fn suggest(unknown: &str, arch: Arch) -> UnknownName {
+    let wanted = unknown.to_ascii_lowercase();
+    let mut alike: Vec<(f64, String)> = numbers(arch)
+        .filter_map(|number| name(number, arch))
+        .map(|name| (strsim::jaro_winkler(&wanted, &name), name))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .collect();
+    alike.sort_by(|(a, a_name), (b, b_name)| b.total_cmp(a).then_with(|| a_name.cmp(b_name)));
+    alike.truncate(SUGGESTIONS);
+    let suggestions = alike.into_iter().map(|(_, name)| name).collect();
+    UnknownName {
+        name: unknown.to_owned(),
+        suggestions,
+    }
+}

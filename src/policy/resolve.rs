@@ -1,0 +1,286 @@
+//! From names to the numbers and conditions of one architecture.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use sandbox_format::bpf::Condition;
+use sandbox_format::{portable, relatives};
+
+use super::names::{self, Lookup};
+use super::{Action, Arch, Error, List, Policy, UnknownName, errno};
+
+/// A policy for one architecture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The policy as asked for.
+    pub policy: Policy,
+    /// The architecture.
+    pub arch: Arch,
+    /// The rules: sorted, without duplicates.
+    pub rules: Vec<ResolvedRule>,
+    /// The version of sandbox-patch that resolved it.
+    pub version: String,
+}
+
+/// A system call that the policy's list covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedRule {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub number: u32,
+    /// Conditions on its arguments, all of which must hold.
+    pub when: Vec<Condition>,
+    /// The portable name for whose sake the rule was added; none when the
+    /// policy names the call itself.
+    pub because: Option<String>,
+}
+
+impl Resolved {
+    /// The rules that were added to what the policy names.
+    pub fn added(&self) -> impl Iterator<Item = &ResolvedRule> {
+        self.rules.iter().filter(|rule| rule.because.is_some())
+    }
+}
+
+/// What the user should know about a policy that is valid all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// The architecture does not have this call.
+    NotHere {
+        /// The name.
+        name: String,
+        /// The architecture.
+        arch: Arch,
+        /// What was allowed in its place.
+        instead: Vec<String>,
+    },
+    /// An allow-list without any name.
+    NothingAllowed,
+    /// Calls that do nearly what a denied one does.
+    RelativesOpen {
+        /// The denied name.
+        name: String,
+        /// What is still allowed.
+        open: Vec<String>,
+    },
+    /// Portable names whose conditions are not known for the architecture.
+    PortableIncomplete {
+        /// The architecture.
+        arch: Arch,
+        /// The system calls that were not added.
+        missing: Vec<String>,
+    },
+    /// An error number that the architecture gives another meaning.
+    ErrnoDiffers {
+        /// The number.
+        number: u16,
+        /// The architecture.
+        arch: Arch,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::NotHere {
+                name,
+                arch,
+                instead,
+            } if instead.is_empty() => {
+                write!(f, "{arch} has no system call {name}; it is left out")
+            }
+            Warning::NotHere {
+                name,
+                arch,
+                instead,
+            } => {
+                let instead = instead.join(", ");
+                write!(
+                    f,
+                    "{arch} has no system call {name}; {instead} stands in for it"
+                )
+            }
+            Warning::NothingAllowed => f.write_str(
+                "the policy allows no system call at all; with any action but log the program \
+                 cannot even exit",
+            ),
+            Warning::RelativesOpen { name, open } => {
+                write!(
+                    f,
+                    "{name} is denied, but {} can do nearly the same",
+                    open.join(", ")
+                )
+            }
+            Warning::PortableIncomplete { arch, missing } => write!(
+                f,
+                "the arguments of {} are not known for {arch}, so that portable names do not \
+                 add them; name them if the program needs them",
+                missing.join(", ")
+            ),
+            Warning::ErrnoDiffers { number, arch } => write!(
+                f,
+                "error {number} is {} on most architectures, but {arch} numbers it otherwise; \
+                 give its own number",
+                errno::name(*number).unwrap_or("another")
+            ),
+        }
+    }
+}
+
+/// Resolves a policy for an architecture.
+///
+/// # Errors
+///
+/// Names that do not exist, and in an exact policy those that the architecture
+/// does not have; an architecture without support.
+pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), Error> {
+    if arch == Arch::X32 {
+        return Err(Error::UnsupportedArch(arch));
+    }
+    let unknown = unknown_names(policy, arch);
+    if !unknown.is_empty() {
+        return Err(Error::UnknownNames(unknown));
+    }
+
+    let mut resolver = Resolver {
+        policy,
+        arch,
+        rules: Vec::new(),
+        warnings: Vec::new(),
+    };
+    if policy.list == List::Allow && policy.names.is_empty() {
+        resolver.warnings.push(Warning::NothingAllowed);
+    }
+    if let Action::Errno(number) = policy.action
+        && number > errno::LAST_COMMON
+        && arch.has_own_errno()
+    {
+        resolver
+            .warnings
+            .push(Warning::ErrnoDiffers { number, arch });
+    }
+    let mut missing = BTreeSet::new();
+    for name in &policy.names {
+        resolver.name(name, &mut missing)?;
+    }
+    if !missing.is_empty() {
+        let missing = missing.into_iter().map(str::to_owned).collect();
+        resolver
+            .warnings
+            .push(Warning::PortableIncomplete { arch, missing });
+    }
+
+    let resolved = Resolved {
+        policy: policy.clone(),
+        arch,
+        rules: tidy(resolver.rules),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    Ok((resolved, resolver.warnings))
+}
+
+fn unknown_names(policy: &Policy, arch: Arch) -> Vec<UnknownName> {
+    let is_unknown = |name: &&String| names::look_up(name, arch) == Lookup::Unknown;
+    let unknown = policy.names.iter().filter(is_unknown);
+    unknown.map(|name| names::suggest(name, arch)).collect()
+}
+
+struct Resolver<'a> {
+    policy: &'a Policy,
+    arch: Arch,
+    rules: Vec<ResolvedRule>,
+    warnings: Vec<Warning>,
+}
+
+impl Resolver<'_> {
+    fn name(&mut self, name: &str, missing: &mut BTreeSet<&'static str>) -> Result<(), Error> {
+        let here = match names::look_up(name, self.arch) {
+            Lookup::Number(number) => {
+                self.rules.push(ResolvedRule {
+                    name: name.to_owned(),
+                    number,
+                    when: Vec::new(),
+                    because: None,
+                });
+                true
+            }
+            Lookup::Elsewhere | Lookup::Unknown => false,
+        };
+        if !here && self.policy.exact {
+            return Err(Error::NotHere {
+                name: name.to_owned(),
+                arch: self.arch,
+            });
+        }
+        let instead = match self.policy.list {
+            List::Allow if !self.policy.exact => self.add_portable(name, missing),
+            _ => Vec::new(),
+        };
+        if !here {
+            let name = name.to_owned();
+            self.warnings.push(Warning::NotHere {
+                name,
+                arch: self.arch,
+                instead,
+            });
+        } else if self.policy.list == List::Deny {
+            self.warn_of_relatives(name);
+        }
+        Ok(())
+    }
+
+    /// Adds what a C library may call in place of `name`, and returns it.
+    fn add_portable(&mut self, name: &str, missing: &mut BTreeSet<&'static str>) -> Vec<String> {
+        let mut added = Vec::new();
+        for substitute in portable::of(name) {
+            let Lookup::Number(number) = names::look_up(substitute.by, self.arch) else {
+                continue;
+            };
+            if !substitute.when.is_empty() && !self.arch.has_generic_constants() {
+                missing.insert(substitute.by);
+                continue;
+            }
+            let by = substitute.by.to_owned();
+            if !added.contains(&by) {
+                added.push(by.clone());
+            }
+            self.rules.push(ResolvedRule {
+                name: by,
+                number,
+                when: substitute.when.to_vec(),
+                because: Some(name.to_owned()),
+            });
+        }
+        added
+    }
+
+    fn warn_of_relatives(&mut self, name: &str) {
+        let is_open = |relative: &&str| {
+            !self.policy.names.contains(*relative)
+                && matches!(names::look_up(relative, self.arch), Lookup::Number(_))
+        };
+        let open: BTreeSet<_> = relatives::of(name).filter(is_open).collect();
+        if !open.is_empty() {
+            let open = open.into_iter().map(str::to_owned).collect();
+            self.warnings.push(Warning::RelativesOpen {
+                name: name.to_owned(),
+                open,
+            });
+        }
+    }
+}
+
+/// Sorts the rules, and drops those that another one makes needless: the same
+/// conditions for another reason, or a call that is covered without conditions.
+fn tidy(mut rules: Vec<ResolvedRule>) -> Vec<ResolvedRule> {
+    rules.sort_by(|a, b| {
+        let key = |rule: &ResolvedRule| (rule.number, rule.when.clone(), rule.because.clone());
+        key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
+    });
+    // An empty list of conditions sorts first, and so does no reason.
+    rules.dedup_by(|later, first| {
+        later.number == first.number && (first.when.is_empty() || later.when == first.when)
+    });
+    rules
+}

@@ -1,0 +1,409 @@
+use proptest::prelude::*;
+use sandbox_format::bpf::Condition;
+
+use super::*;
+
+fn policy(list: List, names: &str) -> Policy {
+    Policy {
+        list,
+        names: parse_names(names),
+        action: Action::KillProcess,
+        exact: false,
+    }
+}
+
+fn allow(names: &str) -> Policy {
+    policy(List::Allow, names)
+}
+
+fn exact(names: &str) -> Policy {
+    Policy {
+        exact: true,
+        ..allow(names)
+    }
+}
+
+fn calls(resolved: &Resolved) -> Vec<(&str, u32)> {
+    resolved
+        .rules
+        .iter()
+        .map(|rule| (rule.name.as_str(), rule.number))
+        .collect()
+}
+
+fn message(policy: &Policy, arch: Arch) -> String {
+    resolve(policy, arch).unwrap_err().to_string()
+}
+
+fn warnings(policy: &Policy, arch: Arch) -> Vec<String> {
+    resolve(policy, arch)
+        .unwrap()
+        .1
+        .iter()
+        .map(Warning::to_string)
+        .collect()
+}
+
+#[test]
+fn lists_are_separated_by_colons_commas_and_white_space() {
+    let names: Vec<_> = parse_names("read:write,, :\n# a comment: open\nread\tclose#open\n\n")
+        .into_iter()
+        .collect();
+    assert_eq!(names, ["close", "read", "write"]);
+    assert!(parse_names(" :,\n").is_empty());
+}
+
+#[test]
+fn actions_are_written_as_they_are_read() {
+    for text in [
+        "kill-process",
+        "kill-thread",
+        "trap",
+        "errno:EPERM",
+        "errno:ENETDOWN",
+    ]
+    .into_iter()
+    .chain(["errno:4095", "trace", "trace:65535", "log"])
+    {
+        assert_eq!(text.parse::<Action>().unwrap().to_string(), text);
+    }
+    for (text, canonical) in [
+        ("errno:1", "errno:EPERM"),
+        ("errno:EWOULDBLOCK", "errno:EAGAIN"),
+        ("trace:0", "trace"),
+    ] {
+        assert_eq!(text.parse::<Action>().unwrap().to_string(), canonical);
+    }
+    for text in [
+        "",
+        "kill",
+        "errno",
+        "errno:",
+        "errno:0",
+        "errno:4096",
+        "errno:EFOO",
+        "trace:x",
+    ]
+    .into_iter()
+    .chain(["trace:65536", "log:1", "LOG"])
+    {
+        assert!(text.parse::<Action>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn architectures_come_from_elf_headers() {
+    for (header, name) in [
+        ((62, true, false, 0), Some("x86_64")),
+        ((62, false, false, 0), Some("x32")),
+        ((62, true, true, 0), None),
+        ((3, false, false, 0), Some("x86")),
+        ((183, true, false, 0), Some("aarch64")),
+        ((183, false, false, 0), None),
+        ((40, false, true, 0), None),
+        ((243, true, false, 5), Some("riscv64")),
+        ((21, true, false, 2), Some("ppc64le")),
+        ((21, true, true, 1), Some("ppc64")),
+        ((22, true, true, 0), Some("s390x")),
+        ((8, false, true, 0x1007), Some("mips")),
+        ((8, false, false, 0x27), Some("mipsel64n32")),
+        ((8, true, false, 0x7), Some("mipsel64")),
+        ((0xffff, true, false, 0), None),
+    ] {
+        let (machine, is_64, big_endian, flags) = header;
+        let arch = Arch::from_elf(machine, is_64, big_endian, flags);
+        assert_eq!(arch.map(Arch::name), name, "{header:?}");
+    }
+    for arch in Arch::all() {
+        assert_eq!(Arch::from_name(arch.name()), Some(arch));
+        let shared = arch == Arch::X32;
+        assert_eq!(Arch::from_audit(arch.audit()) == Some(arch), !shared);
+    }
+}
+
+#[test]
+fn exact_policies_are_taken_literally() {
+    let (resolved, warnings) =
+        resolve(&exact("exit_group:fstat:uname:write"), Arch::X86_64).unwrap();
+    let expected = [
+        ("write", 1),
+        ("fstat", 5),
+        ("uname", 63),
+        ("exit_group", 231),
+    ];
+    assert_eq!(calls(&resolved), expected);
+    assert_eq!(resolved.added().count(), 0);
+    assert_eq!(warnings, []);
+}
+
+#[test]
+fn portable_names_widen_allow_lists() {
+    let (resolved, _) = resolve(&allow("fstat:write"), Arch::X86_64).unwrap();
+    let newfstatat = resolved
+        .rules
+        .iter()
+        .find(|rule| rule.name == "newfstatat")
+        .unwrap();
+    assert_eq!(newfstatat.because.as_deref(), Some("fstat"));
+    assert!(!newfstatat.when.is_empty());
+    assert!(resolved.added().any(|rule| rule.name == "writev"));
+
+    let (named, _) = resolve(&allow("fstat:newfstatat"), Arch::X86_64).unwrap();
+    let rules: Vec<_> = named
+        .rules
+        .iter()
+        .filter(|rule| rule.name == "newfstatat")
+        .collect();
+    assert_eq!(
+        rules.len(),
+        1,
+        "what is named needs no conditional rule: {rules:?}"
+    );
+    assert!(rules[0].when.is_empty() && rules[0].because.is_none());
+}
+
+#[test]
+fn deny_lists_are_literal_and_name_what_they_leave_open() {
+    let policy = policy(List::Deny, "read");
+    let (resolved, _) = resolve(&policy, Arch::X86_64).unwrap();
+    assert_eq!(calls(&resolved), [("read", 0)]);
+    let text = warnings(&policy, Arch::X86_64).join("\n");
+    assert!(text.starts_with("read is denied, but "), "{text}");
+    for name in ["pread64", "readv", "io_uring_enter"] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+}
+
+#[test]
+fn relatives_that_are_denied_too_are_not_warned_of() {
+    let text = warnings(&policy(List::Deny, "read:pread64"), Arch::X86_64).join("\n");
+    assert!(!text.contains("pread64,"), "{text}");
+}
+
+#[test]
+fn unknown_names_are_errors_that_offer_the_nearest() {
+    let text = message(&allow("opena"), Arch::X86_64);
+    assert!(
+        text.starts_with("unknown system call \"opena\"; did you mean openat"),
+        "{text}"
+    );
+    let text = message(&allow("opena:frobnicate"), Arch::X86_64);
+    assert!(text.contains("\"opena\" (did you mean openat"), "{text}");
+    assert!(text.contains("calls \"frobnicate\","), "{text}");
+    let text = message(&allow("\u{1b}[31m"), Arch::X86_64);
+    assert!(!text.contains('\u{1b}'), "control characters are escaped");
+}
+
+#[test]
+fn names_of_other_architectures_are_skipped_unless_exact() {
+    let text = warnings(&policy(List::Deny, "socketcall:read"), Arch::X86_64);
+    assert_eq!(
+        text[1],
+        "x86_64 has no system call socketcall; it is left out"
+    );
+    let text = message(&exact("socketcall"), Arch::X86_64);
+    assert_eq!(
+        text,
+        "x86_64 has no system call socketcall; leave it out, or do not use --exact"
+    );
+}
+
+#[test]
+fn substitutes_stand_in_for_what_the_architecture_lacks() {
+    let (resolved, warnings) = resolve(&allow("open"), Arch::Aarch64).unwrap();
+    assert!(calls(&resolved).contains(&("openat", 56)), "{resolved:?}");
+    let Warning::NotHere { name, instead, .. } = &warnings[0] else {
+        panic!("{warnings:?}")
+    };
+    assert_eq!(name, "open");
+    assert!(instead.contains(&"openat".to_owned()));
+}
+
+#[test]
+fn calls_that_libseccomp_gives_pseudo_numbers_are_found() {
+    let (resolved, _) = resolve(&exact("socket:shmget"), Arch::X86).unwrap();
+    assert_eq!(calls(&resolved), [("socket", 359), ("shmget", 395)]);
+}
+
+#[test]
+fn conditions_in_other_constants_are_not_used() {
+    let (resolved, warnings) = resolve(&allow("write"), Arch::Mips).unwrap();
+    assert!(resolved.rules.iter().all(|rule| rule.when.is_empty()));
+    assert!(
+        warnings
+            .iter()
+            .any(|w| matches!(w, Warning::PortableIncomplete { .. })),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn an_empty_allow_list_is_warned_of() {
+    assert_eq!(
+        resolve(&allow(""), Arch::X86_64).unwrap().1,
+        [Warning::NothingAllowed]
+    );
+    assert_eq!(
+        resolve(&policy(List::Deny, ""), Arch::X86_64).unwrap().1,
+        []
+    );
+}
+
+#[test]
+fn error_numbers_of_another_meaning_are_warned_of() {
+    let policy = Policy {
+        action: "errno:ENETDOWN".parse().unwrap(),
+        ..exact("read")
+    };
+    assert_eq!(resolve(&policy, Arch::X86_64).unwrap().1, []);
+    let differs = Warning::ErrnoDiffers {
+        number: 100,
+        arch: Arch::Mips,
+    };
+    assert_eq!(resolve(&policy, Arch::Mips).unwrap().1, [differs]);
+}
+
+#[test]
+fn x32_is_refused() {
+    let text = message(&allow("read"), Arch::X32);
+    assert_eq!(
+        text,
+        "programs for x32 are not supported; build for x86_64 instead"
+    );
+}
+
+#[test]
+fn the_recorded_text_is_canonical() {
+    let (mut resolved, _) = resolve(&exact("uname:write"), Arch::X86_64).unwrap();
+    resolved.version = "1.2.3".to_owned();
+    resolved.rules[0].because = Some("print".to_owned());
+    resolved.rules[0].when = vec![Condition {
+        arg: 0,
+        mask: 0xffff_ffff,
+        value: 1,
+    }];
+    let text = String::from_utf8(resolved.to_json()).unwrap();
+    assert_eq!(
+        text,
+        "{\"action\":\"kill-process\",\"arch\":\"x86_64\",\"exact\":true,\"format\":1,\
+         \"list\":\"allow\",\"names\":[\"uname\",\"write\"],\"rules\":[{\"because\":\"print\",\
+         \"name\":\"write\",\"number\":1,\"when\":[{\"arg\":0,\"mask\":\"0xffffffff\",\
+         \"value\":\"0x1\"}]},{\"name\":\"uname\",\"number\":63}],\"version\":\"1.2.3\"}"
+    );
+    assert_eq!(Resolved::from_json(text.as_bytes()).unwrap(), resolved);
+}
+
+#[test]
+fn records_that_are_not_ours_are_refused() {
+    let (resolved, _) = resolve(&exact("uname:write"), Arch::X86_64).unwrap();
+    let text = String::from_utf8(resolved.to_json()).unwrap();
+    let read = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        Resolved::from_json(text.replacen(from, to, 1).as_bytes()).unwrap_err()
+    };
+    assert!(matches!(
+        read("\"format\":1", "\"format\":2"),
+        Error::UnknownFormat(2)
+    ));
+    assert!(matches!(read("{", "{ "), Error::NotCanonical));
+    assert!(matches!(
+        read("\"uname\",\"write\"", "\"write\",\"uname\""),
+        Error::NotCanonical
+    ));
+    assert!(matches!(
+        read("\"exact\":", "\"extra\":0,\"exact\":"),
+        Error::Syntax(_)
+    ));
+    assert!(matches!(
+        read("\"uname\"", "\"\\u001b[2J\""),
+        Error::BadField("name")
+    ));
+    assert!(matches!(
+        read("x86_64", "pdp11"),
+        Error::BadField("architecture")
+    ));
+    assert!(matches!(
+        read("kill-process", "kill"),
+        Error::BadField("action")
+    ));
+    let long = vec![b' '; 256 * 1024 + 1];
+    assert!(matches!(
+        Resolved::from_json(&long),
+        Err(Error::TooLarge(_))
+    ));
+}
+
+fn resolved() -> impl Strategy<Value = Resolved> {
+    let name = "[a-z_0-9]{1,20}";
+    let condition = (0..6_u8, any::<u64>(), any::<u64>())
+        .prop_map(|(arg, mask, value)| Condition { arg, mask, value });
+    let conditions = prop::collection::vec(condition, 0..3);
+    let rule = (name, any::<u32>(), conditions, prop::option::of(name)).prop_map(
+        |(name, number, when, because)| ResolvedRule {
+            name,
+            number,
+            when,
+            because,
+        },
+    );
+    let action = prop_oneof![
+        Just(Action::KillProcess),
+        Just(Action::KillThread),
+        Just(Action::Trap),
+        Just(Action::Log),
+        (1..=4095_u16).prop_map(Action::Errno),
+        any::<u16>().prop_map(Action::Trace),
+    ];
+    (
+        prop::collection::btree_set(name, 0..5),
+        action,
+        any::<(bool, bool)>(),
+        prop::sample::select(Arch::all().collect::<Vec<_>>()),
+        prop::collection::vec(rule, 0..5),
+    )
+        .prop_map(|(names, action, (deny, exact), arch, rules)| Resolved {
+            policy: Policy {
+                list: if deny { List::Deny } else { List::Allow },
+                names,
+                action,
+                exact,
+            },
+            arch,
+            rules,
+            version: "0.1.0".to_owned(),
+        })
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(resolved in resolved()) {
+        let text = resolved.to_json();
+        prop_assert_eq!(Resolved::from_json(&text).unwrap(), resolved);
+    }
+
+    #[test]
+    fn damaged_text_is_refused_or_means_what_it_says(
+        resolved in resolved(),
+        at: prop::sample::Index,
+        byte: u8,
+    ) {
+        let mut text = resolved.to_json();
+        let at = at.index(text.len());
+        text[at] = byte;
+        if let Ok(read) = Resolved::from_json(&text) {
+            prop_assert_eq!(read.to_json(), text);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
+        prop_assert!(Resolved::from_json(&bytes).is_err());
+    }
+
+    #[test]
+    fn any_text_is_a_list_of_names(text: String) {
+        for name in parse_names(&text) {
+            prop_assert!(!name.is_empty() && !name.contains([':', ',', '#', '\n']));
+        }
+    }
+}
