@@ -18,4 +18,4 @@ pub use notes::{Kind, PatchedFile};
 pub use output::Output;
 pub use rustix::process::Signal;
 pub use shell::{Outcome, Shell, as_nobody, as_root};
-pub use workspace::Workspace;
+pub use workspace::{Workspace, fixture_path};

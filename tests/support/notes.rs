@@ -52,6 +52,22 @@ impl PatchedFile {
         self.get(self.place(kind).descriptor.start + offset)
     }
 
+    /// The flags of the FILTER note, which are those of seccomp(2).
+    pub fn flags(&self) -> u32 {
+        self.word(Kind::Filter, 4)
+    }
+
+    /// The filter, as `code`, `jt`, `jf` and `k` of `struct sock_filter`.
+    pub fn instructions(&self) -> impl Iterator<Item = (u16, u8, u8, u32)> {
+        const HEADER: usize = 64;
+        let filter = &self.bytes[self.place(Kind::Filter).descriptor][HEADER..];
+        filter.chunks_exact(8).map(|bytes| {
+            let k = bytes[4..].try_into().expect("four bytes");
+            let code = u16::from_le_bytes([bytes[0], bytes[1]]);
+            (code, bytes[2], bytes[3], u32::from_le_bytes(k))
+        })
+    }
+
     /// Says that the note is of another type.
     pub fn set_kind(mut self, kind: Kind, other: u32) -> Self {
         let at = self.place(kind).kind;

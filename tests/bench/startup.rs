@@ -1,0 +1,187 @@
+//! What a policy costs at the start of a program: `make bench`.
+//!
+//! The article's program is started again and again in four ways, in turn, so
+//! that whatever else the machine does meets all of them alike:
+//!
+//! * as it is;
+//! * patched;
+//! * with the very same filter installed by its own source, the least that a
+//!   filter can cost;
+//! * with a preloaded library that builds its filter with libseccomp.
+//!
+//! The result is a table for `docs/measurements.md`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use libseccomp::ScmpSyscall;
+use support::{PatchedFile, Workspace, fixture_path};
+
+/// Starts of each kind.
+const ROUNDS: usize = 3000;
+
+/// Starts before the measurement, to fill the page cache.
+const WARM_UP: usize = 50;
+
+/// What the program needs.
+const NEEDED: [&str; 4] = ["exit_group", "fstat", "uname", "write"];
+
+/// What the C library calls for `fstat`, which libseccomp is not told by
+/// itself.
+const NEEDED_BY_GLIBC: &str = "newfstatat";
+
+/// The most that the cost may be, as a part of the others' cost.
+struct Goal {
+    of_source: f64,
+    of_libseccomp: f64,
+}
+
+fn main() {
+    println!("| names | | median start (µs) | cost of the policy (µs) |");
+    println!("| ---: | --- | ---: | ---: |");
+    let few = Goal {
+        of_source: 1.3,
+        of_libseccomp: 0.6,
+    };
+    let many = Goal {
+        of_source: 1.3,
+        of_libseccomp: 0.25,
+    };
+    let verdicts = [
+        measure(&NEEDED.map(str::to_owned), &few),
+        measure(&names(300), &many),
+    ];
+    println!("\n{}", verdicts.concat());
+}
+
+/// So many names: those that are needed, then two of three in the order of
+/// their numbers, which leaves no long run of neighbours to be merged.
+fn names(count: usize) -> Vec<String> {
+    let others = (0..)
+        .filter(|number| number % 3 != 2)
+        .map_while(|number| (number < 500).then(|| ScmpSyscall::from_raw_syscall(number)))
+        .filter_map(|call| call.get_name().ok())
+        .filter(|name| !NEEDED.contains(&name.as_str()));
+    let names: Vec<String> = NEEDED
+        .map(str::to_owned)
+        .into_iter()
+        .chain(others)
+        .collect();
+    names.into_iter().take(count).collect()
+}
+
+/// Prints the rows for a policy, and returns how it stands with the goal.
+fn measure(names: &[String], goal: &Goal) -> String {
+    let ws = Workspace::with_myos("gcc -O2");
+    let list = names.join(":");
+    ws.run(&format!(
+        "sandbox-patch --quiet --allow {list} -o patched myos"
+    ))
+    .succeeds();
+    build_others(&ws);
+
+    let mut kinds = [
+        Kind::new(&ws, "unpatched", "myos"),
+        Kind::new(&ws, "patched", "patched"),
+        Kind::new(&ws, "filter in the source", "filter_in_source"),
+        Kind::new(&ws, "libseccomp at start", "myos"),
+    ];
+    kinds[3]
+        .command
+        .env("LD_PRELOAD", ws.path("libseccomp_at_start.so"))
+        .env("SECCOMP_SYSCALL_ALLOW", format!("{list}:{NEEDED_BY_GLIBC}"));
+
+    for round in 0..WARM_UP + ROUNDS {
+        for kind in &mut kinds {
+            let time = kind.start();
+            if round >= WARM_UP {
+                kind.times.push(time);
+            }
+        }
+    }
+
+    let medians = kinds.each_mut().map(Kind::median);
+    let costs = medians.map(|median| median - medians[0]);
+    for ((kind, median), cost) in kinds.iter().zip(medians).zip(costs) {
+        println!(
+            "| {} | {} | {median:.0} | {cost:.0} |",
+            names.len(),
+            kind.name
+        );
+    }
+    format!(
+        "{} names: patching costs {:.2} × what the filter in the source does (goal: {}), \
+         {:.2} × what libseccomp does (goal: {}).\n",
+        names.len(),
+        costs[1] / costs[2],
+        goal.of_source,
+        costs[1] / costs[3],
+        goal.of_libseccomp,
+    )
+}
+
+/// The program with the filter of `./patched` in its source, and the library
+/// that builds one.
+fn build_others(ws: &Workspace) {
+    let patched = PatchedFile::open(&ws.path("patched"));
+    let instructions: String = patched
+        .instructions()
+        .map(|(code, jt, jf, k)| format!("{{ {code}, {jt}, {jf}, {k}U }},\n"))
+        .collect();
+    ws.write("filter.h", instructions);
+    let flags = patched.flags();
+    ws.compile(
+        &format!(
+            "gcc -O2 -I{} -DFILTER=\"{}\" -DFLAGS={flags}",
+            fixture_path("").display(),
+            ws.path("filter.h").display()
+        ),
+        "filter_in_source.c",
+    );
+    ws.compile_as(
+        "gcc -O2 -shared -fPIC -Wl,-Bstatic -lseccomp -Wl,-Bdynamic",
+        "libseccomp_at_start.c",
+        "libseccomp_at_start.so",
+    );
+}
+
+/// A way to start the program.
+struct Kind {
+    name: &'static str,
+    command: Command,
+    times: Vec<Duration>,
+}
+
+impl Kind {
+    fn new(ws: &Workspace, name: &'static str, program: &str) -> Self {
+        let mut command = Command::new(ws.path(program));
+        // A regular file: nothing is asked about it but its status, so that
+        // the four names are enough for libseccomp, too.
+        let output = File::create(ws.path("output")).expect("a file");
+        command.env_clear().stdin(Stdio::null()).stdout(output);
+        Self {
+            name,
+            command,
+            times: Vec::with_capacity(ROUNDS),
+        }
+    }
+
+    /// Starts the program and waits for its end.
+    fn start(&mut self) -> Duration {
+        let start = Instant::now();
+        let status = self.command.status().expect("the program starts");
+        let time = start.elapsed();
+        assert!(status.success(), "{}: {status}", self.name);
+        time
+    }
+
+    /// In microseconds.
+    fn median(&mut self) -> f64 {
+        self.times.sort_unstable();
+        self.times[self.times.len() / 2].as_secs_f64() * 1e6
+    }
+}
