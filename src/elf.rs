@@ -9,6 +9,7 @@
 //! place that knows how wide a field is.
 
 mod address;
+pub mod best_effort;
 pub mod embedded;
 pub mod encoding;
 mod error;
@@ -28,4 +29,4 @@ pub use error::Error;
 pub use layout::{Dynamic, Layout, Section};
 pub use plan::{Plan, Position, Request};
 pub use source::Source;
-pub use write::{restore, write};
+pub use write::write;

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps};
 pub enum Error {
     /// Opening failed.
     #[error("it can't be read: {0}")]
-    Open(#[source] io::Error),
+    Open(io::Error),
     /// A folder.
     #[error("it is a folder; name the programs in it")]
     Folder,
@@ -25,24 +25,24 @@ pub enum Error {
     #[error("it may not be written; write the result elsewhere with -o")]
     ReadOnly,
     /// The folder of the result.
-    #[error("no file can be written in {}: {source}; write the result elsewhere with -o", folder.display())]
+    #[error("no file can be written in {}: {error}; write the result elsewhere with -o", folder.display())]
     NotCreated {
         /// The folder.
         folder: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// Mode, owner or extended attributes.
-    #[error("its {what} can't be kept: {source}; run as the file's owner, or write elsewhere with -o")]
+    #[error("its {what} can't be kept: {error}; run as the file's owner, or write elsewhere with -o")]
     Attributes {
         /// Which of them.
         what: &'static str,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// Writing the new content.
     #[error("the result can't be written: {0}; nothing was changed")]
-    Write(#[source] io::Error),
+    Write(io::Error),
 }
 
 /// A program opened for reading.
@@ -123,7 +123,7 @@ pub fn replace<E: From<Error>>(
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    let in_folder = |source| Error::NotCreated { folder: folder.to_owned(), source };
+    let in_folder = |error| Error::NotCreated { folder: folder.to_owned(), error };
     // The name is unique, and the file is removed when dropped before persist().
     let temporary = tempfile::Builder::new()
         .prefix(".sandbox-patch-")
@@ -145,13 +145,13 @@ fn take_over(output: &File, input: &Input, keep: Keep) -> Result<(), Error> {
     // chown(2) clears the set-user-ID bits and capabilities, so it comes first.
     if (own.uid(), own.gid()) != (metadata.uid(), metadata.gid()) {
         std::os::unix::fs::fchown(output, Some(metadata.uid()), Some(metadata.gid()))
-            .map_err(|source| Error::Attributes { what: "owner", source })?;
+            .map_err(|error| Error::Attributes { what: "owner", error })?;
     }
     output
         .set_permissions(std::fs::Permissions::from_mode(metadata.mode() & 0o7777))
-        .map_err(|source| Error::Attributes { what: "mode", source })?;
+        .map_err(|error| Error::Attributes { what: "mode", error })?;
     copy_attributes(&input.file, output)
-        .map_err(|error| Error::Attributes { what: "extended attributes", source: error.into() })?;
+        .map_err(|error| Error::Attributes { what: "extended attributes", error: error.into() })?;
     if keep.times {
         let time = |seconds, nanoseconds| Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
         let times = Timestamps {
@@ -159,7 +159,7 @@ fn take_over(output: &File, input: &Input, keep: Keep) -> Result<(), Error> {
             last_modification: time(metadata.mtime(), metadata.mtime_nsec()),
         };
         rustix::fs::futimens(output, &times)
-            .map_err(|error| Error::Attributes { what: "times", source: error.into() })?;
+            .map_err(|error| Error::Attributes { what: "times", error: error.into() })?;
     }
     Ok(())
 }

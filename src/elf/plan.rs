@@ -112,8 +112,9 @@ struct Placement {
     segment: FileRange,
     /// The dynamic section, if it moves.
     dynamic: Option<FileRange>,
-    /// What is overwritten in place.
-    overwritten: Vec<FileRange>,
+    /// What the UNDO note keeps.
+    recorded: Vec<FileRange>,
+    /// Size of the dynamic strings with the library's name.
     strings_size: u64,
 }
 
@@ -152,15 +153,15 @@ impl Placement {
                 }
             });
         }
-        let overwritten = overwritten(layout, dynamic, displaced, headers, dynamic_stays);
-        let undo = Undo::size(&overwritten);
+        let recorded = recorded(layout, dynamic, displaced, headers);
+        let undo = Undo::size(&recorded);
         let notes = FileRange::new(up(end, 8)?, request.content.size(undo) as u64);
         let segment = FileRange::new(start, notes.end() - start);
         let entries = (dynamic.entries.len() + ADDED_ENTRIES + 1) as u64;
         let moved_dynamic = || Ok::<_, Error>(FileRange::new(up(segment.end(), page)?, entries * Dyn::size(layout.encoding)));
         let dynamic = (!dynamic_stays).then(moved_dynamic).transpose()?;
         let address_of_file_start = address.wrapping_sub(start);
-        Ok(Self { address_of_file_start, pieces, notes, segment, dynamic, overwritten, strings_size })
+        Ok(Self { address_of_file_start, pieces, notes, segment, dynamic, recorded, strings_size })
     }
 
     /// The address of an offset in the new segments.
@@ -169,25 +170,18 @@ impl Placement {
     }
 }
 
-fn overwritten(
-    layout: &Layout,
-    dynamic: &Dynamic,
-    displaced: &[Displaced],
-    headers: usize,
-    dynamic_stays: bool,
-) -> Vec<FileRange> {
+/// What is overwritten in place, and the dynamic section even if it moves:
+/// `strip` clears what no section covers, and where another tool changed the
+/// file the section is put together from its old and new content.
+fn recorded(layout: &Layout, dynamic: &Dynamic, displaced: &[Displaced], headers: usize) -> Vec<FileRange> {
     let table = room::table_size(layout, layout.segments.len() + headers);
-    let mut ranges = vec![
-        FileRange::new(0, FileHeader::size(layout.encoding)),
-        FileRange::new(layout.header.phoff, table),
-    ];
+    let mut ranges =
+        vec![FileRange::new(0, FileHeader::size(layout.encoding)), FileRange::new(layout.header.phoff, table)];
     ranges.extend(displaced.iter().filter_map(|moved| match moved.to {
         Destination::Vacated(offset) => Some(FileRange::new(offset, moved.piece.range.size)),
         Destination::NewSegment => None,
     }));
-    if dynamic_stays {
-        ranges.push(dynamic.range);
-    }
+    ranges.push(dynamic.range);
     ranges
 }
 
@@ -259,7 +253,7 @@ impl<S: Source + ?Sized> Writer<'_, S> {
                 append(offset, &self.original(moved.piece.range)?)?;
             }
         }
-        let undo = Undo::record(self.source, self.layout.length, self.request.digest, &placement.overwritten)?;
+        let undo = Undo::record(self.source, self.layout.length, self.request.digest, &placement.recorded)?;
         let order = self.layout.encoding.note_order();
         let protect = placement.dynamic.map_or(Ok((0, 0)), |range| {
             let page = max_page_size(self.layout.header.machine);

@@ -5,11 +5,13 @@
 //! checksum of all of it, so that restoring can prove that it got the very file
 //! back: what another tool changed in between shows in the checksum.
 
+use std::fs::File;
 use std::io;
 
 use sandbox_format::note::{self, ByteOrder};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::write::{copy, write_chunks};
 use super::{Chunk, Error, FileRange, Source};
 
 /// XXH3-128 of a file. It guards against accidents, not against attackers: who
@@ -166,5 +168,51 @@ impl Undo {
             return Ok(false);
         }
         Ok(Digest::with_overwrites(patched, self.length, &self.originals)? == self.digest)
+    }
+}
+
+/// The original of a program: the file itself, or what a patched file yields.
+#[derive(Clone, Copy, Debug)]
+pub enum Original<'a> {
+    /// Not patched.
+    Whole(&'a File),
+    /// Patched; the note tells what the original was.
+    Restored(&'a File, &'a Undo),
+}
+
+impl Original<'_> {
+    /// Writes the original to an empty file.
+    ///
+    /// # Errors
+    ///
+    /// Reading or writing failed; `output` is then to be thrown away.
+    pub fn copy_to(&self, output: &File) -> io::Result<()> {
+        match self {
+            Self::Whole(file) => copy(file, output, file.length()?),
+            Self::Restored(patched, undo) => {
+                copy(patched, output, undo.length)?;
+                write_chunks(output, &undo.originals)
+            }
+        }
+    }
+}
+
+impl Source for Original<'_> {
+    fn length(&self) -> io::Result<u64> {
+        match self {
+            Self::Whole(file) => file.length(),
+            Self::Restored(_, undo) => Ok(undo.length),
+        }
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::Whole(file) => Source::read_exact_at(*file, offset, buffer),
+            Self::Restored(patched, undo) => {
+                Source::read_exact_at(*patched, offset, buffer)?;
+                undo.originals.iter().for_each(|chunk| overlay(buffer, offset, chunk));
+                Ok(())
+            }
+        }
     }
 }

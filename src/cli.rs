@@ -1,0 +1,79 @@
+//! The command line: one file a verb, and how results are shown.
+//!
+//! Exit status: 0 if all went well, 1 if a file could not be handled (each with
+//! one line on standard error), 2 if the command line is wrong.
+
+pub mod examine;
+mod generate;
+pub mod inspect;
+pub mod library;
+mod many;
+mod options;
+pub mod patch;
+pub mod remove;
+pub mod show;
+pub mod verify;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anstream::{eprintln, println};
+use clap::{CommandFactory, Parser};
+
+pub use options::Cli;
+use options::{PatchArguments, Verb, Verbosity};
+
+/// Runs the program with the arguments of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cli.color.write_global();
+    let verbosity = cli.verbosity();
+    let done = match cli.verb {
+        None => run_patch(&cli.patch, verbosity),
+        Some(Verb::Inspect(arguments)) => inspect::run(&arguments),
+        Some(Verb::Verify(arguments)) => Ok(verify::run(&arguments, verbosity)),
+        Some(Verb::Remove(arguments)) => Ok(remove::run(&arguments, verbosity)),
+        Some(Verb::Generate(arguments)) => generate::run(&Cli::command(), &arguments).map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(None, &error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result<bool> {
+    let options = arguments.options()?;
+    Ok(many::for_each(
+        &arguments.files,
+        |file| patch::patch(file, &options),
+        |file, report| {
+            for warning in &report.warnings {
+                warn(file, warning);
+            }
+            if verbosity != Verbosity::Quiet {
+                anstream::print!("{report}");
+            }
+            if verbosity == Verbosity::Verbose && !report.moved.is_empty() {
+                println!("  moved     {}", report.moved.join(", "));
+            }
+            true
+        },
+    ))
+}
+
+/// One line on standard error: what is wrong, with which file.
+fn complain(file: Option<&Path>, error: &anyhow::Error) {
+    match file {
+        Some(file) => eprintln!("sandbox-patch: {}: {error}", file.display()),
+        None => eprintln!("sandbox-patch: {error}"),
+    }
+}
+
+fn warn(file: &Path, warning: &str) {
+    eprintln!("sandbox-patch: {}: warning: {warning}", file.display());
+}

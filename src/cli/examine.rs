@@ -1,0 +1,247 @@
+//! Reading what a file carries, and judging it.
+
+use std::path::Path;
+
+use anyhow::Result;
+use object::elf;
+use serde::Serialize;
+
+use super::library::{self, Presence, is_absolute};
+use super::patch::position;
+use super::show;
+use crate::elf::{Embedded, Error, Layout, Position, Source, embedded};
+use crate::filter;
+use crate::policy::{self, Arch, Resolved};
+
+/// The version of the JSON that [`Examination`] becomes; fields may be added
+/// without a new one.
+pub const SCHEMA: u32 = 1;
+
+/// What is known of a file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Examination {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The file's name as given.
+    pub file: String,
+    /// What kind of ELF file it is.
+    pub kind: &'static str,
+    /// The architecture, where seccomp filters for it are known.
+    pub arch: Option<&'static str>,
+    /// The dynamic loader that starts it.
+    pub interpreter: Option<String>,
+    /// Whether the program carries a policy and loads a runtime for it.
+    pub protected: bool,
+    /// Whether `verify` accepts it: no problems.
+    pub sound: bool,
+    /// The policy.
+    pub policy: Option<serde_json::Value>,
+    /// The embedded filter.
+    pub filter: Option<Filter>,
+    /// The runtime.
+    pub library: Option<Library>,
+    /// From when on the policy holds.
+    pub enforced: Option<&'static str>,
+    /// The file before it was patched.
+    pub original: Option<Original>,
+    /// What keeps the protection from being relied on.
+    pub problems: Vec<String>,
+    /// What is worth knowing.
+    pub notices: Vec<String>,
+    /// The policy, for those who show it to people.
+    #[serde(skip)]
+    pub resolved: Option<Resolved>,
+    /// The filter's program, likewise.
+    #[serde(skip)]
+    pub program: Vec<filter::Instruction>,
+}
+
+/// The embedded filter.
+#[derive(Clone, Debug, Serialize)]
+pub struct Filter {
+    /// How many instructions it has.
+    pub instructions: usize,
+    /// Whether it is what the policy compiles to.
+    pub matches_policy: bool,
+}
+
+/// The runtime that the program names.
+#[derive(Clone, Debug, Serialize)]
+pub struct Library {
+    /// The DT_NEEDED value.
+    pub path: String,
+    /// Whether the loader opens just this file.
+    pub absolute: bool,
+    /// Whether the file is there; unknown where the loader searches for it.
+    pub present: Option<bool>,
+    /// Its version, if it is a fit runtime.
+    pub version: Option<String>,
+}
+
+/// The file before it was patched.
+#[derive(Clone, Debug, Serialize)]
+pub struct Original {
+    /// Its length in bytes.
+    pub length: u64,
+    /// XXH3-128 of it, in hexadecimal.
+    pub xxh3: String,
+}
+
+impl Examination {
+    /// Examines a file. `root` is the folder below which libraries are.
+    ///
+    /// # Errors
+    ///
+    /// Not an ELF file, or one that can't be read.
+    pub fn of(name: &str, source: &(impl Source + ?Sized), root: &Path) -> Result<Self> {
+        let layout = Layout::read(source)?;
+        let header = &layout.header;
+        let arch = Arch::from_elf(
+            header.machine.0,
+            layout.encoding.is_64,
+            layout.encoding.is_big_endian(),
+            header.flags.0,
+        );
+        let mut found = Self {
+            schema: SCHEMA,
+            file: name.to_owned(),
+            kind: kind(&layout),
+            arch: arch.map(Arch::name),
+            interpreter: layout.interpreter(source)?,
+            protected: false,
+            sound: false,
+            policy: None,
+            filter: None,
+            library: None,
+            enforced: None,
+            original: None,
+            problems: Vec::new(),
+            notices: Vec::new(),
+            resolved: None,
+            program: Vec::new(),
+        };
+        match embedded::read(&layout, source) {
+            Ok(Some(embedded)) => {
+                found.policy(&embedded, arch);
+                found.runtime(&layout, source, root)?;
+            }
+            Ok(None) => found.problems.push("it carries no sandbox policy".to_owned()),
+            Err(Error::Io(error)) => return Err(error.into()),
+            Err(error) => found.problems.push(error.to_string()),
+        }
+        found.sound = found.problems.is_empty();
+        Ok(found)
+    }
+
+    fn policy(&mut self, embedded: &Embedded, arch: Option<Arch>) {
+        self.program.clone_from(&embedded.program);
+        let mut matches_policy = false;
+        match Resolved::from_json(&embedded.policy) {
+            Ok(resolved) => {
+                matches_policy = filter::compile(&resolved).is_ok_and(|program| program == embedded.program);
+                self.policy = serde_json::from_slice(&embedded.policy).ok();
+                self.check_arch(&resolved, embedded, arch);
+                self.check_expansion(&resolved);
+                self.resolved = Some(resolved);
+            }
+            Err(error) => self.problems.push(format!("its policy can't be read: {error}")),
+        }
+        if !matches_policy {
+            self.problems.push("its filter is not what its policy compiles to".to_owned());
+        }
+        self.filter = Some(Filter { instructions: embedded.program.len(), matches_policy });
+        match &embedded.undo {
+            Some(undo) => {
+                let xxh3 = format!("{:032x}", undo.digest.0);
+                self.original = Some(Original { length: undo.length, xxh3 });
+            }
+            None => self.notices.push("it keeps no record of the original file".to_owned()),
+        }
+    }
+
+    fn check_arch(&mut self, resolved: &Resolved, embedded: &Embedded, arch: Option<Arch>) {
+        if arch != Some(resolved.arch) || embedded.header.arch != resolved.arch.audit() {
+            self.problems.push("its filter is for another architecture, so that it will not start".to_owned());
+        }
+    }
+
+    /// The names that people read must mean the rules that are enforced.
+    fn check_expansion(&mut self, resolved: &Resolved) {
+        let today = policy::resolve(&resolved.policy, resolved.arch).map(|(today, _)| today.rules);
+        if today.is_ok_and(|rules| rules == resolved.rules) {
+            return;
+        }
+        if resolved.version == env!("CARGO_PKG_VERSION") {
+            self.problems.push("its rules are not what its names stand for".to_owned());
+        } else {
+            let version = &resolved.version;
+            self.notices.push(format!("version {version} wrote the policy; today its names stand for other rules"));
+        }
+    }
+
+    fn runtime(&mut self, layout: &Layout, source: &(impl Source + ?Sized), root: &Path) -> Result<()> {
+        if !embedded::is_marked(layout) {
+            self.problems.push("its dynamic section does not say that it was patched".to_owned());
+        }
+        let needed = layout.needed(source)?;
+        let at = needed.iter().position(|path| is_runtime(path, root, layout));
+        let Some(at) = at else {
+            self.problems.push("it does not load libsandbox.so, so that its policy is not enforced".to_owned());
+            return Ok(());
+        };
+        self.protected = self.resolved.is_some();
+        let place = position(self.interpreter.as_deref().unwrap_or_default());
+        let expected = match place {
+            Position::First => 0,
+            Position::Last => needed.len() - 1,
+        };
+        if at == expected {
+            self.enforced = Some(show::ENFORCED);
+        } else {
+            self.enforced = Some("before the constructors of some other libraries");
+            self.notices.push("libraries were added after it was patched; the policy holds for their constructors".to_owned());
+        }
+        self.library(&needed[at], root, layout);
+        Ok(())
+    }
+
+    fn library(&mut self, path: &str, root: &Path, layout: &Layout) {
+        let mut library = Library { path: path.to_owned(), absolute: is_absolute(path), present: None, version: None };
+        match library::presence(path, root, layout) {
+            Presence::Fit(version) => {
+                library.present = Some(true);
+                library.version = Some(version);
+            }
+            Presence::Unfit(why) => {
+                library.present = Some(true);
+                self.problems.push(format!("its library {path} does not serve: {why}"));
+            }
+            Presence::Missing => {
+                library.present = Some(false);
+                self.problems.push(format!("its library {path} does not exist, so that it will not start"));
+            }
+            Presence::Unknown => {
+                self.problems.push(format!("its library {path} is not an absolute path, so that it can be diverted"));
+            }
+        }
+        self.library = Some(library);
+    }
+}
+
+fn is_runtime(path: &str, root: &Path, layout: &Layout) -> bool {
+    path.rsplit('/').next() == Some(library::NAME)
+        || matches!(library::presence(path, root, layout), Presence::Fit(_))
+}
+
+fn kind(layout: &Layout) -> &'static str {
+    match layout.require_dynamic_program() {
+        Ok(_) => "dynamic program",
+        Err(Error::Static) => "static program",
+        Err(Error::StaticPie) => "static-pie program",
+        Err(Error::SharedLibrary) => "shared library",
+        Err(Error::Relocatable) => "relocatable object",
+        Err(Error::Core) => "core dump",
+        Err(_) if layout.header.kind == elf::ET_NONE => "ELF file without type",
+        Err(_) => "ELF file of unknown type",
+    }
+}

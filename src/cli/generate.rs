@@ -1,0 +1,27 @@
+//! Man pages and shell completions, from the command line's definition.
+
+use std::io;
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use clap::Command;
+use clap_complete::Shell;
+
+use super::options::GenerateArguments;
+
+pub(super) fn run(command: &Command, arguments: &GenerateArguments) -> Result<()> {
+    if let Some(folder) = &arguments.man {
+        clap_mangen::generate_to(command.clone(), folder).map_err(|error| cannot_write(folder, &error))?;
+    }
+    if let Some(folder) = &arguments.completions {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            clap_complete::generate_to(shell, &mut command.clone(), command.get_name(), folder)
+                .map_err(|error| cannot_write(folder, &error))?;
+        }
+    }
+    Ok(())
+}
+
+fn cannot_write(folder: &Path, error: &io::Error) -> anyhow::Error {
+    anyhow!("no file can be written in {}: {error}", folder.display())
+}

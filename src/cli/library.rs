@@ -1,0 +1,140 @@
+//! Which libsandbox.so a patched program will load, and whether it is fit.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use object::elf;
+use sandbox_format::note;
+
+use crate::elf::embedded::{self, Runtime};
+use crate::elf::{self as rewriting, Layout};
+
+/// The file name of the runtime.
+pub const NAME: &str = "libsandbox.so";
+
+/// Why no library can be named.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// None beside the program.
+    #[error("libsandbox.so is neither beside sandbox-patch nor in ../lib/sandbox-patch/; name it with --lib")]
+    NotFound,
+    /// A path that depends on where the program is started.
+    #[error(
+        "the library path '{0}' is not absolute, so that another file can take its place; \
+         give an absolute path, or accept that with --allow-relative-lib"
+    )]
+    Relative(String),
+    /// An impossible path.
+    #[error("the library path is empty; give an absolute path with --lib")]
+    Empty,
+    /// A file that does not serve.
+    #[error("the library {path}: {why}; name a libsandbox.so of version {} with --lib", env!("CARGO_PKG_VERSION"))]
+    Unfit {
+        /// The library.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// The library of a patch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    /// The DT_NEEDED value.
+    pub path: String,
+}
+
+/// What is known of the file that a DT_NEEDED value leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// A runtime of this version that fits the program.
+    Fit(String),
+    /// No file.
+    Missing,
+    /// A file that does not serve.
+    Unfit(String),
+    /// The dynamic loader searches for it, or a loader variable is in it.
+    Unknown,
+}
+
+impl Library {
+    /// The library of the `--lib` option, else the one that came with this
+    /// program.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or its path can be diverted.
+    pub fn choose(given: Option<&str>, allow_relative: bool) -> Result<Self, Error> {
+        let path = match given {
+            Some("") => return Err(Error::Empty),
+            Some(path) => path.to_owned(),
+            None => installed().ok_or(Error::NotFound)?,
+        };
+        if !is_absolute(&path) && !allow_relative {
+            return Err(Error::Relative(path));
+        }
+        Ok(Self { path })
+    }
+
+    /// Checks the library against the program that will load it.
+    ///
+    /// # Errors
+    ///
+    /// The file is here and of another version or architecture.
+    pub fn check(&self, program: &Layout) -> Result<Presence, Error> {
+        match presence(&self.path, Path::new("/"), program) {
+            Presence::Unfit(why) => Err(Error::Unfit { path: self.path.clone(), why }),
+            other => Ok(other),
+        }
+    }
+}
+
+/// Whether the loader opens just this file: a slash in front, and no `$ORIGIN`
+/// or other variable that ld.so(8) replaces.
+#[must_use]
+pub fn is_absolute(path: &str) -> bool {
+    path.starts_with('/') && !path.contains('$')
+}
+
+/// Beside the running program, or where `make install` puts it.
+fn installed() -> Option<String> {
+    let program = std::env::current_exe().ok()?;
+    let folder = program.parent()?;
+    let beside = folder.join(NAME);
+    let installed = folder.parent()?.join("lib/sandbox-patch").join(NAME);
+    let found = [beside, installed].into_iter().find(|path| path.is_file())?;
+    found.to_str().map(str::to_owned)
+}
+
+/// Looks at the file that a DT_NEEDED value leads to, below `root`.
+#[must_use]
+pub fn presence(path: &str, root: &Path, program: &Layout) -> Presence {
+    if !is_absolute(path) {
+        return Presence::Unknown;
+    }
+    let path: PathBuf = root.join(path.trim_start_matches('/'));
+    let Ok(file) = File::open(&path) else { return Presence::Missing };
+    match examine(&file, program) {
+        Ok(Ok(version)) => Presence::Fit(version),
+        Ok(Err(why)) => Presence::Unfit(why),
+        Err(error) => Presence::Unfit(error.to_string()),
+    }
+}
+
+fn examine(file: &File, program: &Layout) -> Result<Result<String, String>, rewriting::Error> {
+    let library = Layout::read(file)?;
+    let same = library.encoding == program.encoding && library.header.machine == program.header.machine;
+    if library.header.kind != elf::ET_DYN {
+        return Ok(Err("it is no shared library".to_owned()));
+    }
+    if !same {
+        return Ok(Err("it is for another architecture than the program".to_owned()));
+    }
+    let Some(Runtime { format, version }) = embedded::runtime(&library, file)? else {
+        return Ok(Err("it is no libsandbox.so".to_owned()));
+    };
+    if format != note::VERSION || version != env!("CARGO_PKG_VERSION") {
+        return Ok(Err(format!("it is of version {version}")));
+    }
+    Ok(Ok(version))
+}

@@ -1,0 +1,251 @@
+//! The command line's grammar.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow, ensure};
+use clap::{Args, Parser, Subcommand};
+
+use super::library::Library;
+use super::patch;
+use crate::file::Keep;
+use crate::policy::{self, Action, List, Policy};
+
+/// Put a seccomp policy into a program, so that it sandboxes itself.
+///
+/// The program then loads libsandbox.so, which installs the filter before the
+/// program's own code runs, whoever starts it and however. The file is replaced
+/// in one step, or left as it was.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sandbox-patch",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Exit status: 0 if all went well, 1 if a file could not be handled, 2 if the command line is wrong.\n\
+                  A file that is named like a command is given as ./inspect."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) patch: PatchArguments,
+
+    /// Say only what is wrong.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Say more.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+
+    #[command(flatten)]
+    pub(super) color: Color,
+
+    #[command(subcommand)]
+    pub(super) verb: Option<Verb>,
+}
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+impl Cli {
+    pub(super) fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+}
+
+/// When output is coloured.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Color {
+    /// Colour the output.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: clap::ColorChoice,
+}
+
+impl Color {
+    pub(super) fn write_global(self) {
+        match self.color {
+            clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+            clap::ColorChoice::Always => anstream::ColorChoice::Always,
+            clap::ColorChoice::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Show what a program may do, and whether it is fit to run.
+    Inspect(InspectArguments),
+    /// Check that programs carry a sound policy; for a pipeline's gate.
+    Verify(VerifyArguments),
+    /// Take the patch out: the file is what it was before, byte for byte.
+    Remove(RemoveArguments),
+    /// Write man pages or shell completions, for packaging.
+    #[command(hide = true)]
+    Generate(GenerateArguments),
+}
+
+/// What may be called, and what happens otherwise.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PolicyArguments {
+    /// Permit only these system calls, separated by ':' or ','; '-' reads them
+    /// from standard input.
+    #[arg(long, value_name = "LIST", required_unless_present = "deny")]
+    allow: Vec<String>,
+
+    /// Permit all system calls but these.
+    #[arg(long, value_name = "LIST")]
+    deny: Vec<String>,
+
+    /// What a violation gets: kill-process, kill-thread, trap,
+    /// errno:NAME|NUMBER, trace[:N] or log.
+    #[arg(long, value_name = "ACTION", default_value_t = Action::KillProcess)]
+    action: Action,
+
+    /// Take names literally: do not add what C libraries call in their place.
+    #[arg(long)]
+    exact: bool,
+}
+
+impl PolicyArguments {
+    pub(super) fn policy(&self) -> Result<Policy> {
+        ensure!(
+            self.allow.is_empty() || self.deny.is_empty(),
+            "--allow and --deny exclude each other: an allow-list denies all that it does not name; \
+             leave out what is to be denied"
+        );
+        let (list, given) = if self.deny.is_empty() { (List::Allow, &self.allow) } else { (List::Deny, &self.deny) };
+        let mut text = String::new();
+        for part in given {
+            if part == "-" {
+                std::io::stdin().read_to_string(&mut text)
+                    .map_err(|error| anyhow!("the list on standard input can't be read: {error}"))?;
+            } else {
+                text.push_str(part);
+            }
+            text.push('\n');
+        }
+        Ok(Policy { list, names: policy::parse_names(&text), action: self.action, exact: self.exact })
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct PatchArguments {
+    #[command(flatten)]
+    policy: PolicyArguments,
+
+    /// Write the result there; a folder when there are several files.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// The path of libsandbox.so where the program will run
+    /// [default: the one that came with this program].
+    #[arg(long, value_name = "PATH")]
+    lib: Option<String>,
+
+    /// Accept a --lib that is not absolute, and so can be diverted.
+    #[arg(long)]
+    allow_relative_lib: bool,
+
+    /// Change the policy of a program that carries one.
+    #[arg(long)]
+    replace: bool,
+
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Keep the times of last access and change.
+    #[arg(long)]
+    preserve_timestamps: bool,
+
+    /// The programs.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+impl PatchArguments {
+    pub(super) fn options(&self) -> Result<patch::Options> {
+        if let (Some(output), [_, _, ..]) = (&self.output, &self.files[..]) {
+            ensure!(output.is_dir(), "{}: not a folder; with several files, -o names one", output.display());
+        }
+        Ok(patch::Options {
+            policy: self.policy.policy()?,
+            library: Library::choose(self.lib.as_deref(), self.allow_relative_lib)?,
+            output: self.output.clone(),
+            replace: self.replace,
+            dry_run: self.dry_run,
+            keep: Keep { times: self.preserve_timestamps },
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InspectArguments {
+    /// Print one JSON object a file.
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Disassemble the embedded filter.
+    #[arg(long, conflicts_with = "json")]
+    pub(super) bpf: bool,
+
+    /// Look libraries up below this folder.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(super) root: PathBuf,
+
+    /// The files; '-' is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArguments {
+    /// Look libraries up below this folder.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(super) root: PathBuf,
+
+    /// The programs.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RemoveArguments {
+    /// Write the result there; a folder when there are several files.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Where the original can't be restored byte for byte, take the patch out
+    /// and keep what other tools changed.
+    #[arg(long)]
+    pub(super) best_effort: bool,
+
+    /// Keep the times of last access and change.
+    #[arg(long)]
+    pub(super) preserve_timestamps: bool,
+
+    /// The programs.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GenerateArguments {
+    /// Write man pages into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) man: Option<PathBuf>,
+
+    /// Write shell completions into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) completions: Option<PathBuf>,
+}
