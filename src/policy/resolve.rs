@@ -224,7 +224,8 @@ impl Resolver<'_> {
                 arch: self.arch,
                 instead,
             });
-        } else if self.policy.list == List::Deny {
+        }
+        if self.policy.list == List::Deny {
             self.warn_of_relatives(name);
         }
         Ok(())

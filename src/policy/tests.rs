@@ -175,6 +175,16 @@ fn deny_lists_are_literal_and_name_what_they_leave_open() {
 }
 
 #[test]
+fn a_denied_call_that_is_not_here_still_has_relatives() {
+    let text = warnings(&policy(List::Deny, "open"), Arch::Aarch64);
+    assert_eq!(text[0], "aarch64 has no system call open; it is left out");
+    assert!(
+        text[1].starts_with("open is denied, but ") && text[1].contains("openat"),
+        "{text:?}"
+    );
+}
+
+#[test]
 fn relatives_that_are_denied_too_are_not_warned_of() {
     let text = warnings(&policy(List::Deny, "read:pread64"), Arch::X86_64).join("\n");
     assert!(!text.contains("pread64,"), "{text}");

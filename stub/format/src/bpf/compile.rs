@@ -127,19 +127,17 @@ impl Filter<'_> {
     fn collect(&self, list: &mut RunList<'_>) -> Result<(), Error> {
         let foreign_from = self.foreign_from.unwrap_or(u32::MAX);
         let mut foreign = false;
-        let mut start = 0_usize;
-        for group in self.rules.chunk_by(|a, b| a.number == b.number) {
-            let number = group.first().map_or(0, |rule| rule.number);
-            if start > 0
-                && self
-                    .rules
-                    .get(start - 1)
-                    .is_some_and(|before| before.number > number)
-            {
+        let mut rest = self.rules;
+        // No `chunk_by`, which can panic for all that the compiler knows.
+        while let Some(&Rule { number, .. }) = rest.first() {
+            let length = rest.iter().take_while(|rule| rule.number == number).count();
+            let start = self.rules.len() - rest.len();
+            let group;
+            (group, rest) = rest.split_at_checked(length).ok_or(Error::TooLong)?;
+            if rest.first().is_some_and(|next| next.number < number) {
                 return Err(Error::Unsorted);
             }
             let verdict = self.verdict(group, start)?;
-            start += group.len();
             if number >= foreign_from && number != u32::MAX {
                 continue;
             }
