@@ -58,106 +58,125 @@ pub fn of(name: &str) -> impl Iterator<Item = &'static Substitute> {
 #[cfg(target_arch = "x86_64")]
 pub fn native(number: u32) -> impl Iterator<Item = (u32, &'static [Condition])> {
     NATIVE.iter().filter_map(move |row| {
-        let when = CONDITIONS.get(row.first..row.end)?;
-        (row.name == number).then_some((row.by, when))
+        let first = usize::from(row.first);
+        let when = CONDITIONS.get(first..first + usize::from(row.count))?;
+        (u32::from(row.name) == number).then_some((u32::from(row.by), when))
     })
 }
 
-/// A row in numbers, with its conditions at `first..end` of [`CONDITIONS`].
+/// A row in numbers, with its `count` conditions at `first` of [`CONDITIONS`].
+/// Small, and rows with the same conditions share them: the runtime is to be
+/// small.
 #[derive(Clone, Copy)]
 struct Resolved {
-    name: u32,
-    by: u32,
-    first: usize,
-    end: usize,
+    name: u16,
+    by: u16,
+    first: u8,
+    count: u8,
 }
 
 #[cfg(target_arch = "x86_64")]
-static NATIVE: [Resolved; LENGTHS.0] = resolve(&NUMBERS);
+static NATIVE: [Resolved; RESOLVED.rows] = shorten(&RESOLVED.table);
 
 #[cfg(target_arch = "x86_64")]
-static CONDITIONS: [Condition; LENGTHS.1] = conditions(&NUMBERS);
+static CONDITIONS: [Condition; RESOLVED.conditions] = shorten(&RESOLVED.pool);
 
-/// The lengths of [`NATIVE`] and of [`CONDITIONS`].
 #[cfg(target_arch = "x86_64")]
-const LENGTHS: (usize, usize) = lengths(&NUMBERS);
+const RESOLVED: Resolution = resolve(crate::syscall::NATIVE);
 
-/// For each row of [`TABLE`], the numbers of `name` and `by`.
-#[cfg(target_arch = "x86_64")]
-const NUMBERS: [Option<(u32, u32)>; TABLE.len()] = numbers(crate::syscall::NATIVE);
+/// [`NATIVE`] and [`CONDITIONS`] before their lengths are known.
+struct Resolution {
+    table: [Resolved; TABLE.len()],
+    rows: usize,
+    pool: [Condition; MAX_CONDITIONS],
+    conditions: usize,
+}
 
-const fn numbers(table: Table) -> [Option<(u32, u32)>; TABLE.len()] {
-    let mut numbers = [None; TABLE.len()];
+/// What `first` and `count` can reach.
+const MAX_CONDITIONS: usize = 256;
+
+const fn resolve(table: Table) -> Resolution {
+    let mut resolution = Resolution {
+        table: [Resolved {
+            name: 0,
+            by: 0,
+            first: 0,
+            count: 0,
+        }; TABLE.len()],
+        rows: 0,
+        pool: [Condition {
+            arg: 0,
+            mask: 0,
+            value: 0,
+        }; MAX_CONDITIONS],
+        conditions: 0,
+    };
     let mut i = 0;
     while i < TABLE.len() {
-        let name = table.number(TABLE[i].name.as_bytes());
-        let by = table.number(TABLE[i].by.as_bytes());
+        let row = TABLE[i];
+        let name = table.number(row.name.as_bytes());
+        let by = table.number(row.by.as_bytes());
         if let (Some(name), Some(by)) = (name, by) {
-            numbers[i] = Some((name, by));
-        }
-        i += 1;
-    }
-    numbers
-}
-
-const fn lengths(numbers: &[Option<(u32, u32)>]) -> (usize, usize) {
-    let mut lengths = (0, 0);
-    let mut i = 0;
-    while i < numbers.len() {
-        if numbers[i].is_some() {
-            lengths.0 += 1;
-            lengths.1 += TABLE[i].when.len();
-        }
-        i += 1;
-    }
-    lengths
-}
-
-const fn resolve<const N: usize>(numbers: &[Option<(u32, u32)>]) -> [Resolved; N] {
-    let mut rows = [Resolved {
-        name: 0,
-        by: 0,
-        first: 0,
-        end: 0,
-    }; N];
-    let mut at = 0;
-    let mut first = 0;
-    let mut i = 0;
-    while i < numbers.len() {
-        if let Some((name, by)) = numbers[i] {
-            let end = first + TABLE[i].when.len();
-            rows[at] = Resolved {
-                name,
-                by,
-                first,
-                end,
+            let first = place(&mut resolution, row.when);
+            resolution.table[resolution.rows] = Resolved {
+                name: narrow(name as usize),
+                by: narrow(by as usize),
+                first: narrow(first).to_le_bytes()[0],
+                count: narrow(row.when.len()).to_le_bytes()[0],
             };
-            at += 1;
-            first = end;
+            resolution.rows += 1;
         }
         i += 1;
     }
-    rows
+    resolution
 }
 
-const fn conditions<const N: usize>(numbers: &[Option<(u32, u32)>]) -> [Condition; N] {
-    let mut conditions = [Condition {
-        arg: 0,
-        mask: 0,
-        value: 0,
-    }; N];
-    let mut at = 0;
-    let mut i = 0;
-    while i < numbers.len() {
-        let mut j = 0;
-        while numbers[i].is_some() && j < TABLE[i].when.len() {
-            conditions[at] = TABLE[i].when[j];
-            at += 1;
-            j += 1;
+/// Where in the pool these conditions stand; adds them if nowhere yet.
+const fn place(resolution: &mut Resolution, when: &[Condition]) -> usize {
+    let mut first = 0;
+    while first < resolution.conditions {
+        let mut same = 0;
+        while same < when.len()
+            && first + same < resolution.conditions
+            && equal(when[same], resolution.pool[first + same])
+        {
+            same += 1;
         }
+        if same == when.len() {
+            return first;
+        }
+        first += 1;
+    }
+    let mut i = 0;
+    while i < when.len() {
+        resolution.pool[resolution.conditions] = when[i];
+        resolution.conditions += 1;
         i += 1;
     }
-    conditions
+    first
+}
+
+/// `==` for conditions, callable when compiling.
+const fn equal(a: Condition, b: Condition) -> bool {
+    a.arg == b.arg && a.mask == b.mask && a.value == b.value
+}
+
+/// Runs only when compiling, so that a table too large does not compile.
+#[expect(clippy::cast_possible_truncation, reason = "checked")]
+const fn narrow(value: usize) -> u16 {
+    assert!(value <= u16::MAX as usize);
+    value as u16
+}
+
+/// The first `N` elements.
+const fn shorten<T: Copy, const N: usize>(all: &[T]) -> [T; N] {
+    let mut short = [all[0]; N];
+    let mut i = 0;
+    while i < N {
+        short[i] = all[i];
+        i += 1;
+    }
+    short
 }
 
 #[cfg(test)]
