@@ -34,7 +34,9 @@ pub fn main() -> ExitCode {
         Some(Verb::Inspect(arguments)) => inspect::run(&arguments),
         Some(Verb::Verify(arguments)) => Ok(verify::run(&arguments, verbosity)),
         Some(Verb::Remove(arguments)) => Ok(remove::run(&arguments, verbosity)),
-        Some(Verb::Generate(arguments)) => generate::run(&Cli::command(), &arguments).map(|()| true),
+        Some(Verb::Generate(arguments)) => {
+            generate::run(&Cli::command(), &arguments).map(|()| true)
+        }
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

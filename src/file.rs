@@ -33,7 +33,9 @@ pub enum Error {
         error: io::Error,
     },
     /// Mode, owner or extended attributes.
-    #[error("its {what} can't be kept: {error}; run as the file's owner, or write elsewhere with -o")]
+    #[error(
+        "its {what} can't be kept: {error}; run as the file's owner, or write elsewhere with -o"
+    )]
     Attributes {
         /// Which of them.
         what: &'static str,
@@ -64,7 +66,11 @@ impl Input {
     pub fn open(path: &Path) -> Result<Self, Error> {
         // Without O_NONBLOCK, opening a FIFO would wait for a writer.
         let flags = OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(Error::Open)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(path)
+            .map_err(Error::Open)?;
         let metadata = file.metadata().map_err(Error::Open)?;
         if metadata.is_dir() {
             return Err(Error::Folder);
@@ -73,7 +79,11 @@ impl Input {
             return Err(Error::NotRegular);
         }
         let path = path.canonicalize().map_err(Error::Open)?;
-        Ok(Self { file, path, metadata })
+        Ok(Self {
+            file,
+            path,
+            metadata,
+        })
     }
 
     /// How many other names the file has.
@@ -89,7 +99,12 @@ impl Input {
     ///
     /// The user has no write permission.
     pub fn require_writable(&self) -> Result<(), Error> {
-        let access = rustix::fs::accessat(CWD, &self.path, rustix::fs::Access::WRITE_OK, AtFlags::EACCESS);
+        let access = rustix::fs::accessat(
+            CWD,
+            &self.path,
+            rustix::fs::Access::WRITE_OK,
+            AtFlags::EACCESS,
+        );
         match access {
             // A program that runs may be replaced, though not written.
             Ok(()) | Err(rustix::io::Errno::TXTBSY) => Ok(()),
@@ -123,7 +138,10 @@ pub fn replace<E: From<Error>>(
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    let in_folder = |error| Error::NotCreated { folder: folder.to_owned(), error };
+    let in_folder = |error| Error::NotCreated {
+        folder: folder.to_owned(),
+        error,
+    };
     // The name is unique, and the file is removed when dropped before persist().
     let temporary = tempfile::Builder::new()
         .prefix(".sandbox-patch-")
@@ -133,7 +151,9 @@ pub fn replace<E: From<Error>>(
     fill(temporary.as_file())?;
     take_over(temporary.as_file(), input, keep)?;
     temporary.as_file().sync_all().map_err(Error::Write)?;
-    temporary.persist(target).map_err(|error| in_folder(error.error))?;
+    temporary
+        .persist(target)
+        .map_err(|error| in_folder(error.error))?;
     // The new name itself is on disk only once the folder is.
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(|error| Error::Write(error).into())
@@ -144,22 +164,36 @@ fn take_over(output: &File, input: &Input, keep: Keep) -> Result<(), Error> {
     let own = output.metadata().map_err(Error::Write)?;
     // chown(2) clears the set-user-ID bits and capabilities, so it comes first.
     if (own.uid(), own.gid()) != (metadata.uid(), metadata.gid()) {
-        std::os::unix::fs::fchown(output, Some(metadata.uid()), Some(metadata.gid()))
-            .map_err(|error| Error::Attributes { what: "owner", error })?;
+        std::os::unix::fs::fchown(output, Some(metadata.uid()), Some(metadata.gid())).map_err(
+            |error| Error::Attributes {
+                what: "owner",
+                error,
+            },
+        )?;
     }
     output
         .set_permissions(std::fs::Permissions::from_mode(metadata.mode() & 0o7777))
-        .map_err(|error| Error::Attributes { what: "mode", error })?;
-    copy_attributes(&input.file, output)
-        .map_err(|error| Error::Attributes { what: "extended attributes", error: error.into() })?;
+        .map_err(|error| Error::Attributes {
+            what: "mode",
+            error,
+        })?;
+    copy_attributes(&input.file, output).map_err(|error| Error::Attributes {
+        what: "extended attributes",
+        error: error.into(),
+    })?;
     if keep.times {
-        let time = |seconds, nanoseconds| Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+        let time = |seconds, nanoseconds| Timespec {
+            tv_sec: seconds,
+            tv_nsec: nanoseconds,
+        };
         let times = Timestamps {
             last_access: time(metadata.atime(), metadata.atime_nsec()),
             last_modification: time(metadata.mtime(), metadata.mtime_nsec()),
         };
-        rustix::fs::futimens(output, &times)
-            .map_err(|error| Error::Attributes { what: "times", error: error.into() })?;
+        rustix::fs::futimens(output, &times).map_err(|error| Error::Attributes {
+            what: "times",
+            error: error.into(),
+        })?;
     }
     Ok(())
 }
@@ -174,12 +208,16 @@ fn copy_attributes(from: &File, to: &File) -> rustix::io::Result<()> {
     };
     let mut value = vec![0; 1 << 16];
     for name in names[..length].split_inclusive(|&byte| byte == 0) {
-        let Ok(name) = CStr::from_bytes_with_nul(name) else { continue };
+        let Ok(name) = CStr::from_bytes_with_nul(name) else {
+            continue;
+        };
         let length = rustix::fs::fgetxattr(from, name, &mut value[..])?;
         // A label that the new file has already need not be set, which may
         // take a privilege that keeping it does not.
         let mut present = vec![0; length];
-        if rustix::fs::fgetxattr(to, name, &mut present[..]) == Ok(length) && present == value[..length] {
+        if rustix::fs::fgetxattr(to, name, &mut present[..]) == Ok(length)
+            && present == value[..length]
+        {
             continue;
         }
         rustix::fs::fsetxattr(to, name, &value[..length], rustix::fs::XattrFlags::empty())?;

@@ -37,7 +37,12 @@ impl Content {
     /// # Errors
     ///
     /// A descriptor is larger than the format allows.
-    pub fn to_bytes(&self, order: ByteOrder, protect: Protect, undo: &[u8]) -> Result<Vec<u8>, Error> {
+    pub fn to_bytes(
+        &self,
+        order: ByteOrder,
+        protect: Protect,
+        undo: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let header = FilterHeader {
             flags: self.flags,
             arch: self.arch,
@@ -47,9 +52,17 @@ impl Content {
             protect_size: protect.1,
         };
         let mut filter = header.to_bytes(order).to_vec();
-        filter.extend(self.program.iter().flat_map(|instruction| encode(instruction, order)));
+        filter.extend(
+            self.program
+                .iter()
+                .flat_map(|instruction| encode(instruction, order)),
+        );
         let mut bytes = Vec::with_capacity(self.size(undo.len()));
-        for (kind, descriptor) in [(kind::POLICY, &self.policy[..]), (kind::FILTER, &filter), (kind::UNDO, undo)] {
+        for (kind, descriptor) in [
+            (kind::POLICY, &self.policy[..]),
+            (kind::FILTER, &filter),
+            (kind::UNDO, undo),
+        ] {
             let length = u32::try_from(descriptor.len()).map_err(|_| Error::TooLarge)?;
             bytes.extend(note::header(order, kind, length));
             bytes.extend(descriptor);
@@ -81,5 +94,8 @@ pub fn decode_program(bytes: &[u8], order: ByteOrder) -> Vec<Instruction> {
         jf: bytes[3],
         k: order.u32([bytes[4], bytes[5], bytes[6], bytes[7]]),
     };
-    bytes.chunks_exact(note::INSTRUCTION_SIZE).map(decode).collect()
+    bytes
+        .chunks_exact(note::INSTRUCTION_SIZE)
+        .map(decode)
+        .collect()
 }

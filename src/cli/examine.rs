@@ -125,7 +125,9 @@ impl Examination {
                 found.policy(&embedded, arch);
                 found.runtime(&layout, source, root)?;
             }
-            Ok(None) => found.problems.push("it carries no sandbox policy".to_owned()),
+            Ok(None) => found
+                .problems
+                .push("it carries no sandbox policy".to_owned()),
             Err(Error::Io(error)) => return Err(error.into()),
             Err(error) => found.problems.push(error.to_string()),
         }
@@ -138,30 +140,44 @@ impl Examination {
         let mut matches_policy = false;
         match Resolved::from_json(&embedded.policy) {
             Ok(resolved) => {
-                matches_policy = filter::compile(&resolved).is_ok_and(|program| program == embedded.program);
+                matches_policy =
+                    filter::compile(&resolved).is_ok_and(|program| program == embedded.program);
                 self.policy = serde_json::from_slice(&embedded.policy).ok();
                 self.check_arch(&resolved, embedded, arch);
                 self.check_expansion(&resolved);
                 self.resolved = Some(resolved);
             }
-            Err(error) => self.problems.push(format!("its policy can't be read: {error}")),
+            Err(error) => self
+                .problems
+                .push(format!("its policy can't be read: {error}")),
         }
         if !matches_policy {
-            self.problems.push("its filter is not what its policy compiles to".to_owned());
+            self.problems
+                .push("its filter is not what its policy compiles to".to_owned());
         }
-        self.filter = Some(Filter { instructions: embedded.program.len(), matches_policy });
+        self.filter = Some(Filter {
+            instructions: embedded.program.len(),
+            matches_policy,
+        });
         match &embedded.undo {
             Some(undo) => {
                 let xxh3 = format!("{:032x}", undo.digest.0);
-                self.original = Some(Original { length: undo.length, xxh3 });
+                self.original = Some(Original {
+                    length: undo.length,
+                    xxh3,
+                });
             }
-            None => self.notices.push("it keeps no record of the original file".to_owned()),
+            None => self
+                .notices
+                .push("it keeps no record of the original file".to_owned()),
         }
     }
 
     fn check_arch(&mut self, resolved: &Resolved, embedded: &Embedded, arch: Option<Arch>) {
         if arch != Some(resolved.arch) || embedded.header.arch != resolved.arch.audit() {
-            self.problems.push("its filter is for another architecture, so that it will not start".to_owned());
+            self.problems.push(
+                "its filter is for another architecture, so that it will not start".to_owned(),
+            );
         }
     }
 
@@ -172,21 +188,34 @@ impl Examination {
             return;
         }
         if resolved.version == env!("CARGO_PKG_VERSION") {
-            self.problems.push("its rules are not what its names stand for".to_owned());
+            self.problems
+                .push("its rules are not what its names stand for".to_owned());
         } else {
             let version = &resolved.version;
-            self.notices.push(format!("version {version} wrote the policy; today its names stand for other rules"));
+            self.notices.push(format!(
+                "version {version} wrote the policy; today its names stand for other rules"
+            ));
         }
     }
 
-    fn runtime(&mut self, layout: &Layout, source: &(impl Source + ?Sized), root: &Path) -> Result<()> {
+    fn runtime(
+        &mut self,
+        layout: &Layout,
+        source: &(impl Source + ?Sized),
+        root: &Path,
+    ) -> Result<()> {
         if !embedded::is_marked(layout) {
-            self.problems.push("its dynamic section does not say that it was patched".to_owned());
+            self.problems
+                .push("its dynamic section does not say that it was patched".to_owned());
         }
         let needed = layout.needed(source)?;
-        let at = needed.iter().position(|path| is_runtime(path, root, layout));
+        let at = needed
+            .iter()
+            .position(|path| is_runtime(path, root, layout));
         let Some(at) = at else {
-            self.problems.push("it does not load libsandbox.so, so that its policy is not enforced".to_owned());
+            self.problems.push(
+                "it does not load libsandbox.so, so that its policy is not enforced".to_owned(),
+            );
             return Ok(());
         };
         self.protected = self.resolved.is_some();
@@ -206,7 +235,12 @@ impl Examination {
     }
 
     fn library(&mut self, path: &str, root: &Path, layout: &Layout) {
-        let mut library = Library { path: path.to_owned(), absolute: is_absolute(path), present: None, version: None };
+        let mut library = Library {
+            path: path.to_owned(),
+            absolute: is_absolute(path),
+            present: None,
+            version: None,
+        };
         match library::presence(path, root, layout) {
             Presence::Fit(version) => {
                 library.present = Some(true);
@@ -214,14 +248,19 @@ impl Examination {
             }
             Presence::Unfit(why) => {
                 library.present = Some(true);
-                self.problems.push(format!("its library {path} does not serve: {why}"));
+                self.problems
+                    .push(format!("its library {path} does not serve: {why}"));
             }
             Presence::Missing => {
                 library.present = Some(false);
-                self.problems.push(format!("its library {path} does not exist, so that it will not start"));
+                self.problems.push(format!(
+                    "its library {path} does not exist, so that it will not start"
+                ));
             }
             Presence::Unknown => {
-                self.problems.push(format!("its library {path} is not an absolute path, so that it can be diverted"));
+                self.problems.push(format!(
+                    "its library {path} is not an absolute path, so that it can be diverted"
+                ));
             }
         }
         self.library = Some(library);

@@ -11,7 +11,8 @@ use super::options::GenerateArguments;
 
 pub(super) fn run(command: &Command, arguments: &GenerateArguments) -> Result<()> {
     if let Some(folder) = &arguments.man {
-        clap_mangen::generate_to(command.clone(), folder).map_err(|error| cannot_write(folder, &error))?;
+        clap_mangen::generate_to(command.clone(), folder)
+            .map_err(|error| cannot_write(folder, &error))?;
     }
     if let Some(folder) = &arguments.completions {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {

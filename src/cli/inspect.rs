@@ -66,7 +66,9 @@ fn print_text(found: &Examination) {
     };
     println!("{}: {style}{verdict}{style:#}", found.file);
     let line = |name: &str, value: &str| println!("  {name:<9} {value}");
-    let arch = found.arch.unwrap_or("an architecture without seccomp filters");
+    let arch = found
+        .arch
+        .unwrap_or("an architecture without seccomp filters");
     line("file", &format!("{} for {arch}", found.kind));
     if let Some(interpreter) = &found.interpreter {
         line("loader", interpreter);
@@ -90,11 +92,24 @@ fn print_text(found: &Examination) {
         line("library", &format!("{} ({state})", library.path));
     }
     if let Some(filter) = &found.filter {
-        let matches = if filter.matches_policy { "as the policy compiles to" } else { "NOT what the policy compiles to" };
-        line("filter", &format!("{} instructions, {matches}", filter.instructions));
+        let matches = if filter.matches_policy {
+            "as the policy compiles to"
+        } else {
+            "NOT what the policy compiles to"
+        };
+        line(
+            "filter",
+            &format!("{} instructions, {matches}", filter.instructions),
+        );
     }
     if let Some(original) = &found.original {
-        line("original", &format!("{} bytes; 'sandbox-patch remove' restores it", original.length));
+        line(
+            "original",
+            &format!(
+                "{} bytes; 'sandbox-patch remove' restores it",
+                original.length
+            ),
+        );
     }
     for problem in &found.problems {
         println!("  {BAD}problem{BAD:#}   {problem}");
@@ -105,9 +120,16 @@ fn print_text(found: &Examination) {
 }
 
 fn print_bpf(found: &Examination) -> Result<()> {
-    let arch = found.resolved.as_ref().map(|resolved| resolved.arch).or(found.arch.and_then(Arch::from_name));
+    let arch = found
+        .resolved
+        .as_ref()
+        .map(|resolved| resolved.arch)
+        .or(found.arch.and_then(Arch::from_name));
     let Some(arch) = arch.filter(|_| !found.program.is_empty()) else {
-        return Err(anyhow!("{}: it carries no filter; there is nothing to disassemble", found.file));
+        return Err(anyhow!(
+            "{}: it carries no filter; there is nothing to disassemble",
+            found.file
+        ));
     };
     println!("{}:", found.file);
     anstream::print!("{}", filter::disassemble(&found.program, arch));

@@ -16,7 +16,9 @@ pub const NAME: &str = "libsandbox.so";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// None beside the program.
-    #[error("libsandbox.so is neither beside sandbox-patch nor in ../lib/sandbox-patch/; name it with --lib")]
+    #[error(
+        "libsandbox.so is neither beside sandbox-patch nor in ../lib/sandbox-patch/; name it with --lib"
+    )]
     NotFound,
     /// A path that depends on where the program is started.
     #[error(
@@ -83,7 +85,10 @@ impl Library {
     /// The file is here and of another version or architecture.
     pub fn check(&self, program: &Layout) -> Result<Presence, Error> {
         match presence(&self.path, Path::new("/"), program) {
-            Presence::Unfit(why) => Err(Error::Unfit { path: self.path.clone(), why }),
+            Presence::Unfit(why) => Err(Error::Unfit {
+                path: self.path.clone(),
+                why,
+            }),
             other => Ok(other),
         }
     }
@@ -102,7 +107,9 @@ fn installed() -> Option<String> {
     let folder = program.parent()?;
     let beside = folder.join(NAME);
     let installed = folder.parent()?.join("lib/sandbox-patch").join(NAME);
-    let found = [beside, installed].into_iter().find(|path| path.is_file())?;
+    let found = [beside, installed]
+        .into_iter()
+        .find(|path| path.is_file())?;
     found.to_str().map(str::to_owned)
 }
 
@@ -113,7 +120,9 @@ pub fn presence(path: &str, root: &Path, program: &Layout) -> Presence {
         return Presence::Unknown;
     }
     let path: PathBuf = root.join(path.trim_start_matches('/'));
-    let Ok(file) = File::open(&path) else { return Presence::Missing };
+    let Ok(file) = File::open(&path) else {
+        return Presence::Missing;
+    };
     match examine(&file, program) {
         Ok(Ok(version)) => Presence::Fit(version),
         Ok(Err(why)) => Presence::Unfit(why),
@@ -123,12 +132,15 @@ pub fn presence(path: &str, root: &Path, program: &Layout) -> Presence {
 
 fn examine(file: &File, program: &Layout) -> Result<Result<String, String>, rewriting::Error> {
     let library = Layout::read(file)?;
-    let same = library.encoding == program.encoding && library.header.machine == program.header.machine;
+    let same =
+        library.encoding == program.encoding && library.header.machine == program.header.machine;
     if library.header.kind != elf::ET_DYN {
         return Ok(Err("it is no shared library".to_owned()));
     }
     if !same {
-        return Ok(Err("it is for another architecture than the program".to_owned()));
+        return Ok(Err(
+            "it is for another architecture than the program".to_owned()
+        ));
     }
     let Some(Runtime { format, version }) = embedded::runtime(&library, file)? else {
         return Ok(Err("it is no libsandbox.so".to_owned()));

@@ -23,11 +23,21 @@ pub(super) fn for_each<T: Send>(
 ) -> bool {
     let bar = ProgressBar::with_draw_target(Some(files.len() as u64), ProgressDrawTarget::hidden())
         .with_style(ProgressStyle::default_bar());
-    let state = Mutex::new(Reported { files, next: 0, waiting: files.iter().map(|_| None).collect(), report, ok: true });
+    let state = Mutex::new(Reported {
+        files,
+        next: 0,
+        waiting: files.iter().map(|_| None).collect(),
+        report,
+        ok: true,
+    });
     let start = Instant::now();
     files.par_iter().enumerate().for_each(|(index, file)| {
         let result = work(file);
-        if files.len() > 1 && bar.is_hidden() && start.elapsed() > PATIENCE && std::io::stderr().is_terminal() {
+        if files.len() > 1
+            && bar.is_hidden()
+            && start.elapsed() > PATIENCE
+            && std::io::stderr().is_terminal()
+        {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         bar.inc(1);

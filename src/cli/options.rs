@@ -20,7 +20,6 @@ use crate::policy::{self, Action, List, Policy};
 #[command(
     name = "sandbox-patch",
     version,
-    args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = "Exit status: 0 if all went well, 1 if a file could not be handled, 2 if the command line is wrong.\n\
                   A file that is named like a command is given as ./inspect."
@@ -123,18 +122,30 @@ impl PolicyArguments {
             "--allow and --deny exclude each other: an allow-list denies all that it does not name; \
              leave out what is to be denied"
         );
-        let (list, given) = if self.deny.is_empty() { (List::Allow, &self.allow) } else { (List::Deny, &self.deny) };
+        let (list, given) = if self.deny.is_empty() {
+            (List::Allow, &self.allow)
+        } else {
+            (List::Deny, &self.deny)
+        };
         let mut text = String::new();
         for part in given {
             if part == "-" {
-                std::io::stdin().read_to_string(&mut text)
-                    .map_err(|error| anyhow!("the list on standard input can't be read: {error}"))?;
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .map_err(|error| {
+                        anyhow!("the list on standard input can't be read: {error}")
+                    })?;
             } else {
                 text.push_str(part);
             }
             text.push('\n');
         }
-        Ok(Policy { list, names: policy::parse_names(&text), action: self.action, exact: self.exact })
+        Ok(Policy {
+            list,
+            names: policy::parse_names(&text),
+            action: self.action,
+            exact: self.exact,
+        })
     }
 }
 
@@ -176,7 +187,11 @@ pub(super) struct PatchArguments {
 impl PatchArguments {
     pub(super) fn options(&self) -> Result<patch::Options> {
         if let (Some(output), [_, _, ..]) = (&self.output, &self.files[..]) {
-            ensure!(output.is_dir(), "{}: not a folder; with several files, -o names one", output.display());
+            ensure!(
+                output.is_dir(),
+                "{}: not a folder; with several files, -o names one",
+                output.display()
+            );
         }
         Ok(patch::Options {
             policy: self.policy.policy()?,
@@ -184,7 +199,9 @@ impl PatchArguments {
             output: self.output.clone(),
             replace: self.replace,
             dry_run: self.dry_run,
-            keep: Keep { times: self.preserve_timestamps },
+            keep: Keep {
+                times: self.preserve_timestamps,
+            },
         })
     }
 }

@@ -82,10 +82,18 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
     let present = present?;
     let has_library = layout.needed(&input.file)?.contains(&options.library.path);
     if let Some(present) = &present {
-        let same = present.policy == prepared.content.policy && present.program == prepared.content.program;
+        let same = present.policy == prepared.content.policy
+            && present.program == prepared.content.program;
         if same && has_library && options.output.is_none() {
             let length = (layout.length, layout.length);
-            return Ok(prepared.report(path, Outcome::Unchanged, options, length, Vec::new(), warnings));
+            return Ok(prepared.report(
+                path,
+                Outcome::Unchanged,
+                options,
+                length,
+                Vec::new(),
+                warnings,
+            ));
         }
         ensure!(
             options.replace || (same && has_library),
@@ -133,7 +141,12 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn make(layout: &Layout, source: &File, options: &Options, warnings: &mut Vec<String>) -> Result<Self> {
+    fn make(
+        layout: &Layout,
+        source: &File,
+        options: &Options,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self> {
         let header = &layout.header;
         let arch = Arch::from_elf(
             header.machine.0,
@@ -141,7 +154,12 @@ impl Prepared {
             layout.encoding.is_big_endian(),
             header.flags.0,
         )
-        .ok_or_else(|| anyhow!("seccomp filters for its architecture (ELF machine {}) are unknown", header.machine.0))?;
+        .ok_or_else(|| {
+            anyhow!(
+                "seccomp filters for its architecture (ELF machine {}) are unknown",
+                header.machine.0
+            )
+        })?;
         if options.library.check(layout)? == Presence::Missing {
             warnings.push(format!(
                 "{} does not exist here; the program will not start where it is missing",
@@ -157,7 +175,11 @@ impl Prepared {
             program: filter::compile(&resolved)?,
         };
         let interpreter = layout.interpreter(source)?.unwrap_or_default();
-        Ok(Self { resolved, content, position: position(&interpreter) })
+        Ok(Self {
+            resolved,
+            content,
+            position: position(&interpreter),
+        })
     }
 
     fn report(
@@ -187,41 +209,65 @@ impl Prepared {
 #[must_use]
 pub fn position(interpreter: &str) -> Position {
     let name = interpreter.rsplit('/').next().unwrap_or_default();
-    if name.starts_with("ld-musl-") { Position::Last } else { Position::First }
+    if name.starts_with("ld-musl-") {
+        Position::Last
+    } else {
+        Position::First
+    }
 }
 
 /// The warning for a file that is replaced and has `count` hard links more.
 pub(super) fn other_names(count: u64) -> String {
     let names = if count == 1 { "name" } else { "names" };
-    format!("the file had {count} other {names} (hard links); the link is broken, they keep the old content")
+    format!(
+        "the file had {count} other {names} (hard links); the link is broken, they keep the old content"
+    )
 }
 
 /// The file to write.
 pub(super) fn target(input: &Input, output: Option<&Path>) -> Result<PathBuf> {
-    let Some(output) = output else { return Ok(input.path.clone()) };
+    let Some(output) = output else {
+        return Ok(input.path.clone());
+    };
     if !output.is_dir() {
         return Ok(output.to_owned());
     }
-    let name = input.path.file_name().ok_or_else(|| anyhow!("it has no file name; name the result with -o"))?;
+    let name = input
+        .path
+        .file_name()
+        .ok_or_else(|| anyhow!("it has no file name; name the result with -o"))?;
     Ok(output.join(name))
 }
 
 /// The program without the policy that it may carry.
 fn original<'a>(file: &'a File, present: Option<&'a Embedded>) -> Result<Original<'a>> {
-    let Some(present) = present else { return Ok(Original::Whole(file)) };
+    let Some(present) = present else {
+        return Ok(Original::Whole(file));
+    };
     let undo = present.undo.as_ref().ok_or(elf::Error::NoUndo)?;
-    if undo.is_exact(file)? { Ok(Original::Restored(file, undo)) } else { Err(elf::Error::Changed.into()) }
+    if undo.is_exact(file)? {
+        Ok(Original::Restored(file, undo))
+    } else {
+        Err(elf::Error::Changed.into())
+    }
 }
 
 /// Reads the result back before it takes the file's place: a mistake of this
 /// program must not reach anybody's binary.
 fn check(output: &File, prepared: &Prepared, options: &Options) -> Result<()> {
-    let fault = |what: &str| anyhow!("the result is not right ({what}); nothing was changed; please report this");
+    let fault = |what: &str| {
+        anyhow!("the result is not right ({what}); nothing was changed; please report this")
+    };
     let layout = Layout::read(output).map_err(|error| fault(&error.to_string()))?;
     let found = embedded::read(&layout, output).map_err(|error| fault(&error.to_string()))?;
     let found = found.ok_or_else(|| fault("no policy"))?;
-    ensure!(found.policy == prepared.content.policy && found.program == prepared.content.program, fault("policy"));
-    let needed = layout.needed(output).map_err(|error| fault(&error.to_string()))?;
+    ensure!(
+        found.policy == prepared.content.policy && found.program == prepared.content.program,
+        fault("policy")
+    );
+    let needed = layout
+        .needed(output)
+        .map_err(|error| fault(&error.to_string()))?;
     let place = match prepared.position {
         Position::First => needed.first(),
         Position::Last => needed.last(),

@@ -35,7 +35,9 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> bool {
     let options = Options {
         output: arguments.output.clone(),
         best_effort: arguments.best_effort,
-        keep: Keep { times: arguments.preserve_timestamps },
+        keep: Keep {
+            times: arguments.preserve_timestamps,
+        },
     };
     many::for_each(
         &arguments.files,
@@ -77,12 +79,21 @@ pub fn remove(path: &Path, options: &Options) -> Result<(Outcome, u64)> {
     }
     file::replace(&target, &input, options.keep, |output| {
         if exact {
-            Original::Restored(&input.file, &undo).copy_to(output).map_err(file::Error::Write)?;
+            Original::Restored(&input.file, &undo)
+                .copy_to(output)
+                .map_err(file::Error::Write)?;
             return Ok(());
         }
         let plan = best_effort::plan(&layout, &input.file, &undo)?;
         elf::write(&plan, &Original::Whole(&input.file), output).map_err(file::Error::Write)?;
         anyhow::Ok(())
     })?;
-    Ok((if exact { Outcome::Exact } else { Outcome::BestEffort }, input.other_names()))
+    Ok((
+        if exact {
+            Outcome::Exact
+        } else {
+            Outcome::BestEffort
+        },
+        input.other_names(),
+    ))
 }

@@ -10,7 +10,11 @@ pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> bool {
     let examine = |file: &std::path::Path| inspect::inspect(file, &arguments.root);
     many::for_each(&arguments.files, examine, |file, found| {
         if !found.sound {
-            eprintln!("sandbox-patch: {}: {}", file.display(), found.problems.join("; "));
+            eprintln!(
+                "sandbox-patch: {}: {}",
+                file.display(),
+                found.problems.join("; ")
+            );
         } else if verbosity != Verbosity::Quiet {
             println!("{}: ok", file.display());
         }

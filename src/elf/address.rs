@@ -36,7 +36,10 @@ impl FileRange {
     /// The range of `size` bytes from `start` on.
     #[must_use]
     pub const fn new(start: u64, size: u64) -> Self {
-        Self { start: FileOffset(start), size }
+        Self {
+            start: FileOffset(start),
+            size,
+        }
     }
 
     /// The offset behind the last byte.

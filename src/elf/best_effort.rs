@@ -6,8 +6,7 @@ use object::elf;
 use sandbox_format::note;
 
 use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
-use super::pieces::{self, Kind};
-use super::undo::Undo;
+use super::undo::{Move, Undo};
 use super::{Chunk, Dynamic, Error, FileRange, Layout, Plan, Source, VirtAddr};
 
 /// Plans the removal.
@@ -18,7 +17,14 @@ use super::{Chunk, Dynamic, Error, FileRange, Layout, Plan, Source, VirtAddr};
 pub fn plan(layout: &Layout, source: &(impl Source + ?Sized), undo: &Undo) -> Result<Plan, Error> {
     let original = OriginalHeaders::decode(layout, undo)?;
     let added = Added::find(layout, &original)?;
-    Remover { layout, source, undo, original, added }.plan()
+    Remover {
+        layout,
+        source,
+        undo,
+        original,
+        added,
+    }
+    .plan()
 }
 
 /// Headers and dynamic section as they were, from the UNDO note.
@@ -31,20 +37,31 @@ impl OriginalHeaders {
     fn decode(layout: &Layout, undo: &Undo) -> Result<Self, Error> {
         let encoding = layout.encoding;
         let lost = || Error::CannotUndo("its record of the original is incomplete");
-        let at = |offset: u64| undo.originals.iter().find(|chunk| chunk.offset == offset).ok_or_else(lost);
+        let at = |offset: u64| {
+            undo.originals
+                .iter()
+                .find(|chunk| chunk.offset == offset)
+                .ok_or_else(lost)
+        };
         let header = FileHeader::decode(encoding, &at(0)?.bytes).ok_or_else(lost)?;
         if header.phoff != layout.header.phoff {
             return Err(Error::CannotUndo("another tool moved its program headers"));
         }
         let mut segments = ProgramHeader::decode_all(encoding, &at(header.phoff)?.bytes);
         segments.truncate(usize::from(header.phnum));
-        let dynamic = segments.iter().find(|segment| segment.kind == elf::PT_DYNAMIC).ok_or_else(lost)?;
+        let dynamic = segments
+            .iter()
+            .find(|segment| segment.kind == elf::PT_DYNAMIC)
+            .ok_or_else(lost)?;
         let dynamic = Dyn::decode_all(encoding, &at(dynamic.offset)?.bytes);
         Ok(Self { segments, dynamic })
     }
 
     fn get(&self, tag: elf::DynamicTag) -> Option<u64> {
-        self.dynamic.iter().find(|entry| entry.tag == tag).map(|entry| entry.value)
+        self.dynamic
+            .iter()
+            .find(|entry| entry.tag == tag)
+            .map(|entry| entry.value)
     }
 }
 
@@ -59,24 +76,50 @@ struct Added {
 impl Added {
     fn find(layout: &Layout, original: &OriginalHeaders) -> Result<Self, Error> {
         let is_load = |segment: &&ProgramHeader| segment.kind == elf::PT_LOAD;
-        let known = |load: &ProgramHeader| original.segments.iter().any(|old| old.kind == elf::PT_LOAD && old.vaddr == load.vaddr);
-        let loads: Vec<_> = layout.segments.iter().filter(is_load).filter(|load| !known(load)).copied().collect();
-        let mut others: Vec<_> = layout.segments.iter().filter(|segment| !loads.contains(segment)).copied().collect();
+        let known = |load: &ProgramHeader| {
+            original
+                .segments
+                .iter()
+                .any(|old| old.kind == elf::PT_LOAD && old.vaddr == load.vaddr)
+        };
+        let loads: Vec<_> = layout
+            .segments
+            .iter()
+            .filter(is_load)
+            .filter(|load| !known(load))
+            .copied()
+            .collect();
+        let mut others: Vec<_> = layout
+            .segments
+            .iter()
+            .filter(|segment| !loads.contains(segment))
+            .copied()
+            .collect();
         // The policy's PT_NOTE was put last.
-        let note = others.iter().rposition(|segment| segment.kind == elf::PT_NOTE && within(&loads, segment.vaddr));
+        let note = others
+            .iter()
+            .rposition(|segment| segment.kind == elf::PT_NOTE && within(&loads, segment.vaddr));
         note.map(|note| others.remove(note));
         let alike = |(one, other): (&ProgramHeader, &ProgramHeader)| {
             one.kind == other.kind && (one.kind != elf::PT_LOAD || one.vaddr == other.vaddr)
         };
-        if others.len() != original.segments.len() || !others.iter().zip(&original.segments).all(alike) {
-            return Err(Error::CannotUndo("another tool changed its program headers"));
+        if others.len() != original.segments.len()
+            || !others.iter().zip(&original.segments).all(alike)
+        {
+            return Err(Error::CannotUndo(
+                "another tool changed its program headers",
+            ));
         }
         Ok(Self { loads, others })
     }
 }
 
 fn within(loads: &[ProgramHeader], address: u64) -> bool {
-    loads.iter().any(|load| address.checked_sub(load.vaddr).is_some_and(|at| at < load.memsz))
+    loads.iter().any(|load| {
+        address
+            .checked_sub(load.vaddr)
+            .is_some_and(|at| at < load.memsz)
+    })
 }
 
 struct Remover<'a, S: ?Sized> {
@@ -90,23 +133,42 @@ struct Remover<'a, S: ?Sized> {
 impl<S: Source + ?Sized> Remover<'_, S> {
     fn plan(&self) -> Result<Plan, Error> {
         let encoding = self.layout.encoding;
-        let dynamic = self.layout.dynamic.as_ref().ok_or(Error::CannotUndo("it has no dynamic section any more"))?;
+        let dynamic = self
+            .layout
+            .dynamic
+            .as_ref()
+            .ok_or(Error::CannotUndo("it has no dynamic section any more"))?;
         // Later chunks win over earlier ones: first the bytes that the patch
         // wrote over, then what moved, then the headers.
-        let mut overwrites: Vec<Chunk> = self.undo.originals[1..].to_vec();
+        let mut overwrites: Vec<Chunk> = self.undo.originals.iter().skip(1).cloned().collect();
         for load in &self.added.loads {
             let size = usize::try_from(load.filesz).map_err(|_| Error::TooLarge)?;
-            overwrites.push(Chunk { offset: load.offset, bytes: vec![0; size] });
+            overwrites.push(Chunk {
+                offset: load.offset,
+                bytes: vec![0; size],
+            });
         }
         overwrites.extend(self.moved_back()?);
         let segments = ProgramHeader::encode_all(&self.segments()?, encoding)?;
-        overwrites.push(Chunk { offset: self.layout.header.phoff, bytes: segments });
+        overwrites.push(Chunk {
+            offset: self.layout.header.phoff,
+            bytes: segments,
+        });
         overwrites.push(self.dynamic(dynamic)?);
         overwrites.extend(self.sections()?);
         let mut header = self.layout.header;
         header.phnum = u16::try_from(self.original.segments.len()).map_err(|_| Error::TooLarge)?;
-        overwrites.push(Chunk { offset: 0, bytes: FileHeader::encode_all(&[header], encoding)? });
-        Ok(Plan { kept: self.layout.length, overwrites, appended: Vec::new(), moved: Vec::new(), headers: 0 })
+        overwrites.push(Chunk {
+            offset: 0,
+            bytes: FileHeader::encode_all(&[header], encoding)?,
+        });
+        Ok(Plan {
+            kept: self.layout.length,
+            overwrites,
+            appended: Vec::new(),
+            moved: Vec::new(),
+            headers: 0,
+        })
     }
 
     /// Where a byte of the original's memory is in this file.
@@ -115,43 +177,22 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         offset.ok_or(Error::CannotUndo("another tool changed its segments"))
     }
 
-    /// Address and original address of each moved part.
-    fn moves(&self) -> Result<Vec<(FileRange, u64, u64)>, Error> {
-        let pointers = [
-            (Kind::Strings, elf::DT_STRTAB),
-            (Kind::Symbols, elf::DT_SYMTAB),
-            (Kind::Hash, elf::DT_HASH),
-            (Kind::GnuHash, elf::DT_GNU_HASH),
-        ];
-        let mut moves = Vec::new();
-        for mut piece in pieces::find(self.layout, self.source)? {
-            let header = || {
-                let pairs = self.added.others.iter().zip(&self.original.segments);
-                let mut pairs = pairs.filter(|(now, _)| now.kind != elf::PT_LOAD && now.vaddr == piece.address);
-                pairs.next().map(|(_, old)| old.vaddr)
-            };
-            let pointer = || {
-                let (_, tag) = pointers.iter().find(|(kind, _)| *kind == piece.kind)?;
-                self.original.get(*tag)
-            };
-            if let Some(address) = pointer().or_else(header)
-                && address != piece.address
-            {
-                if piece.kind == Kind::Strings {
-                    piece.range.size = self.original.get(elf::DT_STRSZ).unwrap_or(piece.range.size);
-                }
-                moves.push((piece.range, piece.address, address));
-            }
-        }
-        Ok(moves)
+    /// Puts the parts that moved back, from where they are now.
+    fn moved_back(&self) -> Result<Vec<Chunk>, Error> {
+        let back = |moved: &Move| {
+            let range = self.range_of(moved)?;
+            let bytes = self.source.read_at(range.start.0, range.size)?;
+            Ok(Chunk {
+                offset: self.offset_of(moved.from)?,
+                bytes,
+            })
+        };
+        self.undo.moves.iter().map(back).collect()
     }
 
-    fn moved_back(&self) -> Result<Vec<Chunk>, Error> {
-        let back = |(range, _, address): (FileRange, u64, u64)| {
-            let bytes = self.source.read_at(range.start.0, range.size)?;
-            Ok(Chunk { offset: self.offset_of(address)?, bytes })
-        };
-        self.moves()?.into_iter().map(back).collect()
+    fn range_of(&self, moved: &Move) -> Result<FileRange, Error> {
+        let range = self.layout.range_at(moved.to, moved.size);
+        range.ok_or(Error::CannotUndo("another tool changed its segments"))
     }
 
     fn segments(&self) -> Result<Vec<ProgramHeader>, Error> {
@@ -161,7 +202,10 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             if now.kind == elf::PT_PHDR {
                 (segment.filesz, segment.memsz) = (old.filesz, old.memsz);
             } else if now.kind != elf::PT_LOAD && now.vaddr != old.vaddr {
-                segment = ProgramHeader { offset: self.offset_of(old.vaddr)?, ..*old };
+                segment = ProgramHeader {
+                    offset: self.offset_of(old.vaddr)?,
+                    ..*old
+                };
             }
             segments.push(segment);
         }
@@ -173,9 +217,18 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         let tag = elf::DynamicTag(i64::from(note::DYNAMIC_TAG));
         // The library's name was put behind the original's strings.
         let name = self.original.get(elf::DT_STRSZ);
-        let ours = |entry: &Dyn| entry.tag == tag || (entry.tag == elf::DT_NEEDED && Some(entry.value) == name);
-        let mut entries: Vec<Dyn> = now.entries.iter().filter(|entry| !ours(entry)).copied().collect();
-        let strings_moved = now.get(elf::DT_STRTAB).is_some_and(|address| within(&self.added.loads, address));
+        let ours = |entry: &Dyn| {
+            entry.tag == tag || (entry.tag == elf::DT_NEEDED && Some(entry.value) == name)
+        };
+        let mut entries: Vec<Dyn> = now
+            .entries
+            .iter()
+            .filter(|entry| !ours(entry))
+            .copied()
+            .collect();
+        let strings_moved = now
+            .get(elf::DT_STRTAB)
+            .is_some_and(|address| within(&self.added.loads, address));
         for entry in &mut entries {
             let moved = within(&self.added.loads, entry.value) && entry.tag != elf::DT_NEEDED;
             if moved || (entry.tag == elf::DT_STRSZ && strings_moved) {
@@ -184,12 +237,29 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         }
         let slots = self.original.dynamic.len();
         if entries.len() >= slots {
-            return Err(Error::CannotUndo("another tool made its dynamic section longer"));
+            return Err(Error::CannotUndo(
+                "another tool made its dynamic section longer",
+            ));
         }
-        entries.resize(slots, Dyn { tag: elf::DT_NULL, value: 0 });
-        let place = self.original.segments.iter().find(|segment| segment.kind == elf::PT_DYNAMIC);
-        let place = place.ok_or(Error::CannotUndo("its record of the original is incomplete"))?;
-        Ok(Chunk { offset: self.offset_of(place.vaddr)?, bytes: Dyn::encode_all(&entries, self.layout.encoding)? })
+        entries.resize(
+            slots,
+            Dyn {
+                tag: elf::DT_NULL,
+                value: 0,
+            },
+        );
+        let place = self
+            .original
+            .segments
+            .iter()
+            .find(|segment| segment.kind == elf::PT_DYNAMIC);
+        let place = place.ok_or(Error::CannotUndo(
+            "its record of the original is incomplete",
+        ))?;
+        Ok(Chunk {
+            offset: self.offset_of(place.vaddr)?,
+            bytes: Dyn::encode_all(&entries, self.layout.encoding)?,
+        })
     }
 
     /// The section headers, if there are any: parts that moved back are found
@@ -198,25 +268,38 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         if self.layout.sections.is_empty() {
             return Ok(None);
         }
-        let moves = self.moves()?;
-        let old_dynamic = self.original.segments.iter().find(|segment| segment.kind == elf::PT_DYNAMIC);
+        let old_dynamic = self
+            .original
+            .segments
+            .iter()
+            .find(|segment| segment.kind == elf::PT_DYNAMIC);
         let mut headers = Vec::new();
         for section in &self.layout.sections {
             let mut header = section.header;
-            let within = |(range, _, _): &&(FileRange, u64, u64)| section.is_allocated() && range.contains(&FileRange::new(header.offset, 1));
+            let within = |moved: &&Move| {
+                let at = header.addr.checked_sub(moved.to);
+                section.is_allocated() && at.is_some_and(|at| at < moved.size)
+            };
             if section.name == note::SECTION {
-                header = SectionHeader { name: header.name, ..EMPTY };
-            } else if let Some((range, from, to)) = moves.iter().find(within) {
-                header.addr = header.addr - from + to;
+                header = SectionHeader {
+                    name: header.name,
+                    ..EMPTY
+                };
+            } else if let Some(moved) = self.undo.moves.iter().find(within) {
+                header.addr = header.addr - moved.to + moved.from;
                 header.offset = self.offset_of(header.addr)?;
-                header.size = header.size.min(range.size);
+                header.size = header.size.min(moved.size);
             } else if let (elf::SHT_DYNAMIC, Some(old)) = (header.kind, old_dynamic) {
-                (header.addr, header.offset, header.size) = (old.vaddr, self.offset_of(old.vaddr)?, old.filesz);
+                (header.addr, header.offset, header.size) =
+                    (old.vaddr, self.offset_of(old.vaddr)?, old.filesz);
             }
             headers.push(header);
         }
         let bytes = SectionHeader::encode_all(&headers, self.layout.encoding)?;
-        Ok(Some(Chunk { offset: self.layout.header.shoff, bytes }))
+        Ok(Some(Chunk {
+            offset: self.layout.header.shoff,
+            bytes,
+        }))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use object::elf;
 use sandbox_format::bpf::Instruction;
-use sandbox_format::note::{Collector, DYNAMIC_TAG, FilterHeader, Notes, OWNER, Problem, VERSION, kind};
+use sandbox_format::note::{
+    Collector, DYNAMIC_TAG, FilterHeader, Notes, OWNER, Problem, VERSION, kind,
+};
 
 use super::undo::Undo;
 use super::{Error, Layout, Source};
@@ -25,13 +27,20 @@ pub struct Embedded {
 }
 
 /// The notes under PT_NOTE headers, with each segment's alignment.
-fn note_segments(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<(Vec<u8>, u64)>, Error> {
+fn note_segments(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+) -> Result<Vec<(Vec<u8>, u64)>, Error> {
     let mut left = MAX_NOTES;
     let mut segments = Vec::new();
     for segment in layout.segments_of(elf::PT_NOTE) {
         // The runtime reads memory, so that notes outside of it do not count.
-        let Some(range) = layout.range_at(segment.vaddr, segment.filesz) else { continue };
-        left = left.checked_sub(range.size).ok_or(Error::Malformed("its notes are too large"))?;
+        let Some(range) = layout.range_at(segment.vaddr, segment.filesz) else {
+            continue;
+        };
+        left = left
+            .checked_sub(range.size)
+            .ok_or(Error::Malformed("its notes are too large"))?;
         segments.push((source.read_at(range.start.0, range.size)?, segment.align));
     }
     Ok(segments)
@@ -41,7 +50,10 @@ fn note_segments(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec
 #[must_use]
 pub fn is_marked(layout: &Layout) -> bool {
     let tag = elf::DynamicTag(i64::from(DYNAMIC_TAG));
-    layout.dynamic.as_ref().is_some_and(|dynamic| dynamic.get(tag).is_some())
+    layout
+        .dynamic
+        .as_ref()
+        .is_some_and(|dynamic| dynamic.get(tag).is_some())
 }
 
 /// Reads the policy of a file; nothing where it has none.
@@ -57,7 +69,11 @@ pub fn read(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<E
         collector.segment(bytes, *align)?;
     }
     let Some(found) = collector.finish()? else {
-        return if is_marked(layout) { Err(Error::NoteGone) } else { Ok(None) };
+        return if is_marked(layout) {
+            Err(Error::NoteGone)
+        } else {
+            Ok(None)
+        };
     };
     let tag = elf::DynamicTag(i64::from(DYNAMIC_TAG));
     let version = layout.dynamic.as_ref().and_then(|dynamic| dynamic.get(tag));
@@ -68,7 +84,10 @@ pub fn read(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<E
         policy: found.policy.to_vec(),
         header: found.filter.header,
         program: decode_program(found.filter.instructions, order),
-        undo: found.undo.map(|undo| Undo::parse(undo, order)).transpose()?,
+        undo: found
+            .undo
+            .map(|undo| Undo::parse(undo, order))
+            .transpose()?,
     }))
 }
 
@@ -93,9 +112,13 @@ pub fn runtime(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Optio
             if note.owner != OWNER || note.kind != kind::RUNTIME {
                 continue;
             }
-            let Some((format, version)) = note.descriptor.split_at_checked(4) else { continue };
+            let Some((format, version)) = note.descriptor.split_at_checked(4) else {
+                continue;
+            };
             let format = order.read32(format, 0).unwrap_or_default();
-            let version = String::from_utf8_lossy(version).trim_end_matches('\0').to_owned();
+            let version = String::from_utf8_lossy(version)
+                .trim_end_matches('\0')
+                .to_owned();
             return Ok(Some(Runtime { format, version }));
         }
     }

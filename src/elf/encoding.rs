@@ -42,7 +42,11 @@ impl Encoding {
         let endian = match elf::DataEncoding(field(5)?) {
             elf::ELFDATA2LSB => Endianness::Little,
             elf::ELFDATA2MSB => Endianness::Big,
-            _ => return Err(Error::Malformed("the byte order in the ELF header is unknown")),
+            _ => {
+                return Err(Error::Malformed(
+                    "the byte order in the ELF header is unknown",
+                ));
+            }
         };
         if elf::FileVersion(field(6)?) != elf::EV_CURRENT {
             return Err(Error::Malformed("the version in the ELF header is unknown"));
@@ -84,7 +88,10 @@ pub trait Record: Sized {
     /// Reads as many as `bytes` hold.
     fn decode_all(encoding: Encoding, bytes: &[u8]) -> Vec<Self> {
         let size = usize::try_from(Self::size(encoding)).unwrap_or(usize::MAX);
-        bytes.chunks_exact(size).filter_map(|chunk| Self::decode(encoding, chunk)).collect()
+        bytes
+            .chunks_exact(size)
+            .filter_map(|chunk| Self::decode(encoding, chunk))
+            .collect()
     }
 
     /// The bytes of several records.
@@ -302,10 +309,16 @@ impl Record for Dyn {
         let endian = encoding.endian;
         if encoding.is_64 {
             let (raw, _) = pod::from_bytes::<elf::Dyn64<Endianness>>(bytes).ok()?;
-            Some(Self { tag: raw.d_tag.get(endian), value: raw.d_val.get(endian) })
+            Some(Self {
+                tag: raw.d_tag.get(endian),
+                value: raw.d_val.get(endian),
+            })
         } else {
             let (raw, _) = pod::from_bytes::<elf::Dyn32<Endianness>>(bytes).ok()?;
-            Some(Self { tag: raw.d_tag.get_i64(endian), value: raw.d_val.get(endian).into() })
+            Some(Self {
+                tag: raw.d_tag.get_i64(endian),
+                value: raw.d_val.get(endian).into(),
+            })
         }
     }
 
@@ -314,12 +327,18 @@ impl Record for Dyn {
         let narrow = |_| Error::TooLarge;
         if encoding.is_64 {
             let tag = object::endian::I64::new(endian, self.tag);
-            let raw = elf::Dyn64 { d_tag: tag, d_val: object::endian::U64::new(endian, self.value) };
+            let raw = elf::Dyn64 {
+                d_tag: tag,
+                d_val: object::endian::U64::new(endian, self.value),
+            };
             out.extend_from_slice(pod::bytes_of(&raw));
         } else {
             let tag = object::endian::I32::new_i64(endian, self.tag).map_err(narrow)?;
             let value = u32::try_from(self.value).map_err(narrow)?;
-            let raw = elf::Dyn32 { d_tag: tag, d_val: object::endian::U32::new(endian, value) };
+            let raw = elf::Dyn32 {
+                d_tag: tag,
+                d_val: object::endian::U32::new(endian, value),
+            };
             out.extend_from_slice(pod::bytes_of(&raw));
         }
         Ok(())

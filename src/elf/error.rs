@@ -10,10 +10,14 @@ pub enum Error {
     #[error("the file is empty; give it an ELF program")]
     Empty,
     /// No ELF magic number.
-    #[error("not an ELF file; scripts and other formats can't carry a policy, their interpreter can")]
+    #[error(
+        "not an ELF file; scripts and other formats can't carry a policy, their interpreter can"
+    )]
     NotElf,
     /// The file ends too early.
-    #[error("the {0} reaches beyond the end of the file; the file is truncated, build or copy it again")]
+    #[error(
+        "the {0} reaches beyond the end of the file; the file is truncated, build or copy it again"
+    )]
     Truncated(&'static str),
     /// The file contradicts itself.
     #[error("malformed ELF file: {0}; build it again")]
@@ -34,7 +38,9 @@ pub enum Error {
     #[error("a shared library, not a program; patch the programs that use it")]
     SharedLibrary,
     /// No dynamic section.
-    #[error("it has no dynamic section: a static program does not load libraries; launch it with sandboxify")]
+    #[error(
+        "it has no dynamic section: a static program does not load libraries; launch it with sandboxify"
+    )]
     Static,
     /// Dynamic section without interpreter.
     #[error(
@@ -58,7 +64,9 @@ pub enum Error {
     #[error("it carries no sandbox policy; there is nothing to remove")]
     NotPatched,
     /// Policy without undo note.
-    #[error("it carries a policy but no record of the original file; build it again from its source")]
+    #[error(
+        "it carries a policy but no record of the original file; build it again from its source"
+    )]
     NoUndo,
     /// The restored bytes are not those of the original.
     #[error(
@@ -73,7 +81,9 @@ pub enum Error {
     #[error("{0}; build and patch the program again")]
     Note(#[from] sandbox_format::note::Problem),
     /// Marked as patched, but without notes.
-    #[error("its sandbox note was removed, so that it will not start; build and patch the program again")]
+    #[error(
+        "its sandbox note was removed, so that it will not start; build and patch the program again"
+    )]
     NoteGone,
     /// Reading or writing failed.
     #[error("{0}")]

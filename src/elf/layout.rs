@@ -37,7 +37,11 @@ impl Section {
     /// The bytes that the section has in the file.
     #[must_use]
     pub fn range(&self) -> FileRange {
-        let size = if self.header.kind == elf::SHT_NOBITS { 0 } else { self.header.size };
+        let size = if self.header.kind == elf::SHT_NOBITS {
+            0
+        } else {
+            self.header.size
+        };
         FileRange::new(self.header.offset, size)
     }
 
@@ -63,12 +67,16 @@ impl Dynamic {
     /// The value of the first entry with the tag.
     #[must_use]
     pub fn get(&self, tag: elf::DynamicTag) -> Option<u64> {
-        self.entries.iter().find(|entry| entry.tag == tag).map(|entry| entry.value)
+        self.entries
+            .iter()
+            .find(|entry| entry.tag == tag)
+            .map(|entry| entry.value)
     }
 
     /// Whether DT_FLAGS_1 says that this is a position-independent executable.
     fn is_pie(&self) -> bool {
-        self.get(elf::DT_FLAGS_1).is_some_and(|flags| flags & u64::from(elf::DF_1_PIE.0) != 0)
+        self.get(elf::DT_FLAGS_1)
+            .is_some_and(|flags| flags & u64::from(elf::DF_1_PIE.0) != 0)
     }
 }
 
@@ -85,24 +93,37 @@ impl Layout {
         let encoding = Encoding::of(&start)?;
         let header = FileHeader::decode(encoding, &start).ok_or(Error::Truncated("ELF header"))?;
         if u64::from(header.ehsize) != FileHeader::size(encoding) {
-            return Err(Error::Malformed("the ELF header states a wrong size of itself"));
+            return Err(Error::Malformed(
+                "the ELF header states a wrong size of itself",
+            ));
         }
         let segments = read_segments(source, encoding, &header, length)?;
         let sections = read_sections(source, encoding, &header);
-        let mut layout = Self { encoding, header, segments, sections, dynamic: None, length };
+        let mut layout = Self {
+            encoding,
+            header,
+            segments,
+            sections,
+            dynamic: None,
+            length,
+        };
         layout.dynamic = layout.read_dynamic(source)?;
         Ok(layout)
     }
 
     fn read_dynamic(&self, source: &(impl Source + ?Sized)) -> Result<Option<Dynamic>, Error> {
-        let Some(segment) = self.segment(elf::PT_DYNAMIC) else { return Ok(None) };
+        let Some(segment) = self.segment(elf::PT_DYNAMIC) else {
+            return Ok(None);
+        };
         if segment.filesz == 0 {
             return Ok(None);
         }
         let range = FileRange::new(segment.offset, segment.filesz);
         // The loader follows the address, tools follow the offset.
         if self.offset_of(VirtAddr(segment.vaddr)) != Some(segment.offset) {
-            return Err(Error::Malformed("the dynamic section's offset and address disagree"));
+            return Err(Error::Malformed(
+                "the dynamic section's offset and address disagree",
+            ));
         }
         let bytes = source
             .read_at(segment.offset, segment.filesz)
@@ -111,9 +132,15 @@ impl Layout {
         let used = all.iter().position(|entry| entry.tag == elf::DT_NULL);
         let used = used.ok_or(Error::Malformed("the dynamic section has no end"))?;
         // Entries behind the first DT_NULL are spare only if nobody uses them.
-        let spare = all[used..].iter().take_while(|entry| entry.tag == elf::DT_NULL && entry.value == 0);
+        let spare = all[used..]
+            .iter()
+            .take_while(|entry| entry.tag == elf::DT_NULL && entry.value == 0);
         let slots = used + spare.count();
-        Ok(Some(Dynamic { entries: all[..used].to_vec(), slots: slots.max(used + 1), range }))
+        Ok(Some(Dynamic {
+            entries: all[..used].to_vec(),
+            slots: slots.max(used + 1),
+            range,
+        }))
     }
 
     /// The first program header of a type.
@@ -124,7 +151,9 @@ impl Layout {
 
     /// All program headers of a type, in file order.
     pub fn segments_of(&self, kind: elf::ProgramType) -> impl Iterator<Item = &ProgramHeader> {
-        self.segments.iter().filter(move |segment| segment.kind == kind)
+        self.segments
+            .iter()
+            .filter(move |segment| segment.kind == kind)
     }
 
     /// The section of a name.
@@ -144,8 +173,12 @@ impl Layout {
     /// The PT_LOAD that brings the byte at an address from the file.
     #[must_use]
     pub fn load_of(&self, address: VirtAddr) -> Option<&ProgramHeader> {
-        self.segments_of(elf::PT_LOAD)
-            .find(|load| address.0.checked_sub(load.vaddr).is_some_and(|at| at < load.filesz))
+        self.segments_of(elf::PT_LOAD).find(|load| {
+            address
+                .0
+                .checked_sub(load.vaddr)
+                .is_some_and(|at| at < load.filesz)
+        })
     }
 
     /// The program interpreter, as PT_INTERP names it.
@@ -154,16 +187,26 @@ impl Layout {
     ///
     /// The name is cut off, has no end, or is longer than a path may be.
     pub fn interpreter(&self, source: &(impl Source + ?Sized)) -> Result<Option<String>, Error> {
-        let Some(segment) = self.segment(elf::PT_INTERP) else { return Ok(None) };
+        let Some(segment) = self.segment(elf::PT_INTERP) else {
+            return Ok(None);
+        };
         // The kernel takes 2 to PATH_MAX bytes (fs/binfmt_elf.c, load_elf_binary).
         if !(2..=4096).contains(&segment.filesz) {
-            return Err(Error::Malformed("the program interpreter's name has an impossible length"));
+            return Err(Error::Malformed(
+                "the program interpreter's name has an impossible length",
+            ));
         }
         let bytes = source
             .read_at(segment.offset, segment.filesz)
             .map_err(|_| Error::Truncated("program interpreter's name"))?;
-        let name = bytes.strip_suffix(b"\0").ok_or(Error::Malformed("the program interpreter's name has no end"))?;
-        Ok(Some(String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()))
+        let name = bytes.strip_suffix(b"\0").ok_or(Error::Malformed(
+            "the program interpreter's name has no end",
+        ))?;
+        Ok(Some(
+            String::from_utf8_lossy(name)
+                .trim_end_matches('\0')
+                .to_owned(),
+        ))
     }
 
     /// The string at an offset of the dynamic string table.
@@ -171,10 +214,17 @@ impl Layout {
     /// # Errors
     ///
     /// The table is not in the file, or the string is not in the table.
-    pub fn dynamic_string(&self, source: &(impl Source + ?Sized), offset: u64) -> Result<String, Error> {
+    pub fn dynamic_string(
+        &self,
+        source: &(impl Source + ?Sized),
+        offset: u64,
+    ) -> Result<String, Error> {
         const LIMIT: u64 = 4096;
         let strings = self.dynamic_strings()?;
-        let left = strings.size.checked_sub(offset).ok_or(Error::Malformed("a dynamic string lies outside its table"))?;
+        let left = strings
+            .size
+            .checked_sub(offset)
+            .ok_or(Error::Malformed("a dynamic string lies outside its table"))?;
         let bytes = source
             .read_at(strings.start.0 + offset, left.min(LIMIT))
             .map_err(|_| Error::Truncated("dynamic string table"))?;
@@ -192,9 +242,13 @@ impl Layout {
         let dynamic = self.dynamic.as_ref();
         let value = |tag| dynamic.and_then(|dynamic| dynamic.get(tag));
         let (Some(address), Some(size)) = (value(elf::DT_STRTAB), value(elf::DT_STRSZ)) else {
-            return Err(Error::Malformed("the dynamic section names no string table"));
+            return Err(Error::Malformed(
+                "the dynamic section names no string table",
+            ));
         };
-        self.range_at(address, size).ok_or(Error::Malformed("the dynamic string table is not in the file"))
+        self.range_at(address, size).ok_or(Error::Malformed(
+            "the dynamic string table is not in the file",
+        ))
     }
 
     /// The file range behind `size` bytes of memory at `address`, if one
@@ -232,7 +286,9 @@ impl Layout {
             _ => return Err(Error::UnknownType),
         }
         let has_interpreter = self.segment(elf::PT_INTERP).is_some();
-        let Some(dynamic) = &self.dynamic else { return Err(Error::Static) };
+        let Some(dynamic) = &self.dynamic else {
+            return Err(Error::Static);
+        };
         let named = dynamic.get(elf::DT_SONAME).is_some() && !dynamic.is_pie();
         match (has_interpreter, named) {
             // libc.so.6 has an interpreter, to print its version.
@@ -247,15 +303,25 @@ impl Layout {
     /// of the file.
     #[must_use]
     pub fn known_end(&self) -> u64 {
-        let table = |offset: u64, size: u16, count: usize| FileRange::new(offset, u64::from(size) * count as u64).end();
+        let table = |offset: u64, size: u16, count: usize| {
+            FileRange::new(offset, u64::from(size) * count as u64).end()
+        };
         let header = &self.header;
-        let segments = self.segments.iter().map(|segment| FileRange::new(segment.offset, segment.filesz).end());
+        let segments = self
+            .segments
+            .iter()
+            .map(|segment| FileRange::new(segment.offset, segment.filesz).end());
         let sections = self.sections.iter().map(|section| section.range().end());
         let tables = [
             table(header.phoff, header.phentsize, self.segments.len()),
             table(header.shoff, header.shentsize, self.sections.len()),
         ];
-        segments.chain(sections).chain(tables).max().unwrap_or_default().min(self.length)
+        segments
+            .chain(sections)
+            .chain(tables)
+            .max()
+            .unwrap_or_default()
+            .min(self.length)
     }
 }
 
@@ -273,16 +339,25 @@ fn read_segments(
     }
     let size = ProgramHeader::size(encoding);
     if u64::from(header.phentsize) != size {
-        return Err(Error::Malformed("the program headers are of an unknown size"));
+        return Err(Error::Malformed(
+            "the program headers are of an unknown size",
+        ));
     }
     let bytes = source
         .read_at(header.phoff, size * u64::from(header.phnum))
         .map_err(|_| Error::Truncated("program header table"))?;
     let segments = ProgramHeader::decode_all(encoding, &bytes);
     let mut end = 0;
-    for load in segments.iter().filter(|segment| segment.kind == elf::PT_LOAD) {
+    for load in segments
+        .iter()
+        .filter(|segment| segment.kind == elf::PT_LOAD)
+    {
         let malformed = |what| Err(Error::Malformed(what));
-        if load.offset.checked_add(load.filesz).is_none_or(|end| end > length) {
+        if load
+            .offset
+            .checked_add(load.filesz)
+            .is_none_or(|end| end > length)
+        {
             return Err(Error::Truncated("content of a loadable segment"));
         }
         if load.filesz > load.memsz {
@@ -300,12 +375,18 @@ fn read_segments(
 }
 
 /// Section headers with names, or nothing where the table is absent or false.
-fn read_sections(source: &(impl Source + ?Sized), encoding: Encoding, header: &FileHeader) -> Vec<Section> {
+fn read_sections(
+    source: &(impl Source + ?Sized),
+    encoding: Encoding,
+    header: &FileHeader,
+) -> Vec<Section> {
     let size = SectionHeader::size(encoding);
     if header.shoff == 0 || header.shnum == 0 || u64::from(header.shentsize) != size {
         return Vec::new();
     }
-    let Ok(bytes) = source.read_at(header.shoff, size * u64::from(header.shnum)) else { return Vec::new() };
+    let Ok(bytes) = source.read_at(header.shoff, size * u64::from(header.shnum)) else {
+        return Vec::new();
+    };
     let headers = SectionHeader::decode_all(encoding, &bytes);
     let names = headers
         .get(usize::from(header.shstrndx.0))
@@ -313,9 +394,18 @@ fn read_sections(source: &(impl Source + ?Sized), encoding: Encoding, header: &F
         .and_then(|names| source.read_at(names.offset, names.size).ok())
         .unwrap_or_default();
     let name = |at: u32| {
-        let name = usize::try_from(at).ok().and_then(|at| names.get(at..)).unwrap_or_default();
+        let name = usize::try_from(at)
+            .ok()
+            .and_then(|at| names.get(at..))
+            .unwrap_or_default();
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
         String::from_utf8_lossy(name).into_owned()
     };
-    headers.into_iter().map(|header| Section { name: name(header.name), header }).collect()
+    headers
+        .into_iter()
+        .map(|header| Section {
+            name: name(header.name),
+            header,
+        })
+        .collect()
 }

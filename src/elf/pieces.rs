@@ -62,11 +62,26 @@ pub struct Piece {
 pub fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piece>, Error> {
     let mut pieces = Vec::new();
     if let Some(segment) = layout.segment(elf::PT_INTERP) {
-        pieces.extend(piece(layout, Kind::Interpreter, segment.vaddr, segment.filesz, 1));
+        pieces.extend(piece(
+            layout,
+            Kind::Interpreter,
+            segment.vaddr,
+            segment.filesz,
+            1,
+        ));
     }
-    for segment in layout.segments_of(elf::PT_NOTE).filter(|segment| segment.filesz > 0) {
+    for segment in layout
+        .segments_of(elf::PT_NOTE)
+        .filter(|segment| segment.filesz > 0)
+    {
         let align = segment.align.clamp(4, 16);
-        pieces.extend(piece(layout, Kind::Notes, segment.vaddr, segment.filesz, align));
+        pieces.extend(piece(
+            layout,
+            Kind::Notes,
+            segment.vaddr,
+            segment.filesz,
+            align,
+        ));
     }
     pieces.extend(dynamic_pieces(layout, source)?);
     pieces.sort_by_key(|piece| (piece.range.start, piece.range.size));
@@ -75,11 +90,18 @@ pub fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piec
 
 fn piece(layout: &Layout, kind: Kind, address: u64, size: u64, align: u64) -> Option<Piece> {
     let range = layout.range_at(address, size)?;
-    (size > 0).then_some(Piece { kind, range, address, align })
+    (size > 0).then_some(Piece {
+        kind,
+        range,
+        address,
+        align,
+    })
 }
 
 fn dynamic_pieces(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piece>, Error> {
-    let Some(dynamic) = &layout.dynamic else { return Ok(Vec::new()) };
+    let Some(dynamic) = &layout.dynamic else {
+        return Ok(Vec::new());
+    };
     let word = if layout.encoding.is_64 { 8 } else { 4 };
     let mut pieces = Vec::new();
     if let (Some(address), Some(size)) = (dynamic.get(elf::DT_STRTAB), dynamic.get(elf::DT_STRSZ)) {
@@ -98,7 +120,8 @@ fn dynamic_pieces(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Ve
         symbols = symbols.or(count);
         pieces.extend(piece(layout, Kind::GnuHash, address, size, 8));
     }
-    if let (Some(address), Some(entry)) = (dynamic.get(elf::DT_SYMTAB), dynamic.get(elf::DT_SYMENT)) {
+    if let (Some(address), Some(entry)) = (dynamic.get(elf::DT_SYMTAB), dynamic.get(elf::DT_SYMENT))
+    {
         let counted = symbols.and_then(|count| count.checked_mul(entry));
         if let Some(size) = counted.or_else(|| symbol_section_size(layout, dynamic, address)) {
             pieces.extend(piece(layout, Kind::Symbols, address, size, word));
@@ -113,10 +136,19 @@ fn dynamic_pieces(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Ve
 /// dynamic section names begins right where the table ends.
 fn symbol_section_size(layout: &Layout, dynamic: &Dynamic, address: u64) -> Option<u64> {
     const NEIGHBOURS: [elf::DynamicTag; 8] = [
-        elf::DT_STRTAB, elf::DT_HASH, elf::DT_GNU_HASH, elf::DT_VERSYM, elf::DT_VERNEED, elf::DT_RELA, elf::DT_REL,
+        elf::DT_STRTAB,
+        elf::DT_HASH,
+        elf::DT_GNU_HASH,
+        elf::DT_VERSYM,
+        elf::DT_VERNEED,
+        elf::DT_RELA,
+        elf::DT_REL,
         elf::DT_JMPREL,
     ];
-    let found = layout.sections.iter().find(|section| section.header.kind == elf::SHT_DYNSYM)?;
+    let found = layout
+        .sections
+        .iter()
+        .find(|section| section.header.kind == elf::SHT_DYNSYM)?;
     let end = address.checked_add(found.header.size)?;
     let neighbours = NEIGHBOURS.iter().filter_map(|&tag| dynamic.get(tag));
     let next = neighbours.filter(|&neighbour| neighbour > address).min()?;
@@ -124,22 +156,44 @@ fn symbol_section_size(layout: &Layout, dynamic: &Dynamic, address: u64) -> Opti
     (found.header.addr == address && flush).then_some(found.header.size)
 }
 
-fn words(layout: &Layout, source: &(impl Source + ?Sized), address: u64, count: u64) -> Result<Option<Vec<u32>>, Error> {
-    let Some(range) = count.checked_mul(4).and_then(|size| layout.range_at(address, size)) else { return Ok(None) };
+fn words(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    address: u64,
+    count: u64,
+) -> Result<Option<Vec<u32>>, Error> {
+    let Some(range) = count
+        .checked_mul(4)
+        .and_then(|size| layout.range_at(address, size))
+    else {
+        return Ok(None);
+    };
     let bytes = source.read_at(range.start.0, range.size)?;
     let order = layout.encoding.note_order();
-    Ok(Some(bytes.chunks_exact(4).filter_map(|word| order.read32(word, 0)).collect()))
+    Ok(Some(
+        bytes
+            .chunks_exact(4)
+            .filter_map(|word| order.read32(word, 0))
+            .collect(),
+    ))
 }
 
 /// Size in bytes and number of symbols of a System V hash table (gABI chapter
 /// 5, "Hash Table"). Alpha and 64-bit S/390 have 8-byte words there; their
 /// table stays where it is.
-fn hash_extent(layout: &Layout, source: &(impl Source + ?Sized), address: u64) -> Result<Option<(u64, u64)>, Error> {
-    let wide = layout.encoding.is_64 && [elf::EM_S390, elf::EM_ALPHA].contains(&layout.header.machine);
+fn hash_extent(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    address: u64,
+) -> Result<Option<(u64, u64)>, Error> {
+    let wide =
+        layout.encoding.is_64 && [elf::EM_S390, elf::EM_ALPHA].contains(&layout.header.machine);
     if wide {
         return Ok(None);
     }
-    let Some(header) = words(layout, source, address, 2)? else { return Ok(None) };
+    let Some(header) = words(layout, source, address, 2)? else {
+        return Ok(None);
+    };
     let (buckets, chains) = (u64::from(header[0]), u64::from(header[1]));
     Ok(Some(((2 + buckets + chains) * 4, chains)))
 }
@@ -154,12 +208,20 @@ fn gnu_hash_extent(
     source: &(impl Source + ?Sized),
     address: u64,
 ) -> Result<Option<(u64, Option<u64>)>, Error> {
-    let Some(header) = words(layout, source, address, 4)? else { return Ok(None) };
+    let Some(header) = words(layout, source, address, 4)? else {
+        return Ok(None);
+    };
     let [bucket_count, first, bloom] = [header[0], header[1], header[2]].map(u64::from);
     let word = if layout.encoding.is_64 { 8 } else { 4 };
     let buckets_at = 16 + bloom * word;
     let chains_at = buckets_at + bucket_count * 4;
-    let Some(buckets) = words(layout, source, address.saturating_add(buckets_at), bucket_count)? else {
+    let Some(buckets) = words(
+        layout,
+        source,
+        address.saturating_add(buckets_at),
+        bucket_count,
+    )?
+    else {
         return Ok(None);
     };
     let last = buckets.into_iter().map(u64::from).max().unwrap_or_default();
@@ -169,7 +231,9 @@ fn gnu_hash_extent(
     let mut symbol = last;
     loop {
         let at = address.saturating_add(chains_at + (symbol - first) * 4);
-        let Some(chain) = words(layout, source, at, 1)? else { return Ok(None) };
+        let Some(chain) = words(layout, source, at, 1)? else {
+            return Ok(None);
+        };
         symbol += 1;
         if chain[0] & 1 == 1 {
             return Ok(Some((chains_at + (symbol - first) * 4, Some(symbol))));
@@ -182,7 +246,11 @@ fn merge_notes(pieces: Vec<Piece>) -> Vec<Piece> {
     let mut merged: Vec<Piece> = Vec::new();
     for piece in pieces {
         match merged.last_mut() {
-            Some(last) if last.kind == Kind::Notes && piece.kind == Kind::Notes && last.range.overlaps(&piece.range) => {
+            Some(last)
+                if last.kind == Kind::Notes
+                    && piece.kind == Kind::Notes
+                    && last.range.overlaps(&piece.range) =>
+            {
                 let end = last.range.end().max(piece.range.end());
                 last.range.size = end - last.range.start.0;
                 last.align = last.align.max(piece.align);
@@ -199,9 +267,18 @@ fn separate(layout: &Layout, pieces: Vec<Piece>) -> Vec<Piece> {
     let alone = |piece: &Piece| {
         let range = piece.range;
         let others = pieces.iter().filter(|other| *other != piece);
-        let sections = layout.sections.iter().filter(|section| section.is_allocated());
+        let sections = layout
+            .sections
+            .iter()
+            .filter(|section| section.is_allocated());
         !others.into_iter().any(|other| other.range.overlaps(&range))
-            && !sections.into_iter().any(|section| section.range().overlaps(&range) && !range.contains(&section.range()))
+            && !sections.into_iter().any(|section| {
+                section.range().overlaps(&range) && !range.contains(&section.range())
+            })
     };
-    pieces.iter().filter(|piece| alone(piece)).copied().collect()
+    pieces
+        .iter()
+        .filter(|piece| alone(piece))
+        .copied()
+        .collect()
 }

@@ -8,7 +8,7 @@ use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
 use super::machine::max_page_size;
 use super::pieces::{self, Kind};
 use super::room::{self, Destination, Displaced};
-use super::undo::{Digest, Undo};
+use super::undo::{Digest, Move, Undo};
 use super::{Chunk, Dynamic, Error, FileRange, Layout, Section, Source, align_up};
 use crate::note::Content;
 
@@ -54,7 +54,9 @@ impl Plan {
     /// The length of the patched file in bytes.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.appended.last().map_or(self.kept, |chunk| chunk.offset + chunk.bytes.len() as u64)
+        self.appended
+            .last()
+            .map_or(self.kept, |chunk| chunk.offset + chunk.bytes.len() as u64)
     }
 
     /// Bytes that the patch adds to the file.
@@ -69,7 +71,11 @@ impl Plan {
     ///
     /// Not a program with a dynamic loader, or one that can't be patched
     /// without breaking it; says why.
-    pub fn make(layout: &Layout, source: &(impl Source + ?Sized), request: &Request<'_>) -> Result<Self, Error> {
+    pub fn make(
+        layout: &Layout,
+        source: &(impl Source + ?Sized),
+        request: &Request<'_>,
+    ) -> Result<Self, Error> {
         let dynamic = layout.require_dynamic_program()?;
         refuse_appended_data(layout, source)?;
         let stays = dynamic.slots > dynamic.entries.len() + ADDED_ENTRIES;
@@ -77,7 +83,15 @@ impl Plan {
         let pieces = pieces::find(layout, source)?;
         let displaced = room::make(layout, source, &pieces, headers)?;
         let placement = Placement::make(layout, request, dynamic, &displaced, headers, stays)?;
-        Writer { layout, source, request, dynamic, displaced: &displaced, placement: &placement }.plan()
+        Writer {
+            layout,
+            source,
+            request,
+            dynamic,
+            displaced: &displaced,
+            placement: &placement,
+        }
+        .plan()
     }
 }
 
@@ -130,7 +144,10 @@ impl Placement {
         let page = max_page_size(layout.header.machine);
         let up = |value, alignment| align_up(value, alignment).ok_or(Error::TooLarge);
         let loads = layout.segments_of(elf::PT_LOAD);
-        let memory_end = loads.map(|load| load.vaddr + load.memsz).max().unwrap_or_default();
+        let memory_end = loads
+            .map(|load| load.vaddr + load.memsz)
+            .max()
+            .unwrap_or_default();
         let start = up(layout.length, page)?;
         let address = up(memory_end, page)?;
 
@@ -154,14 +171,27 @@ impl Placement {
             });
         }
         let recorded = recorded(layout, dynamic, displaced, headers);
-        let undo = Undo::size(&recorded);
+        let undo = Undo::size(&recorded, displaced.len());
         let notes = FileRange::new(up(end, 8)?, request.content.size(undo) as u64);
         let segment = FileRange::new(start, notes.end() - start);
         let entries = (dynamic.entries.len() + ADDED_ENTRIES + 1) as u64;
-        let moved_dynamic = || Ok::<_, Error>(FileRange::new(up(segment.end(), page)?, entries * Dyn::size(layout.encoding)));
+        let moved_dynamic = || {
+            Ok::<_, Error>(FileRange::new(
+                up(segment.end(), page)?,
+                entries * Dyn::size(layout.encoding),
+            ))
+        };
         let dynamic = (!dynamic_stays).then(moved_dynamic).transpose()?;
         let address_of_file_start = address.wrapping_sub(start);
-        Ok(Self { address_of_file_start, pieces, notes, segment, dynamic, recorded, strings_size })
+        Ok(Self {
+            address_of_file_start,
+            pieces,
+            notes,
+            segment,
+            dynamic,
+            recorded,
+            strings_size,
+        })
     }
 
     /// The address of an offset in the new segments.
@@ -173,10 +203,17 @@ impl Placement {
 /// What is overwritten in place, and the dynamic section even if it moves:
 /// `strip` clears what no section covers, and where another tool changed the
 /// file the section is put together from its old and new content.
-fn recorded(layout: &Layout, dynamic: &Dynamic, displaced: &[Displaced], headers: usize) -> Vec<FileRange> {
+fn recorded(
+    layout: &Layout,
+    dynamic: &Dynamic,
+    displaced: &[Displaced],
+    headers: usize,
+) -> Vec<FileRange> {
     let table = room::table_size(layout, layout.segments.len() + headers);
-    let mut ranges =
-        vec![FileRange::new(0, FileHeader::size(layout.encoding)), FileRange::new(layout.header.phoff, table)];
+    let mut ranges = vec![
+        FileRange::new(0, FileHeader::size(layout.encoding)),
+        FileRange::new(layout.header.phoff, table),
+    ];
     ranges.extend(displaced.iter().filter_map(|moved| match moved.to {
         Destination::Vacated(offset) => Some(FileRange::new(offset, moved.piece.range.size)),
         Destination::NewSegment => None,
@@ -205,7 +242,10 @@ impl<S: Source + ?Sized> Writer<'_, S> {
 
         let mut appended = vec![self.segment()?];
         if let Some(range) = self.placement.dynamic {
-            appended.push(Chunk { offset: range.start.0, bytes: entries.clone() });
+            appended.push(Chunk {
+                offset: range.start.0,
+                bytes: entries.clone(),
+            });
         }
         if let Some((chunk, table)) = self.sections(&appended)? {
             header.shoff = table;
@@ -213,23 +253,45 @@ impl<S: Source + ?Sized> Writer<'_, S> {
             appended.push(chunk);
         }
         let mut overwrites = vec![
-            Chunk { offset: 0, bytes: FileHeader::encode_all(&[header], encoding)? },
-            Chunk { offset: header.phoff, bytes: ProgramHeader::encode_all(&segments, encoding)? },
+            Chunk {
+                offset: 0,
+                bytes: FileHeader::encode_all(&[header], encoding)?,
+            },
+            Chunk {
+                offset: header.phoff,
+                bytes: ProgramHeader::encode_all(&segments, encoding)?,
+            },
         ];
         for (moved, &offset) in self.displaced.iter().zip(&self.placement.pieces) {
             if let Destination::Vacated(_) = moved.to {
-                overwrites.push(Chunk { offset, bytes: self.original(moved.piece.range)? });
+                overwrites.push(Chunk {
+                    offset,
+                    bytes: self.original(moved.piece.range)?,
+                });
             }
         }
         if self.placement.dynamic.is_none() {
-            overwrites.push(Chunk { offset: self.dynamic.range.start.0, bytes: entries });
+            overwrites.push(Chunk {
+                offset: self.dynamic.range.start.0,
+                bytes: entries,
+            });
         }
-        let mut moved: Vec<_> = self.displaced.iter().map(|moved| moved.piece.kind.name()).collect();
+        let mut moved: Vec<_> = self
+            .displaced
+            .iter()
+            .map(|moved| moved.piece.kind.name())
+            .collect();
         if self.placement.dynamic.is_some() {
             moved.push(".dynamic");
         }
         let headers = segments.len() - self.layout.segments.len();
-        Ok(Plan { kept: self.layout.length, overwrites, appended, moved, headers })
+        Ok(Plan {
+            kept: self.layout.length,
+            overwrites,
+            appended,
+            moved,
+            headers,
+        })
     }
 
     fn original(&self, range: FileRange) -> Result<Vec<u8>, Error> {
@@ -244,7 +306,10 @@ impl<S: Source + ?Sized> Writer<'_, S> {
         bytes.extend(self.request.library.as_bytes());
         bytes.push(0);
         let mut append = |offset: u64, part: &[u8]| -> Result<(), Error> {
-            bytes.resize(usize::try_from(offset - start).map_err(|_| Error::TooLarge)?, 0);
+            bytes.resize(
+                usize::try_from(offset - start).map_err(|_| Error::TooLarge)?,
+                0,
+            );
             bytes.extend(part);
             Ok(())
         };
@@ -253,15 +318,48 @@ impl<S: Source + ?Sized> Writer<'_, S> {
                 append(offset, &self.original(moved.piece.range)?)?;
             }
         }
-        let undo = Undo::record(self.source, self.layout.length, self.request.digest, &placement.recorded)?;
+        let undo = self.undo()?;
         let order = self.layout.encoding.note_order();
         let protect = placement.dynamic.map_or(Ok((0, 0)), |range| {
             let page = max_page_size(self.layout.header.machine);
             let size = align_up(range.size, page).ok_or(Error::TooLarge)?;
             Ok::<_, Error>((placement.address(range.start.0), size))
         })?;
-        append(placement.notes.start.0, &self.request.content.to_bytes(order, protect, &undo.to_bytes(order)?)?)?;
-        Ok(Chunk { offset: start, bytes })
+        append(
+            placement.notes.start.0,
+            &self
+                .request
+                .content
+                .to_bytes(order, protect, &undo.to_bytes(order)?)?,
+        )?;
+        Ok(Chunk {
+            offset: start,
+            bytes,
+        })
+    }
+
+    fn undo(&self) -> Result<Undo, Error> {
+        let moves = self.displaced.iter().map(|Displaced { piece, .. }| {
+            let to = self
+                .moved(piece.range.start.0)
+                .map_or(piece.address, |(_, address)| address);
+            Move {
+                from: piece.address,
+                to,
+                size: piece.range.size,
+            }
+        });
+        let originals = self
+            .placement
+            .recorded
+            .iter()
+            .map(|range| Undo::keep(self.source, range));
+        Ok(Undo {
+            length: self.layout.length,
+            digest: self.request.digest,
+            originals: originals.collect::<Result<_, _>>()?,
+            moves: moves.collect(),
+        })
     }
 
     /// The new offset and address of something that starts within a displaced
@@ -274,7 +372,10 @@ impl<S: Source + ?Sized> Writer<'_, S> {
         let address = match to {
             Destination::NewSegment => self.placement.address(place),
             // Within one segment offsets and addresses have one distance.
-            Destination::Vacated(_) => piece.address.wrapping_add(place).wrapping_sub(piece.range.start.0),
+            Destination::Vacated(_) => piece
+                .address
+                .wrapping_add(place)
+                .wrapping_sub(piece.range.start.0),
         };
         let delta = offset - piece.range.start.0;
         Some((place + delta, address + delta))
@@ -291,7 +392,12 @@ impl<S: Source + ?Sized> Writer<'_, S> {
                 elf::PT_PHDR => (segment.filesz, segment.memsz) = (table, table),
                 elf::PT_DYNAMIC => {
                     if let Some(range) = placement.dynamic {
-                        *segment = self.header(elf::PT_DYNAMIC, elf::PF_R | elf::PF_W, range, segment.align);
+                        *segment = self.header(
+                            elf::PT_DYNAMIC,
+                            elf::PF_R | elf::PF_W,
+                            range,
+                            segment.align,
+                        );
                     }
                 }
                 _ if segment.filesz > 0 => {
@@ -304,16 +410,29 @@ impl<S: Source + ?Sized> Writer<'_, S> {
         }
         // Loaders want the loadable segments in ascending order of address
         // (gABI chapter 5, PT_LOAD).
-        let last = segments.iter().rposition(|segment| segment.kind == elf::PT_LOAD).map_or(0, |last| last + 1);
+        let last = segments
+            .iter()
+            .rposition(|segment| segment.kind == elf::PT_LOAD)
+            .map_or(0, |last| last + 1);
         let page = max_page_size(self.layout.header.machine);
         let mut loads = vec![self.header(elf::PT_LOAD, elf::PF_R, placement.segment, page)];
-        loads.extend(placement.dynamic.map(|range| self.header(elf::PT_LOAD, elf::PF_R | elf::PF_W, range, page)));
+        loads.extend(
+            placement
+                .dynamic
+                .map(|range| self.header(elf::PT_LOAD, elf::PF_R | elf::PF_W, range, page)),
+        );
         segments.splice(last..last, loads);
         segments.push(self.header(elf::PT_NOTE, elf::PF_R, placement.notes, 4));
         segments
     }
 
-    fn header(&self, kind: elf::ProgramType, flags: elf::ProgramFlags, range: FileRange, align: u64) -> ProgramHeader {
+    fn header(
+        &self,
+        kind: elf::ProgramType,
+        flags: elf::ProgramFlags,
+        range: FileRange,
+        align: u64,
+    ) -> ProgramHeader {
         let address = self.placement.address(range.start.0);
         ProgramHeader {
             kind,
@@ -342,15 +461,31 @@ impl<S: Source + ?Sized> Writer<'_, S> {
             }
         }
         let name = self.placement.strings_size - self.request.library.len() as u64 - 1;
-        let needed = Dyn { tag: elf::DT_NEEDED, value: name };
+        let needed = Dyn {
+            tag: elf::DT_NEEDED,
+            value: name,
+        };
         let at = match self.request.position {
             Position::First => 0,
-            Position::Last => entries.iter().rposition(|entry| entry.tag == elf::DT_NEEDED).map_or(0, |last| last + 1),
+            Position::Last => entries
+                .iter()
+                .rposition(|entry| entry.tag == elf::DT_NEEDED)
+                .map_or(0, |last| last + 1),
         };
         entries.insert(at, needed);
-        entries.push(Dyn { tag: elf::DynamicTag(i64::from(note::DYNAMIC_TAG)), value: note::VERSION.into() });
-        let end = Dyn { tag: elf::DT_NULL, value: 0 };
-        let slots = if self.placement.dynamic.is_some() { entries.len() + 1 } else { self.dynamic.slots };
+        entries.push(Dyn {
+            tag: elf::DynamicTag(i64::from(note::DYNAMIC_TAG)),
+            value: note::VERSION.into(),
+        });
+        let end = Dyn {
+            tag: elf::DT_NULL,
+            value: 0,
+        };
+        let slots = if self.placement.dynamic.is_some() {
+            entries.len() + 1
+        } else {
+            self.dynamic.slots
+        };
         if slots <= entries.len() {
             return Err(Error::Malformed("the dynamic section has no room"));
         }
@@ -363,9 +498,13 @@ impl<S: Source + ?Sized> Writer<'_, S> {
     fn sections(&self, appended: &[Chunk]) -> Result<Option<(Chunk, u64)>, Error> {
         let sections = &self.layout.sections;
         let names_index = usize::from(self.layout.header.shstrndx.0);
-        let Some(names) = sections.get(names_index) else { return Ok(None) };
+        let Some(names) = sections.get(names_index) else {
+            return Ok(None);
+        };
         let encoding = self.layout.encoding;
-        let offset = appended.last().map_or(self.layout.length, |chunk| chunk.offset + chunk.bytes.len() as u64);
+        let offset = appended.last().map_or(self.layout.length, |chunk| {
+            chunk.offset + chunk.bytes.len() as u64
+        });
 
         let mut bytes = self.original(names.range())?;
         let name = u32::try_from(bytes.len()).map_err(|_| Error::TooLarge)?;
@@ -373,7 +512,10 @@ impl<S: Source + ?Sized> Writer<'_, S> {
         bytes.push(0);
         let names_size = bytes.len() as u64;
 
-        let mut headers: Vec<SectionHeader> = sections.iter().map(|section| self.section(section)).collect();
+        let mut headers: Vec<SectionHeader> = sections
+            .iter()
+            .map(|section| self.section(section))
+            .collect();
         headers[names_index].offset = offset;
         headers[names_index].size = names_size;
         headers.push(self.note_section(name));
@@ -381,7 +523,10 @@ impl<S: Source + ?Sized> Writer<'_, S> {
             return Err(Error::Malformed("it has too many sections"));
         }
         let table = align_up(offset + names_size, 8).ok_or(Error::TooLarge)?;
-        bytes.resize(usize::try_from(table - offset).map_err(|_| Error::TooLarge)?, 0);
+        bytes.resize(
+            usize::try_from(table - offset).map_err(|_| Error::TooLarge)?,
+            0,
+        );
         bytes.extend(SectionHeader::encode_all(&headers, encoding)?);
         Ok(Some((Chunk { offset, bytes }, table)))
     }

@@ -3,7 +3,7 @@
 //! first segment's address and `e_phoff`), and what stood behind it moves.
 
 use object::elf;
-use sandbox_format::note::Notes;
+use sandbox_format::note::{Note, Notes};
 
 use super::encoding::{ProgramHeader, Record};
 use super::pieces::{Kind, PADDING, Piece};
@@ -45,21 +45,33 @@ pub fn make(
     pieces: &[Piece],
     extra: usize,
 ) -> Result<Vec<Displaced>, Error> {
-    let table = FileRange::new(layout.header.phoff, table_size(layout, layout.segments.len()));
-    let grown = FileRange::new(table.start.0, table_size(layout, layout.segments.len() + extra));
+    let table = FileRange::new(
+        layout.header.phoff,
+        table_size(layout, layout.segments.len()),
+    );
+    let grown = FileRange::new(
+        table.start.0,
+        table_size(layout, layout.segments.len() + extra),
+    );
     let growth = FileRange::new(table.end(), grown.size - table.size);
     check_mapped(layout, &grown)?;
     check_growth(layout, source, pieces, &growth)?;
 
     let displaced = |piece: &Piece| piece.kind == Kind::Strings || piece.range.overlaps(&growth);
-    let (mut moving, mut staying): (Vec<Piece>, Vec<Piece>) = pieces.iter().partition(|piece| displaced(piece));
+    let (mut moving, mut staying): (Vec<Piece>, Vec<Piece>) =
+        pieces.iter().partition(|piece| displaced(piece));
     loop {
         let settled = settle(layout, source, &moving, growth.end())?;
-        if settled.iter().all(|moved| !loses_build_id(layout, source, moved)) {
+        if settled
+            .iter()
+            .all(|moved| !loses_build_id(layout, source, moved))
+        {
             return Ok(settled);
         }
         // Make more room in the first page, one piece after the other.
-        let next = staying.iter().position(|piece| piece.range.end() <= FIRST_PAGE && piece.kind != Kind::Notes);
+        let next = staying
+            .iter()
+            .position(|piece| piece.range.end() <= FIRST_PAGE && piece.kind != Kind::Notes);
         match next {
             Some(next) => moving.push(staying.remove(next)),
             None => return Ok(settled),
@@ -77,7 +89,9 @@ fn check_mapped(layout: &Layout, grown: &FileRange) -> Result<(), Error> {
     if layout.segments_of(elf::PT_LOAD).any(holds) {
         return Ok(());
     }
-    Err(Error::NoRoom("the end of the segment that holds them".to_owned()))
+    Err(Error::NoRoom(
+        "the end of the segment that holds them".to_owned(),
+    ))
 }
 
 /// Every byte that the table will grow over must belong to a piece, or be
@@ -90,7 +104,8 @@ fn check_growth(
 ) -> Result<(), Error> {
     let covered = |range: &FileRange| pieces.iter().any(|piece| piece.range.contains(range));
     for section in &layout.sections {
-        if section.is_allocated() && section.range().overlaps(growth) && !covered(&section.range()) {
+        if section.is_allocated() && section.range().overlaps(growth) && !covered(&section.range())
+        {
             return Err(Error::NoRoom(section.name.clone()));
         }
     }
@@ -130,7 +145,11 @@ fn settle(
     order.sort_by_key(|piece| (!has_build_id(layout, source, piece), piece.range.start));
     let mut displaced = Vec::new();
     for piece in order {
-        let place = if piece.kind == Kind::Notes { take(&mut holes, piece) } else { None };
+        let place = if piece.kind == Kind::Notes {
+            take(&mut holes, piece)
+        } else {
+            None
+        };
         let to = place.map_or(Destination::NewSegment, Destination::Vacated);
         displaced.push(Displaced { piece: *piece, to });
     }
@@ -156,8 +175,17 @@ fn holes(
         }
         if let Some(last) = holes.last_mut() {
             let gap = FileRange::new(last.end(), start.saturating_sub(last.end()));
-            let unused = !layout.sections.iter().any(|section| section.is_allocated() && section.range().overlaps(&gap));
-            if gap.size < PADDING && unused && source.read_at(gap.start.0, gap.size)?.iter().all(|&byte| byte == 0) {
+            let unused = !layout
+                .sections
+                .iter()
+                .any(|section| section.is_allocated() && section.range().overlaps(&gap));
+            if gap.size < PADDING
+                && unused
+                && source
+                    .read_at(gap.start.0, gap.size)?
+                    .iter()
+                    .all(|&byte| byte == 0)
+            {
                 last.size = range.end() - last.start.0;
                 continue;
             }
@@ -182,14 +210,21 @@ fn take(holes: &mut [FileRange], piece: &Piece) -> Option<u64> {
 
 fn loses_build_id(layout: &Layout, source: &(impl Source + ?Sized), moved: &Displaced) -> bool {
     let was_in_core_dumps = moved.piece.range.end() <= FIRST_PAGE;
-    was_in_core_dumps && moved.to == Destination::NewSegment && has_build_id(layout, source, &moved.piece)
+    was_in_core_dumps
+        && moved.to == Destination::NewSegment
+        && has_build_id(layout, source, &moved.piece)
 }
 
 fn has_build_id(layout: &Layout, source: &(impl Source + ?Sized), piece: &Piece) -> bool {
     if piece.kind != Kind::Notes {
         return false;
     }
-    let Ok(bytes) = source.read_at(piece.range.start.0, piece.range.size) else { return false };
-    let notes = Notes::new(&bytes, layout.encoding.note_order(), piece.align);
-    notes.flatten().any(|note| note.owner == b"GNU\0" && note.kind == elf::NT_GNU_BUILD_ID.0)
+    let Ok(bytes) = source.read_at(piece.range.start.0, piece.range.size) else {
+        return false;
+    };
+    // mold puts notes of both paddings under one header.
+    let is_build_id =
+        |note: Note<'_>| note.owner == b"GNU\0" && note.kind == elf::NT_GNU_BUILD_ID.0;
+    let notes = |align| Notes::new(&bytes, layout.encoding.note_order(), align).flatten();
+    notes(4).chain(notes(8)).any(is_build_id)
 }

@@ -21,11 +21,27 @@ pub struct Digest(pub u128);
 
 const BLOCK: usize = 1 << 18;
 
-/// Bytes before the ranges: version, number of ranges, length, checksum.
-const HEADER: usize = 4 + 4 + 8 + 16;
+/// Bytes before the ranges: version, number of ranges, number of moves, a word
+/// that is 0, length, checksum.
+const HEADER: usize = 4 * 4 + 8 + 16;
 
 /// Bytes before each range's content: offset, length.
 const RANGE_HEADER: usize = 8 + 4;
+
+/// Bytes of a move: old address, new address, size.
+const MOVE: usize = 3 * 8;
+
+/// A part of the program that the patch moved, by link-time addresses, which
+/// survive `strip`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Where it was.
+    pub from: u64,
+    /// Where it is.
+    pub to: u64,
+    /// Its size in bytes, as it was.
+    pub size: u64,
+}
 
 impl Digest {
     /// The digest of a whole file.
@@ -39,7 +55,11 @@ impl Digest {
 
     /// The digest that the first `length` bytes of a file would have with some
     /// of them overwritten.
-    fn with_overwrites(source: &(impl Source + ?Sized), length: u64, overwrites: &[Chunk]) -> io::Result<Self> {
+    fn with_overwrites(
+        source: &(impl Source + ?Sized),
+        length: u64,
+        overwrites: &[Chunk],
+    ) -> io::Result<Self> {
         let mut hasher = Xxh3::new();
         let mut buffer = vec![0; BLOCK];
         let mut at = 0;
@@ -62,7 +82,8 @@ fn overlay(block: &mut [u8], at: u64, chunk: &Chunk) {
     let start = chunk.offset.max(at);
     let end = (chunk.offset + chunk.bytes.len() as u64).min(at + block.len() as u64);
     if start < end {
-        let into = usize::try_from(start - at).unwrap_or(usize::MAX)..usize::try_from(end - at).unwrap_or(usize::MAX);
+        let into = usize::try_from(start - at).unwrap_or(usize::MAX)
+            ..usize::try_from(end - at).unwrap_or(usize::MAX);
         let from = usize::try_from(start - chunk.offset).unwrap_or(usize::MAX);
         let size = into.len();
         block[into].copy_from_slice(&chunk.bytes[from..from + size]);
@@ -78,44 +99,58 @@ pub struct Undo {
     pub digest: Digest,
     /// The bytes that stood where the patch wrote.
     pub originals: Vec<Chunk>,
+    /// What moved.
+    pub moves: Vec<Move>,
 }
 
 impl Undo {
-    /// Bytes of a descriptor that keeps these ranges.
+    /// Bytes of a descriptor that keeps these ranges and this many moves.
     #[must_use]
-    pub fn size(ranges: &[FileRange]) -> usize {
-        let content = |range: &FileRange| usize::try_from(range.size).unwrap_or(usize::MAX / 4).next_multiple_of(4);
-        HEADER + ranges.iter().map(|range| RANGE_HEADER + content(range)).sum::<usize>()
+    pub fn size(ranges: &[FileRange], moves: usize) -> usize {
+        let content = |range: &FileRange| {
+            usize::try_from(range.size)
+                .unwrap_or(usize::MAX / 4)
+                .next_multiple_of(4)
+        };
+        HEADER
+            + moves * MOVE
+            + ranges
+                .iter()
+                .map(|range| RANGE_HEADER + content(range))
+                .sum::<usize>()
     }
 
-    /// Takes the bytes of these ranges from a file.
+    /// Takes the bytes of a range from a file.
     ///
     /// # Errors
     ///
     /// The file can't be read.
-    pub fn record(
-        source: &(impl Source + ?Sized),
-        length: u64,
-        digest: Digest,
-        ranges: &[FileRange],
-    ) -> io::Result<Self> {
-        let take = |range: &FileRange| {
-            source.read_at(range.start.0, range.size).map(|bytes| Chunk { offset: range.start.0, bytes })
-        };
-        Ok(Self { length, digest, originals: ranges.iter().map(take).collect::<Result<_, _>>()? })
+    pub fn keep(source: &(impl Source + ?Sized), range: &FileRange) -> io::Result<Chunk> {
+        let bytes = source.read_at(range.start.0, range.size)?;
+        Ok(Chunk {
+            offset: range.start.0,
+            bytes,
+        })
     }
 
-    /// The descriptor: version, number of ranges, length, digest (always most
-    /// significant byte first), then for each range its offset, its length and
-    /// its bytes, padded to four.
+    /// The descriptor: version, number of ranges, number of moves, 0, length,
+    /// digest (always most significant byte first); for each range its offset,
+    /// its length and its bytes, padded to four; for each move old address, new
+    /// address and size.
     ///
     /// # Errors
     ///
     /// A range is too long for the format.
     pub fn to_bytes(&self, order: ByteOrder) -> Result<Vec<u8>, Error> {
-        let word = |size: usize| u32::try_from(size).map(|size| order.bytes32(size)).map_err(|_| Error::TooLarge);
+        let word = |size: usize| {
+            u32::try_from(size)
+                .map(|size| order.bytes32(size))
+                .map_err(|_| Error::TooLarge)
+        };
         let mut bytes = order.bytes32(note::VERSION).to_vec();
         bytes.extend(word(self.originals.len())?);
+        bytes.extend(word(self.moves.len())?);
+        bytes.extend(word(0)?);
         bytes.extend(order.bytes64(self.length));
         bytes.extend(self.digest.0.to_be_bytes());
         for chunk in &self.originals {
@@ -123,6 +158,13 @@ impl Undo {
             bytes.extend(word(chunk.bytes.len())?);
             bytes.extend(&chunk.bytes);
             bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        for moved in &self.moves {
+            bytes.extend(
+                [moved.from, moved.to, moved.size]
+                    .map(|value| order.bytes64(value))
+                    .concat(),
+            );
         }
         Ok(bytes)
     }
@@ -136,26 +178,52 @@ impl Undo {
     pub fn parse(bytes: &[u8], order: ByteOrder) -> Result<Self, Error> {
         let truncated = || Error::Note(note::Problem::Truncated);
         let word = |at| order.read32(bytes, at).ok_or_else(truncated);
+        let wide = |at| order.read64(bytes, at).ok_or_else(truncated);
         if word(0)? != note::VERSION {
             return Err(Error::Note(note::Problem::UnknownVersion));
         }
-        let count = word(4)?;
-        let length = order.read64(bytes, 8).ok_or_else(truncated)?;
-        let digest = bytes.get(16..HEADER).and_then(|digest| digest.try_into().ok()).ok_or_else(truncated)?;
+        let (ranges, moved) = (word(4)?, word(8)?);
+        let length = wide(16)?;
+        let digest = bytes
+            .get(24..HEADER)
+            .and_then(|digest| digest.try_into().ok())
+            .ok_or_else(truncated)?;
         let mut originals = Vec::new();
         let mut at = HEADER;
-        for _ in 0..count {
-            let offset = order.read64(bytes, at).ok_or_else(truncated)?;
+        for _ in 0..ranges {
+            let offset = wide(at)?;
             let size = word(at + 8)? as usize;
             let start = at + RANGE_HEADER;
-            let content = bytes.get(start..start.saturating_add(size)).ok_or_else(truncated)?;
-            if offset.checked_add(size as u64).is_none_or(|end| end > length) {
+            let content = bytes
+                .get(start..start.saturating_add(size))
+                .ok_or_else(truncated)?;
+            if offset
+                .checked_add(size as u64)
+                .is_none_or(|end| end > length)
+            {
                 return Err(truncated());
             }
-            originals.push(Chunk { offset, bytes: content.to_vec() });
+            originals.push(Chunk {
+                offset,
+                bytes: content.to_vec(),
+            });
             at = (start + size).next_multiple_of(4);
         }
-        Ok(Self { length, digest: Digest(u128::from_be_bytes(digest)), originals })
+        let mut moves = Vec::new();
+        for _ in 0..moved {
+            moves.push(Move {
+                from: wide(at)?,
+                to: wide(at + 8)?,
+                size: wide(at + 16)?,
+            });
+            at += MOVE;
+        }
+        Ok(Self {
+            length,
+            digest: Digest(u128::from_be_bytes(digest)),
+            originals,
+            moves,
+        })
     }
 
     /// Whether undoing the patch of this file gives the very original.
@@ -210,7 +278,9 @@ impl Source for Original<'_> {
             Self::Whole(file) => Source::read_exact_at(*file, offset, buffer),
             Self::Restored(patched, undo) => {
                 Source::read_exact_at(*patched, offset, buffer)?;
-                undo.originals.iter().for_each(|chunk| overlay(buffer, offset, chunk));
+                undo.originals
+                    .iter()
+                    .for_each(|chunk| overlay(buffer, offset, chunk));
                 Ok(())
             }
         }

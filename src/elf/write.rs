@@ -23,9 +23,18 @@ pub fn write(plan: &Plan, original: &Original<'_>, output: &File) -> io::Result<
 pub(super) fn copy(mut input: &File, mut output: &File, length: u64) -> io::Result<()> {
     input.seek(SeekFrom::Start(0))?;
     let copied = io::copy(&mut input.take(length), &mut output)?;
-    if copied == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    if copied == length {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
 }
 
-pub(super) fn write_chunks<'a>(output: &File, chunks: impl IntoIterator<Item = &'a Chunk>) -> io::Result<()> {
-    chunks.into_iter().try_for_each(|chunk| output.write_all_at(&chunk.bytes, chunk.offset))
+pub(super) fn write_chunks<'a>(
+    output: &File,
+    chunks: impl IntoIterator<Item = &'a Chunk>,
+) -> io::Result<()> {
+    chunks
+        .into_iter()
+        .try_for_each(|chunk| output.write_all_at(&chunk.bytes, chunk.offset))
 }

@@ -400,8 +400,9 @@ impl<'a> Collector<'a> {
     /// A note of owner `sandbox` that is there twice, or of unknown type.
     pub fn segment(&mut self, bytes: &'a [u8], align: u64) -> Result<(), Problem> {
         for note in Notes::new(bytes, self.order, align) {
-            // Whether a malformed record matters is known at the end: a
-            // program without policy may have odd notes of its own.
+            // Programs have odd notes of their own: mold puts notes of both
+            // paddings under one header. What counts is whether the pair is
+            // there in the end.
             let Ok(note) = note else {
                 self.malformed = true;
                 return Ok(());
@@ -434,9 +435,6 @@ impl<'a> Collector<'a> {
             _ if self.malformed => return Err(Problem::Truncated),
             _ => return Err(Problem::Unpaired),
         };
-        if self.malformed {
-            return Err(Problem::Truncated);
-        }
         if policy.len() > MAX_POLICY {
             return Err(Problem::PolicyTooLarge);
         }
