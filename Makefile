@@ -59,7 +59,7 @@ install: $(PROGRAM) $(LIBRARY)
 	$(INSTALL) -d '$(BIN_DIR)' '$(LIB_DIR)' '$(MAN_DIR)' '$(BASH_DIR)' '$(ZSH_DIR)' '$(FISH_DIR)'
 	$(INSTALL) -m 755 '$(PROGRAM)' '$(BIN_DIR)/'
 	$(INSTALL) -m 644 '$(LIBRARY)' '$(LIB_DIR)/'
-	set -e; pages=$$(mktemp -d); trap 'rm -rf "$$pages"' EXIT; \
+	set -e; pages=$$(mktemp -d); trap 'rm -rf "$$pages"' EXIT; mkdir "$$pages/man" "$$pages/completions"; \
 	'$(PROGRAM)' generate --man "$$pages/man"; \
 	'$(PROGRAM)' generate --completions "$$pages/completions"; \
 	$(INSTALL) -m 644 "$$pages"/man/*.1 '$(MAN_DIR)/'; \

@@ -38,7 +38,7 @@ mod not_a_program {
     fn an_empty_file_is_refused() {
         let ws = Workspace::new();
         ws.write("empty", "");
-        assert_refused(&ws, "./empty", "not an ELF");
+        assert_refused(&ws, "./empty", "is empty");
     }
 
     #[test]
@@ -64,7 +64,7 @@ mod not_a_program {
     fn an_object_file_is_refused() {
         let ws = Workspace::new();
         ws.compile_as("gcc -c", "myos.c", "myos.o");
-        assert_refused(&ws, "./myos.o", "object file");
+        assert_refused(&ws, "./myos.o", "relocatable object");
     }
 
     #[test]
@@ -74,7 +74,7 @@ mod not_a_program {
         // e_type of Elf64_Ehdr becomes ET_CORE.
         program[16] = 4;
         ws.write("core", program);
-        assert_refused(&ws, "./core", "core file");
+        assert_refused(&ws, "./core", "core dump");
     }
 
     #[test]

@@ -68,7 +68,12 @@ mod tools {
         for_each_make("myos.c", "--deny uname", |ws| {
             let faults = |file: &str| -> BTreeSet<String> {
                 let outcome = ws.run(&format!("eu-elflint --gnu-ld {file} 2>&1"));
-                outcome.stdout.lines().map(str::to_owned).collect()
+                let faults = outcome.stdout.lines().filter(|line| {
+                    // It can't know our notes, nor our dynamic entry.
+                    let ours = ["with owner name 'sandbox'", "unknown tag"];
+                    !ours.iter().any(|words| line.contains(words))
+                });
+                faults.map(str::to_owned).collect()
             };
             let new: Vec<_> = faults("after")
                 .difference(&faults("before"))

@@ -104,14 +104,14 @@ impl PatchedFile {
         self
     }
 
-    /// Makes the segment of the notes end `bytes` before it did.
-    pub fn shorten_segment(mut self, bytes: u32) -> Self {
+    /// Makes the segment of the notes end within one of them.
+    pub fn end_segment_within(mut self, kind: Kind) -> Self {
         let section = self.section();
+        let size = self.place(kind).descriptor.end - 1 - section.start;
         let header = self.program_header_of(&section);
         // p_filesz and p_memsz of Elf64_Phdr; the low words suffice.
         for at in [header + 32, header + 40] {
-            let size = self.get(at);
-            self.put(at, size - bytes);
+            self.put(at, u32::try_from(size).expect("a small file"));
         }
         self
     }

@@ -1,0 +1,330 @@
+//! `inspect`, `verify` and `remove`, as a person or a pipeline uses them.
+
+mod support;
+
+use serde_json::Value;
+use support::{Kind, PatchedFile, Workspace, library};
+
+const PATCH: &str = "sandbox-patch --allow exit_group:fstat:uname:write";
+
+fn patched() -> Workspace {
+    let ws = Workspace::with_myos("gcc");
+    ws.run("cp myos original").succeeds();
+    ws.run(&format!("{PATCH} ./myos")).succeeds();
+    ws
+}
+
+mod inspect {
+    use super::*;
+
+    fn json(ws: &Workspace, file: &str) -> Value {
+        let outcome = ws.run(&format!("sandbox-patch inspect --json {file}"));
+        outcome.succeeds().is_silent();
+        serde_json::from_str(&outcome.stdout).expect("one JSON value")
+    }
+
+    #[test]
+    fn it_says_what_the_program_may_do_and_by_which_library() {
+        let outcome = patched().run("sandbox-patch inspect ./myos");
+        outcome.succeeds().is_silent().prints(&library());
+        for word in [
+            "protected",
+            "exit_group",
+            "fstat",
+            "uname",
+            "write",
+            "newfstatat",
+            "kill-process",
+        ] {
+            outcome.prints(word);
+        }
+    }
+
+    #[test]
+    fn it_says_that_an_unpatched_program_is_not_protected() {
+        Workspace::with_myos("gcc")
+            .run("sandbox-patch inspect ./myos")
+            .succeeds()
+            .prints("not protected");
+    }
+
+    #[test]
+    fn it_shows_the_filter_with_names() {
+        patched()
+            .run("sandbox-patch inspect --bpf ./myos")
+            .succeeds()
+            .is_silent()
+            .prints("uname")
+            .prints("exit_group")
+            .prints("KILL_PROCESS");
+    }
+
+    #[test]
+    fn it_writes_json_for_tools() {
+        let ws = patched();
+        let found = json(&ws, "./myos");
+        assert_eq!(found["schema"], 1);
+        assert_eq!(found["protected"], true);
+        assert_eq!(found["sound"], true);
+        assert_eq!(found["filter"]["matches_policy"], true);
+        assert_eq!(found["library"]["path"], library());
+        assert_eq!(json(&ws, "./original")["protected"], false);
+    }
+
+    #[test]
+    fn it_reads_standard_input() {
+        let ws = patched();
+        ws.run("sandbox-patch inspect - <myos")
+            .succeeds()
+            .prints("exit_group");
+    }
+
+    #[test]
+    fn it_reads_files_for_other_architectures() {
+        let ws = Workspace::with_myos("gcc");
+        let mut program = ws.read("myos");
+        // e_machine of Elf64_Ehdr becomes EM_AARCH64.
+        program[18] = 183;
+        ws.write("foreign", program);
+        ws.run("sandbox-patch inspect ./foreign")
+            .succeeds()
+            .prints("aarch64");
+    }
+
+    #[test]
+    fn it_ends_quietly_when_nobody_reads_on() {
+        let ws = patched();
+        ws.run("set -o pipefail; sandbox-patch inspect --bpf ./myos ./myos ./myos | true; true")
+            .succeeds()
+            .is_silent();
+    }
+
+    #[test]
+    fn it_uses_no_colours_unless_on_a_terminal_or_told() {
+        const ESCAPE: &str = "\x1b[";
+        let ws = patched();
+        ws.run("sandbox-patch inspect ./myos")
+            .does_not_print(ESCAPE);
+        ws.run("sandbox-patch --color always inspect ./myos")
+            .prints(ESCAPE);
+        ws.shell("TERM=xterm sandbox-patch inspect ./myos")
+            .output_to(support::Output::Terminal)
+            .finish()
+            .prints(ESCAPE);
+        ws.shell("TERM=xterm NO_COLOR=1 sandbox-patch inspect ./myos")
+            .output_to(support::Output::Terminal)
+            .finish()
+            .does_not_print(ESCAPE);
+    }
+}
+
+mod verify {
+    use super::*;
+
+    #[track_caller]
+    fn assert_rejected(ws: &Workspace, reason: &str) {
+        ws.run("sandbox-patch verify ./myos")
+            .exits_with(1)
+            .complains_in_one_line("sandbox-patch: ./myos: ")
+            .complains(reason);
+    }
+
+    #[test]
+    fn it_accepts_a_patched_program() {
+        patched()
+            .run("sandbox-patch verify ./myos")
+            .succeeds()
+            .is_silent();
+    }
+
+    #[test]
+    fn it_rejects_an_unpatched_program() {
+        assert_rejected(&Workspace::with_myos("gcc"), "no sandbox policy");
+    }
+
+    #[test]
+    fn it_names_each_file_that_fails() {
+        let ws = patched();
+        ws.run("sandbox-patch verify ./original ./myos /bin/true")
+            .exits_with(1)
+            .complains("sandbox-patch: ./original: ")
+            .complains("sandbox-patch: /bin/true: ");
+    }
+
+    #[test]
+    fn it_rejects_a_filter_that_is_not_the_policys() {
+        let ws = patched();
+        // The value of the first instruction, for another number or arch.
+        PatchedFile::open(&ws.path("myos"))
+            .set_word(Kind::Filter, 68, 1)
+            .save();
+        assert_rejected(&ws, "filter");
+    }
+
+    #[test]
+    fn it_rejects_a_policy_that_was_changed() {
+        let ws = patched();
+        PatchedFile::open(&ws.path("myos"))
+            .flip_last_byte(Kind::Policy)
+            .save();
+        assert_rejected(&ws, "belongs to another policy");
+    }
+
+    #[test]
+    fn it_rejects_a_program_whose_notes_are_gone() {
+        let ws = patched();
+        PatchedFile::open(&ws.path("myos")).hide_segment().save();
+        assert_rejected(&ws, "");
+    }
+
+    #[test]
+    fn it_rejects_a_library_that_is_not_there() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --lib /nowhere/libsandbox.so --deny uname ./myos")
+            .succeeds();
+        assert_rejected(&ws, "/nowhere/libsandbox.so");
+    }
+
+    #[test]
+    fn it_rejects_a_library_that_can_be_diverted() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --allow-relative-lib --lib libsandbox.so --deny uname ./myos")
+            .succeeds();
+        assert_rejected(&ws, "libsandbox.so");
+    }
+
+    #[test]
+    fn it_looks_the_library_up_below_a_root() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --lib /opt/libsandbox.so --deny uname ./myos")
+            .succeeds();
+        ws.run("mkdir -p image/opt").succeeds();
+        ws.run("sandbox-patch verify --root image ./myos")
+            .exits_with(1);
+        ws.run(&format!("cp {} image/opt/", library())).succeeds();
+        ws.run("sandbox-patch verify --root image ./myos")
+            .succeeds();
+    }
+}
+
+mod remove {
+    use super::*;
+
+    #[test]
+    fn it_restores_the_file_byte_for_byte() {
+        let ws = patched();
+        ws.run("sandbox-patch remove ./myos").succeeds();
+        assert!(ws.read("myos") == ws.read("original"));
+        assert_eq!(ws.listing(), ["myos", "original"]);
+    }
+
+    #[test]
+    fn it_restores_a_file_that_was_patched_twice() {
+        let ws = patched();
+        ws.run("sandbox-patch --replace --deny ptrace ./myos")
+            .succeeds();
+        ws.run("sandbox-patch remove ./myos").succeeds();
+        assert!(ws.read("myos") == ws.read("original"));
+    }
+
+    #[test]
+    fn it_can_write_elsewhere() {
+        let ws = patched();
+        let before = ws.read("myos");
+        ws.run("sandbox-patch remove -o restored ./myos").succeeds();
+        assert!(ws.read("restored") == ws.read("original"));
+        assert!(ws.read("myos") == before);
+    }
+
+    #[test]
+    fn it_refuses_a_program_that_carries_no_patch() {
+        let ws = Workspace::with_myos("gcc");
+        let before = ws.snapshot();
+        ws.run("sandbox-patch remove ./myos")
+            .exits_with(1)
+            .complains_in_one_line("sandbox-patch: ./myos: ");
+        assert_eq!(before, ws.snapshot());
+    }
+
+    #[test]
+    fn it_refuses_a_file_that_was_changed_since() {
+        let ws = patched();
+        let mut program = ws.read("myos");
+        let at = program
+            .windows(8)
+            .position(|bytes| bytes == b"My OS is")
+            .expect("the text is in the program");
+        program[at] = b'm';
+        ws.write("myos", &program);
+        let before = ws.snapshot();
+        ws.run("sandbox-patch remove ./myos")
+            .exits_with(1)
+            .complains_in_one_line("--best-effort");
+        assert_eq!(before, ws.snapshot());
+        ws.run("sandbox-patch remove --best-effort ./myos")
+            .succeeds();
+        ws.run("./myos").succeeds().prints_only("my OS is Linux!\n");
+        ws.run("sandbox-patch verify ./myos").exits_with(1);
+    }
+}
+
+mod install {
+    use super::*;
+
+    /// `make install` for a release that is built already.
+    fn install(ws: &Workspace) {
+        let source = env!("CARGO_MANIFEST_DIR");
+        let library = std::path::PathBuf::from(library());
+        let target = library
+            .ancestors()
+            .nth(2)
+            .expect("a target folder")
+            .display();
+        ws.run(&format!(
+            "CARGO_TARGET_DIR={target} CARGO=false make -C {source} install DESTDIR=$PWD/image PREFIX=/usr"
+        ))
+        .succeeds();
+    }
+
+    #[test]
+    fn it_puts_everything_in_its_place() {
+        let ws = Workspace::new();
+        install(&ws);
+        for file in [
+            "bin/sandbox-patch",
+            "lib/sandbox-patch/libsandbox.so",
+            "share/man/man1/sandbox-patch.1",
+            "share/man/man1/sandbox-patch-inspect.1",
+            "share/man/man1/sandbox-patch-verify.1",
+            "share/man/man1/sandbox-patch-remove.1",
+            "share/bash-completion/completions/sandbox-patch",
+            "share/zsh/site-functions/_sandbox-patch",
+            "share/fish/vendor_completions.d/sandbox-patch.fish",
+        ] {
+            assert!(ws.path("image/usr").join(file).is_file(), "{file}");
+        }
+    }
+
+    #[test]
+    fn the_installed_program_finds_its_library() {
+        let ws = Workspace::with_myos("gcc");
+        install(&ws);
+        ws.run("image/usr/bin/sandbox-patch --deny uname ./myos")
+            .succeeds();
+        ws.run("ldd ./myos")
+            .prints("image/usr/lib/sandbox-patch/libsandbox.so");
+        ws.run("./myos").dies_by(support::Signal::SYS);
+    }
+
+    #[test]
+    fn uninstall_leaves_nothing_behind() {
+        let ws = Workspace::new();
+        install(&ws);
+        let source = env!("CARGO_MANIFEST_DIR");
+        ws.run(&format!(
+            "make -C {source} uninstall DESTDIR=$PWD/image PREFIX=/usr"
+        ))
+        .succeeds();
+        ws.run("find image -type f").prints_only("");
+    }
+}
