@@ -1,5 +1,7 @@
 //! Messages on standard error, and the end of the process.
 
+use sandbox_format::note::Problem;
+
 use crate::sys;
 
 /// Exit status of a process whose policy could not be put in force.
@@ -26,6 +28,14 @@ impl Line {
         }
     }
 
+    /// The beginning of a message.
+    fn about(what: &str) -> Self {
+        let mut line = Self::new();
+        line.push(b"libsandbox.so: ");
+        line.push(what.as_bytes());
+        line
+    }
+
     /// Appends text. Control characters, which an environment variable may
     /// hold, would do things to a terminal and become `?`.
     fn push(&mut self, text: &[u8]) {
@@ -47,32 +57,33 @@ impl Line {
     }
 }
 
-/// Writes a line made of `parts` to standard error.
-pub(crate) fn say(parts: &[&[u8]]) {
+/// Says that a system call has become part of the policy.
+pub(crate) fn say_added(name: &[u8]) {
     let mut line = Line::new();
-    for part in parts {
-        line.push(part);
-    }
+    line.push(b"adding ");
+    line.push(name);
+    line.push(b" to the process seccomp filter");
     line.send();
 }
 
 /// Says what is wrong and ends the process.
 #[cold]
-pub(crate) fn die(parts: &[&str]) -> ! {
-    let mut line = Line::new();
-    line.push(b"libsandbox.so: ");
-    for part in parts {
-        line.push(part.as_bytes());
-    }
+pub(crate) fn die(what: &str) -> ! {
+    end(Line::about(what))
+}
+
+/// Like [`die`], about the program's notes.
+#[cold]
+pub(crate) fn die_of_note(problem: Problem) -> ! {
+    let mut line = Line::about("the sandbox note ");
+    line.push(problem.message().as_bytes());
     end(line)
 }
 
 /// Like [`die`], for something that the kernel refused.
 #[cold]
 pub(crate) fn die_of(what: &str, errno: Errno) -> ! {
-    let mut line = Line::new();
-    line.push(b"libsandbox.so: ");
-    line.push(what.as_bytes());
+    let mut line = Line::about(what);
     line.push(b": error ");
     push_number(&mut line, errno.0);
     line.push(name(errno).as_bytes());
@@ -82,9 +93,7 @@ pub(crate) fn die_of(what: &str, errno: Errno) -> ! {
 /// Like [`die`], about a piece of an environment variable.
 #[cold]
 pub(crate) fn die_about(what: &str, text: &[u8], variable: &str) -> ! {
-    let mut line = Line::new();
-    line.push(b"libsandbox.so: ");
-    line.push(what.as_bytes());
+    let mut line = Line::about(what);
     line.push(b" \"");
     // Leaves room for the rest of the sentence.
     line.push(text.get(..128).unwrap_or(text));

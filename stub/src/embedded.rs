@@ -4,7 +4,7 @@ use sandbox_format::note::{
     self, ByteOrder, Collector, DYNAMIC_TAG, Embedded, FilterHeader, FilterNote, flags,
 };
 
-use crate::die::{die, die_of};
+use crate::die::{die, die_of, die_of_note};
 use crate::program::Program;
 use crate::sys;
 
@@ -16,7 +16,7 @@ pub(crate) fn apply(program: &Program) -> bool {
     let patched = is_patched(program);
     let Some(embedded) = find(program) else {
         if patched {
-            die(&["the program was patched, but its sandbox notes are gone"]);
+            die("the program was patched, but its sandbox notes are gone");
         }
         return false;
     };
@@ -25,7 +25,7 @@ pub(crate) fn apply(program: &Program) -> bool {
         instructions,
     } = embedded.filter;
     if header.arch != sys::AUDIT_ARCH {
-        die(&["the sandbox note is for another architecture"]);
+        die("the sandbox note is for another architecture");
     }
     protect(program, &header);
     let mut filter_flags = 0;
@@ -53,9 +53,7 @@ pub(crate) fn install(instructions: &[u8], filter_flags: usize) {
         Ok(0) => (),
         // seccomp(2): with SECCOMP_FILTER_FLAG_TSYNC, the id of a thread that
         // could not be brought under the filter; no thread has got it then.
-        Ok(_) => {
-            die(&["a thread has a seccomp filter of its own and can't be put under the policy"])
-        }
+        Ok(_) => die("a thread has a seccomp filter of its own and can't be put under the policy"),
         Err(errno) => die_of("the kernel refused the filter", errno),
     }
 }
@@ -69,7 +67,7 @@ fn is_patched(program: &Program) -> bool {
         }
         if *tag == DYNAMIC_TAG as usize {
             if *value != note::VERSION as usize {
-                die(&["the program was patched by another version of sandbox-patch"]);
+                die("the program was patched by another version of sandbox-patch");
             }
             patched = true;
         }
@@ -88,21 +86,21 @@ fn find(program: &Program) -> Option<Embedded<'static>> {
             continue;
         };
         if let Err(problem) = collector.segment(bytes, segment.align as u64) {
-            die(&["the sandbox note ", problem.message()]);
+            die_of_note(problem);
         }
     }
     match collector.finish() {
         Ok(None) => None,
-        Ok(Some(_)) if unreadable => die(&["a note segment lies outside of the program"]),
+        Ok(Some(_)) if unreadable => die("a note segment lies outside of the program"),
         Ok(Some(embedded)) => {
             // What runs before this, the program's libraries, could change it.
             let FilterNote { instructions, .. } = embedded.filter;
             if !program.is_constant(embedded.policy) || !program.is_constant(instructions) {
-                die(&["the sandbox note is in writable memory"]);
+                die("the sandbox note is in writable memory");
             }
             Some(embedded)
         }
-        Err(problem) => die(&["the sandbox note ", problem.message()]),
+        Err(problem) => die_of_note(problem),
     }
 }
 
@@ -117,7 +115,7 @@ fn protect(program: &Program, header: &FilterHeader) {
         .zip(usize::try_from(header.protect_size).ok())
         .and_then(|(address, size)| program.own_pages(address, size));
     let Some(range) = range else {
-        die(&["the range that the sandbox note protects is not the program's"]);
+        die("the range that the sandbox note protects is not the program's");
     };
     if let Err(errno) = sys::make_read_only(range) {
         die_of(

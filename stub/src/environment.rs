@@ -17,7 +17,7 @@
 use sandbox_format::bpf::{Filter, Rule, Scratch, ret};
 use sandbox_format::{portable, syscall};
 
-use crate::die::{die, die_about, say};
+use crate::die::{die, die_about, say_added};
 use crate::embedded::install;
 use crate::sys::{self, Environ};
 
@@ -32,7 +32,7 @@ const MAX_RULES: usize = 1024;
 /// Puts the policy of the environment in force, if there is one.
 pub(crate) fn apply() {
     let Some(environ) = Environ::of_process() else {
-        die(&["the environment, which may hold a policy, can't be found"]);
+        die("the environment, which may hold a policy, can't be found");
     };
     let allow = environ.get(ALLOW);
     let deny = environ.get(DENY);
@@ -42,7 +42,7 @@ pub(crate) fn apply() {
     match sys::is_secure_execution() {
         Some(false) => (),
         Some(true) => return,
-        None => die(&["the environment's policy can't be trusted without getauxval"]),
+        None => die("whether the environment can be trusted can't be told"),
     }
     let violation = match environ.get(ACTION).unwrap_or_default() {
         b"" => ret::KILL_PROCESS,
@@ -52,27 +52,35 @@ pub(crate) fn apply() {
     let exact = match environ.get(EXACT).unwrap_or_default() {
         b"" | b"0" => false,
         b"1" => true,
-        other => die_about("neither 0 nor 1 is", other, EXACT),
+        other => die_about("unknown value", other, EXACT),
     };
     if let Some(list) = allow {
-        let rules = RuleList::parse(list, ALLOW, !exact);
-        enforce(&rules, ret::ALLOW, violation, violation);
+        enforce(list, ALLOW, !exact, violation);
     } else if let Some(list) = deny {
-        let rules = RuleList::parse(list, DENY, false);
-        enforce(&rules, violation, ret::ALLOW, violation);
+        enforce(list, DENY, false, violation);
     }
-    environ.remove(&[ALLOW, DENY, ACTION, EXACT]);
+    for name in [ALLOW, DENY, ACTION, EXACT] {
+        environ.remove(name);
+    }
 }
 
-/// Compiles and installs the filter. Not inlined: its working memory would
-/// weigh on the stack of programs that carry their policy, too.
+/// Compiles and installs the filter for the list that stands in `variable`.
+///
+/// Not inlined: its working memory would have every program, also one without
+/// any of the variables, touch 70 KiB of stack.
 #[inline(never)]
-fn enforce(rules: &RuleList, matched: u32, unmatched: u32, foreign: u32) {
+fn enforce(list: &[u8], variable: &str, widen: bool, violation: u32) {
+    let rules = RuleList::parse(list, variable, widen);
+    let (matched, unmatched) = if variable == ALLOW {
+        (ret::ALLOW, violation)
+    } else {
+        (violation, ret::ALLOW)
+    };
     let filter = Filter {
         arch: sys::AUDIT_ARCH,
         big_endian: cfg!(target_endian = "big"),
         foreign_from: sys::FOREIGN_FROM,
-        foreign,
+        foreign: violation,
         matched,
         unmatched,
         rules: rules.as_slice(),
@@ -80,7 +88,7 @@ fn enforce(rules: &RuleList, matched: u32, unmatched: u32, foreign: u32) {
     let mut scratch = Scratch::new();
     match filter.compile(&mut scratch) {
         Ok(instructions) => install(sys::instruction_bytes(instructions), sys::FILTER_TSYNC),
-        Err(_) => die(&["the environment's policy is too long"]),
+        Err(_) => die("the environment's policy is too long"),
     }
 }
 
@@ -105,7 +113,7 @@ impl RuleList {
             let Some(number) = syscall::NATIVE.number(name) else {
                 die_about("unknown system call", name, variable);
             };
-            say(&[b"adding ", name, b" to the process seccomp filter"]);
+            say_added(name);
             rules.insert(Rule { number, when: &[] });
             if widen {
                 for (number, when) in portable::native(number) {
@@ -119,7 +127,7 @@ impl RuleList {
     /// Keeps the order, by moving those with larger numbers up.
     fn insert(&mut self, mut rule: Rule<'static>) {
         if self.length == MAX_RULES {
-            die(&["the environment's policy has too many names"]);
+            die("the environment's policy has too many names");
         }
         self.length += 1;
         let after = self.as_slice().iter().take(self.length - 1);

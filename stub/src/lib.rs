@@ -30,7 +30,7 @@ use program::Program;
 /// policy is in force, or when none was asked for.
 fn initialise() {
     let Some(program) = Program::running() else {
-        die::die(&["the program headers can't be found"]);
+        die::die("the program headers can't be found");
     };
     if !embedded::apply(&program) {
         environment::apply();
@@ -43,5 +43,5 @@ fn initialise() {
 #[cfg(not(test))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    die::die(&["internal error"])
+    die::die("internal error")
 }

@@ -199,7 +199,7 @@ pub(crate) fn program_headers_of_auxiliary_vector<T>() -> Option<&'static [T]> {
 }
 
 /// Whether the process runs with privileges that its user does not have
-/// (`AT_SECURE`, getauxval(3)); nothing where the C library can't tell.
+/// (`AT_SECURE`, getauxval(3)); nothing where that can't be told.
 pub(crate) fn is_secure_execution() -> Option<bool> {
     const AT_SECURE: usize = 23;
     Some(auxiliary_value(AT_SECURE)? != 0)

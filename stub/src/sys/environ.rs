@@ -26,17 +26,16 @@ impl Environ {
     }
 
     /// glibc runs the initialiser of a library that depends on nothing before
-    /// its own, which sets `environ`. `__libc_stack_end` is where the kernel
-    /// put argc, argv and the environment (elf/rtld.c).
+    /// its own, which sets `environ`. Its loader keeps in `__libc_stack_end`
+    /// (elf/rtld.c) where the kernel put argc, as many pointers, a null
+    /// pointer, and the environment (System V ABI, "Process Initialization").
     fn of_stack() -> Option<Self> {
         let variable = weak_address!("__libc_stack_end")?.cast::<*mut usize>();
-        // SAFETY: the symbol is the loader's variable of that type. What it
-        // points at is argc, as many pointers, a null pointer, and the
-        // environment (System V ABI, "Process Initialization").
+        // SAFETY: the symbol is the loader's variable of that type, and points
+        // at what is described above.
         unsafe {
             let stack = NonNull::new(variable.read())?;
-            let arguments = stack.read();
-            Some(Self(stack.add(1 + arguments + 1).cast()))
+            Some(Self(stack.add(1 + stack.read() + 1).cast()))
         }
     }
 
@@ -55,9 +54,9 @@ impl Environ {
         }
     }
 
-    /// Takes all variables of these names out, in place: unsetenv(3) may be
+    /// Takes all variables of that name out, in place: unsetenv(3) may be
     /// the program's own (bash defines one) and not ready yet.
-    pub(crate) fn remove(&self, names: &[&str]) {
+    pub(crate) fn remove(&self, name: &str) {
         let (mut from, mut to) = (self.0, self.0);
         loop {
             // SAFETY: `from` does not go past the null pointer that ends the
@@ -70,7 +69,7 @@ impl Environ {
                     return;
                 };
                 from = from.add(1);
-                if !names.iter().any(|name| variable.value_of(name).is_some()) {
+                if variable.value_of(name).is_none() {
                     to = to.add(1);
                 }
             }

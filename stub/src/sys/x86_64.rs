@@ -45,10 +45,10 @@ pub(super) unsafe fn call(number: usize, arguments: [usize; 5]) -> isize {
     result
 }
 
-/// Stops the process by an instruction that only the kernel may use.
+/// Stops the process by an instruction that no processor knows.
 pub(super) fn trap() {
     // SAFETY: faults, and touches nothing.
-    unsafe { asm!("hlt", options(nomem, nostack)) };
+    unsafe { asm!("ud2", options(nomem, nostack)) };
 }
 
 /// The address that the loader bound a weak symbol to, if there is such a
@@ -158,6 +158,6 @@ global_asm!(
     ".hidden rust_eh_personality",
     ".type rust_eh_personality, @function",
     "rust_eh_personality:",
-    "hlt",
+    "ud2",
     ".popsection",
 );
