@@ -27,7 +27,8 @@ ulimit -c 0
 readonly killed_by_sigsys=$((128 + 31))
 
 say() {
-    printf '\n# %s\n' "$@"
+    printf '\n'
+    printf '# %s\n' "$@"
 }
 
 # show STATUS COMMAND: runs the command line, shows it as a transcript, leaves
@@ -58,7 +59,7 @@ say 'A program that asks the system for its name.'
 show 0 'gcc -o myos myos.c'
 show 0 './myos'
 prints 'My OS is Linux!'
-cp myos myos.orig
+show 0 'cp myos myos.orig'
 
 say 'It needs four system calls. Let it have those, and no other, from now on:'
 show 0 'sandbox-patch --allow exit_group:fstat:uname:write ./myos'
@@ -72,19 +73,19 @@ show 0 'sandbox-patch verify ./myos'
 
 say 'What if the program asks for something else? Take uname off the list:' \
     'the kernel ends it with SIGSYS, which a shell reports as status 159.'
-show 0 'sandbox-patch --replace --allow exit_group:fstat:write ./myos'
+show 0 'sandbox-patch -q --replace --allow exit_group:fstat:write ./myos'
 show "$killed_by_sigsys" './myos'
 prints 'Bad system call'
 
 say 'Or forbid a single call,'
-show 0 'sandbox-patch --replace --deny uname ./myos'
+show 0 'sandbox-patch -q --replace --deny uname ./myos'
 show "$killed_by_sigsys" './myos'
 
 say 'and have it fail with an error of your choice in place of the end.'
-show 0 'sandbox-patch --replace --deny uname --action errno:EPERM ./myos'
+show 0 'sandbox-patch -q --replace --deny uname --action errno:EPERM ./myos'
 show 1 './myos'
 prints 'uname failed: : Operation not permitted'
-show 0 'sandbox-patch --replace --deny uname --action errno:ENETDOWN ./myos'
+show 0 'sandbox-patch -q --replace --deny uname --action errno:ENETDOWN ./myos'
 show 1 './myos'
 prints 'uname failed: : Network is down'
 

@@ -1,9 +1,10 @@
 //! What a policy costs at the start of a program: `make bench`.
 //!
-//! The article's program is started again and again in four ways, in turn, so
+//! The article's program is started again and again in five ways, in turn, so
 //! that whatever else the machine does meets all of them alike:
 //!
 //! * as it is;
+//! * linked to a library that does nothing, which is what a library costs;
 //! * patched;
 //! * with the very same filter installed by its own source, the least that a
 //!   filter can cost;
@@ -58,11 +59,11 @@ fn main() {
     println!("\n{}", verdicts.concat());
 }
 
-/// So many names: those that are needed, then two of three in the order of
+/// So many names: those that are needed, then five of six in the order of
 /// their numbers, which leaves no long run of neighbours to be merged.
 fn names(count: usize) -> Vec<String> {
     let others = (0..)
-        .filter(|number| number % 3 != 2)
+        .filter(|number| number % 6 != 2)
         .map_while(|number| (number < 500).then(|| ScmpSyscall::from_raw_syscall(number)))
         .filter_map(|call| call.get_name().ok())
         .filter(|name| !NEEDED.contains(&name.as_str()));
@@ -73,6 +74,11 @@ fn names(count: usize) -> Vec<String> {
         .collect();
     names.into_iter().take(count).collect()
 }
+
+/// Places among the kinds of [`measure`].
+const PATCHED: usize = 2;
+const IN_SOURCE: usize = 3;
+const AT_START: usize = 4;
 
 /// Prints the rows for a policy, and returns how it stands with the goal.
 fn measure(names: &[String], goal: &Goal) -> String {
@@ -86,11 +92,12 @@ fn measure(names: &[String], goal: &Goal) -> String {
 
     let mut kinds = [
         Kind::new(&ws, "unpatched", "myos"),
+        Kind::new(&ws, "linked to an empty library", "with_empty"),
         Kind::new(&ws, "patched", "patched"),
         Kind::new(&ws, "filter in the source", "filter_in_source"),
         Kind::new(&ws, "libseccomp at start", "myos"),
     ];
-    kinds[3]
+    kinds[AT_START]
         .command
         .env("LD_PRELOAD", ws.path("libseccomp_at_start.so"))
         .env("SECCOMP_SYSCALL_ALLOW", format!("{list}:{NEEDED_BY_GLIBC}"));
@@ -117,15 +124,15 @@ fn measure(names: &[String], goal: &Goal) -> String {
         "{} names: patching costs {:.2} × what the filter in the source does (goal: {}), \
          {:.2} × what libseccomp does (goal: {}).\n",
         names.len(),
-        costs[1] / costs[2],
+        costs[PATCHED] / costs[IN_SOURCE],
         goal.of_source,
-        costs[1] / costs[3],
+        costs[PATCHED] / costs[AT_START],
         goal.of_libseccomp,
     )
 }
 
-/// The program with the filter of `./patched` in its source, and the library
-/// that builds one.
+/// The program with the filter of `./patched` in its source, the library that
+/// builds one, and the program with the library that does nothing.
 fn build_others(ws: &Workspace) {
     let patched = PatchedFile::open(&ws.path("patched"));
     let instructions: String = patched
@@ -147,6 +154,9 @@ fn build_others(ws: &Workspace) {
         "libseccomp_at_start.c",
         "libseccomp_at_start.so",
     );
+    ws.compile_as("gcc -shared -fPIC -nostdlib", "empty.c", "empty.so");
+    ws.run("patchelf --add-needed $PWD/empty.so --output with_empty myos")
+        .succeeds();
 }
 
 /// A way to start the program.
