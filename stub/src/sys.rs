@@ -216,7 +216,8 @@ fn auxiliary_value(kind: usize) -> Option<usize> {
     }
 }
 
-/// Allocates and frees a block, if there is an allocator.
+/// Allocates and frees a block, if there is an allocator. One byte does for
+/// glibc's whole first arena; musl maps memory of its own for larger ones.
 pub(crate) fn warm_heap() {
     type Malloc = unsafe extern "C" fn(usize) -> *mut c_void;
     type Free = unsafe extern "C" fn(*mut c_void);
@@ -230,6 +231,6 @@ pub(crate) fn warm_heap() {
     unsafe {
         let malloc = core::mem::transmute::<*const c_void, Malloc>(malloc);
         let free = core::mem::transmute::<*const c_void, Free>(free);
-        free(malloc(4096));
+        free(malloc(1));
     }
 }
