@@ -5,6 +5,7 @@ use sandbox_format::note::{
 };
 
 use crate::die::{die, die_of, die_of_note};
+use crate::install::install;
 use crate::program::Program;
 use crate::sys;
 
@@ -39,29 +40,13 @@ pub(crate) fn apply(program: &Program) -> bool {
     true
 }
 
-/// Hands a filter to the kernel, `no_new_privs` first, without which an
-/// unprivileged process may not.
-pub(crate) fn install(instructions: &[u8], filter_flags: usize) {
-    // The first malloc of a process asks the kernel for memory (brk or mmap)
-    // and, since glibc 2.34, for random numbers (getrandom). Done now, it asks
-    // for nothing that a policy would have to allow.
-    sys::warm_heap();
-    if let Err(errno) = sys::set_no_new_privs() {
-        die_of("the kernel refused no_new_privs", errno);
-    }
-    match sys::install_filter(instructions, filter_flags) {
-        Ok(0) => (),
-        // seccomp(2): with SECCOMP_FILTER_FLAG_TSYNC, the id of a thread that
-        // could not be brought under the filter; no thread has got it then.
-        Ok(_) => die("a thread has a seccomp filter of its own and can't be put under the policy"),
-        Err(errno) => die_of("the kernel refused the filter", errno),
-    }
-}
-
 /// Whether the dynamic section says that there must be notes.
 fn is_patched(program: &Program) -> bool {
     let mut patched = false;
-    for [tag, value] in program.dynamic_entries().unwrap_or_default() {
+    let Some(entries) = program.dynamic_entries() else {
+        die("the dynamic section lies outside of the program");
+    };
+    for [tag, value] in entries {
         if *tag == DT_NULL {
             break;
         }

@@ -18,7 +18,7 @@ use sandbox_format::bpf::{Filter, Rule, Scratch, ret};
 use sandbox_format::{portable, syscall};
 
 use crate::die::{die, die_about, say_added};
-use crate::embedded::install;
+use crate::install::install;
 use crate::sys::{self, Environ};
 
 const ALLOW: &str = "SECCOMP_SYSCALL_ALLOW";

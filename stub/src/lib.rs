@@ -1,18 +1,19 @@
 //! `libsandbox.so`: applies the policy that a patched program carries, before
-//! the program's first instruction, or ends the process.
+//! the program's own code runs, or ends the process.
 //!
-//! * [`sys`]: everything that is not safe Rust about a process: entry, system
+//! * `sys`: everything that is not safe Rust about a process: entry, system
 //!   calls, what the C library offers. The only place with registers in it.
-//! * [`program`]: the main program as it lies in memory.
-//! * [`embedded`]: the policy that `sandbox-patch` put into the program.
-//! * [`environment`]: a policy from `SECCOMP_SYSCALL_ALLOW` and its relatives,
+//! * `program`: the main program as it lies in memory.
+//! * `embedded`: the policy that `sandbox-patch` put into the program.
+//! * `environment`: a policy from `SECCOMP_SYSCALL_ALLOW` and its relatives,
 //!   for a program that carries none.
-//! * [`die`]: one line on standard error, and the end.
-//! * [`identity`]: the note by which the patcher recognises this library.
+//! * `install`: the last steps, common to both.
+//! * `die`: one line on standard error, and the end.
+//! * `identity`: the note by which the patcher recognises this library.
 //!
 //! The library stands in the symbol look-up scope of programs that know nothing
 //! of it, so it exports nothing; it has to work under every C library, so it
-//! needs none. In a patched program it allocates nothing and parses no more
+//! needs none. In a patched program it keeps nothing and parses no more
 //! than headers: the kernel gets the bytes of the note as they are.
 
 #![no_std]
@@ -21,6 +22,7 @@ mod die;
 mod embedded;
 mod environment;
 mod identity;
+mod install;
 mod program;
 mod sys;
 

@@ -84,9 +84,13 @@ impl Program {
             .then(|| unsafe { sys::memory(self.bias.wrapping_add(start), size) })
     }
 
-    /// The dynamic section as (tag, value), up to DT_NULL and beyond.
+    /// The dynamic section as (tag, value), up to DT_NULL and beyond; empty
+    /// where there is none. Nothing: it can't be read.
     pub(crate) fn dynamic_entries(&self) -> Option<&'static [[usize; 2]]> {
-        let dynamic = self.segments.iter().find(|it| it.kind == PT_DYNAMIC)?;
+        let mut dynamic = self.segments.iter().filter(|it| it.kind == PT_DYNAMIC);
+        let Some(dynamic) = dynamic.next() else {
+            return Some(&[]);
+        };
         let (start, size) = (dynamic.address, dynamic.memory_size);
         let count = size / size_of::<[usize; 2]>();
         self.is_loaded(start, size, |load| load.memory_size)
