@@ -7,6 +7,7 @@ pub mod examine;
 mod generate;
 pub mod inspect;
 pub mod library;
+mod link;
 mod many;
 mod options;
 pub mod patch;
@@ -26,6 +27,9 @@ use options::{PatchArguments, Verb, Verbosity};
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(command) = link::wrapped_command(std::env::args_os()) {
+        return link::run(None, &command, false);
+    }
     let cli = Cli::parse();
     cli.color.write_global();
     let verbosity = cli.verbosity();
@@ -34,6 +38,10 @@ pub fn main() -> ExitCode {
         Some(Verb::Inspect(arguments)) => inspect::run(&arguments),
         Some(Verb::Verify(arguments)) => Ok(verify::run(&arguments, verbosity)),
         Some(Verb::Remove(arguments)) => Ok(remove::run(&arguments, verbosity)),
+        Some(Verb::Link(arguments)) => {
+            let verbose = verbosity == Verbosity::Verbose;
+            return link::run(Some(arguments.content), &arguments.command, verbose);
+        }
         Some(Verb::Generate(arguments)) => {
             generate::run(&Cli::command(), &arguments).map(|()| true)
         }

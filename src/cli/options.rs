@@ -1,10 +1,11 @@
 //! The command line's grammar.
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, ensure};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use super::library::Library;
 use super::patch;
@@ -88,6 +89,12 @@ pub(super) enum Verb {
     Verify(VerifyArguments),
     /// Take the patch out: the file is what it was before, byte for byte.
     Remove(RemoveArguments),
+    /// Run a compiler or linker, and patch the program that it writes.
+    ///
+    /// Options are taken from the variable SANDBOX_PATCH_OPTIONS, too. Started
+    /// as sandbox-patch-NAME, through a symbolic link, this program does the
+    /// same for the compiler or linker NAME.
+    Link(LinkArguments),
     /// Write man pages or shell completions, for packaging.
     #[command(hide = true)]
     Generate(GenerateArguments),
@@ -98,7 +105,7 @@ pub(super) enum Verb {
 pub(super) struct PolicyArguments {
     /// Permit only these system calls, separated by ':' or ','; '-' reads them
     /// from standard input.
-    #[arg(long, value_name = "LIST", required_unless_present = "deny")]
+    #[arg(long, value_name = "LIST")]
     allow: Vec<String>,
 
     /// Permit all system calls but these.
@@ -106,9 +113,9 @@ pub(super) struct PolicyArguments {
     deny: Vec<String>,
 
     /// What a violation gets: kill-process, kill-thread, trap,
-    /// errno:NAME|NUMBER, trace[:N] or log.
-    #[arg(long, value_name = "ACTION", default_value_t = Action::KillProcess)]
-    action: Action,
+    /// errno:NAME|NUMBER, trace[:N] or log [default: kill-process].
+    #[arg(long, value_name = "ACTION")]
+    action: Option<Action>,
 
     /// Take names literally: do not add what C libraries call in their place.
     #[arg(long)]
@@ -143,20 +150,17 @@ impl PolicyArguments {
         Ok(Policy {
             list,
             names: policy::parse_names(&text),
-            action: self.action,
+            action: self.action.unwrap_or(Action::KillProcess),
             exact: self.exact,
         })
     }
 }
 
+/// What is put into a program, whoever writes the program.
 #[derive(Clone, Debug, Args)]
-pub(super) struct PatchArguments {
+pub(super) struct ContentArguments {
     #[command(flatten)]
     policy: PolicyArguments,
-
-    /// Write the result there; a folder when there are several files.
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
 
     /// The path of libsandbox.so where the program will run
     /// [default: the one that came with this program].
@@ -166,6 +170,61 @@ pub(super) struct PatchArguments {
     /// Accept a --lib that is not absolute, and so can be diverted.
     #[arg(long)]
     allow_relative_lib: bool,
+}
+
+impl ContentArguments {
+    /// Whether there is a list of system calls, be it an empty one.
+    pub(super) fn has_policy(&self) -> bool {
+        !(self.policy.allow.is_empty() && self.policy.deny.is_empty())
+    }
+
+    /// Whether a list is to come from standard input.
+    pub(super) fn reads_standard_input(&self) -> bool {
+        let policy = &self.policy;
+        policy
+            .allow
+            .iter()
+            .chain(&policy.deny)
+            .any(|list| list == "-")
+    }
+
+    /// These arguments as if they stood behind `earlier` ones: lists grow, and
+    /// of what can be said once the last word counts.
+    pub(super) fn after(self, earlier: Self) -> Self {
+        let policy = self.policy;
+        Self {
+            policy: PolicyArguments {
+                allow: [earlier.policy.allow, policy.allow].concat(),
+                deny: [earlier.policy.deny, policy.deny].concat(),
+                action: policy.action.or(earlier.policy.action),
+                exact: policy.exact || earlier.policy.exact,
+            },
+            lib: self.lib.or(earlier.lib),
+            allow_relative_lib: self.allow_relative_lib || earlier.allow_relative_lib,
+        }
+    }
+
+    pub(super) fn policy(&self) -> Result<Policy> {
+        self.policy.policy()
+    }
+
+    pub(super) fn library(&self) -> Result<Library> {
+        Ok(Library::choose(
+            self.lib.as_deref(),
+            self.allow_relative_lib,
+        )?)
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("list").args(["allow", "deny"]).required(true).multiple(true))]
+pub(super) struct PatchArguments {
+    #[command(flatten)]
+    content: ContentArguments,
+
+    /// Write the result there; a folder when there are several files.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 
     /// Change the policy of a program that carries one.
     #[arg(long)]
@@ -194,8 +253,8 @@ impl PatchArguments {
             );
         }
         Ok(patch::Options {
-            policy: self.policy.policy()?,
-            library: Library::choose(self.lib.as_deref(), self.allow_relative_lib)?,
+            policy: self.content.policy()?,
+            library: self.content.library()?,
             output: self.output.clone(),
             replace: self.replace,
             dry_run: self.dry_run,
@@ -254,6 +313,33 @@ pub(super) struct RemoveArguments {
     /// The programs.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LinkArguments {
+    #[command(flatten)]
+    pub(super) content: ContentArguments,
+
+    /// The compiler or linker, and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
+}
+
+/// The variable SANDBOX_PATCH_OPTIONS, which belongs to the verb `link`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "SANDBOX_PATCH_OPTIONS",
+    no_binary_name = true,
+    disable_help_flag = true,
+    override_usage = "SANDBOX_PATCH_OPTIONS='[OPTIONS]'"
+)]
+pub(super) struct EnvironmentArguments {
+    #[command(flatten)]
+    pub(super) content: ContentArguments,
+
+    /// Say what was done.
+    #[arg(short, long)]
+    pub(super) verbose: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,135 @@
+//! Which files a compiler or linker will write, by its command line.
+//!
+//! The options are those of GCC (gcc(1), "Overall Options", "Options for
+//! Linking") and GNU ld (ld(1)), which clang, lld and mold share.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::response_file;
+
+/// The output where the command line names none.
+const DEFAULT: &str = "a.out";
+
+/// Every file that the command line names as an output; which of them were
+/// written is seen afterwards.
+pub(super) fn named(command: &[OsString]) -> Vec<PathBuf> {
+    let mut found = Found::default();
+    found.scan(response_file::expand(command.iter().skip(1).cloned()));
+    let for_linker = std::mem::take(&mut found.for_linker);
+    found.scan(response_file::expand(for_linker));
+    let mut outputs = found.outputs;
+    outputs.retain(|output| !output.as_os_str().is_empty());
+    if outputs.is_empty() {
+        outputs.push(PathBuf::from(DEFAULT));
+    }
+    outputs
+}
+
+#[derive(Default)]
+struct Found {
+    outputs: Vec<PathBuf>,
+    /// What a compiler hands on to the linker.
+    for_linker: Vec<OsString>,
+}
+
+impl Found {
+    fn scan(&mut self, words: Vec<OsString>) {
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            let word = word.as_bytes();
+            match word {
+                b"-o" | b"--output" => self.outputs.extend(words.next().map(PathBuf::from)),
+                b"-Xlinker" => self.for_linker.extend(words.next()),
+                // The next word is for somebody else, even if it is `-o`.
+                b"-Xassembler" | b"-Xpreprocessor" | b"-Xclang" => drop(words.next()),
+                _ => self.joined(word),
+            }
+        }
+    }
+
+    /// An option and its value in one word.
+    fn joined(&mut self, word: &[u8]) {
+        if let Some(list) = word.strip_prefix(b"-Wl,") {
+            let words = list.split(|&byte| byte == b',');
+            self.for_linker
+                .extend(words.map(|word| OsStr::from_bytes(word).to_owned()));
+        } else if let Some(name) = word
+            .strip_prefix(b"--output=")
+            .or_else(|| word.strip_prefix(b"-o"))
+        {
+            self.outputs.push(PathBuf::from(OsStr::from_bytes(name)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn outputs(line: &str) -> Vec<String> {
+        let command: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let outputs = named(&command).into_iter();
+        outputs.map(|path| path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn an_output_is_named_in_several_ways() {
+        for line in [
+            "cc x.c -o x",
+            "cc -ox x.c",
+            "ld x.o --output x",
+            "ld --output=x x.o",
+            "cc x.c -Wl,-o,x",
+            "cc x.c -Wl,-ox",
+            "cc x.c -Wl,-z,now,--output=x",
+            "cc x.c -Wl,-o -Wl,x",
+            "cc x.c -Xlinker -o -Xlinker x",
+        ] {
+            assert_eq!(outputs(line), ["x"], "{line}");
+        }
+    }
+
+    #[test]
+    fn without_a_name_the_output_is_a_out() {
+        for line in ["cc x.c", "cc", "cc -o", "cc x.c -o ", "cc -Wl,-o, x.c"] {
+            assert_eq!(outputs(line), ["a.out"], "{line}");
+        }
+    }
+
+    #[test]
+    fn all_named_outputs_are_watched() {
+        assert_eq!(outputs("cc -o x y.c -oz -Wl,-o,w"), ["x", "z", "w"]);
+    }
+
+    #[test]
+    fn what_is_for_others_names_no_output() {
+        for line in [
+            "cc -Xassembler -o x.c",
+            "cc -Xpreprocessor -o x.c",
+            "cc -Xclang -o x.c",
+            "cc -O2 x.c",
+            "cc -Wa,-o,x x.c",
+        ] {
+            assert_eq!(outputs(line), ["a.out"], "{line}");
+        }
+    }
+
+    #[test]
+    fn the_command_itself_is_no_option() {
+        assert_eq!(outputs("-ocompiler x.c"), ["a.out"]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_command_line_has_an_output(
+            words in prop::collection::vec("(-o|--output=?|-Xlinker|-Wl,|,|@|)[-o,a-z\"\\\\]{0,4}", 1..8)
+        ) {
+            let command: Vec<OsString> = words.iter().map(OsString::from).collect();
+            prop_assert!(!named(&command).is_empty());
+        }
+    }
+}
