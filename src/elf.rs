@@ -9,6 +9,7 @@
 //! place that knows how wide a field is.
 
 mod address;
+mod assemble;
 pub mod best_effort;
 pub mod embedded;
 pub mod encoding;
@@ -16,9 +17,12 @@ mod error;
 mod layout;
 mod machine;
 pub mod pieces;
+mod placement;
 mod plan;
 pub mod room;
+mod section_headers;
 mod source;
+mod symbols;
 pub mod undo;
 mod write;
 

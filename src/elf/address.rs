@@ -80,3 +80,11 @@ pub struct Chunk {
     /// The bytes.
     pub bytes: Vec<u8>,
 }
+
+impl Chunk {
+    /// The offset behind the last byte.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.offset + self.bytes.len() as u64
+    }
+}

@@ -139,8 +139,22 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             .as_ref()
             .ok_or(Error::CannotUndo("it has no dynamic section any more"))?;
         // Later chunks win over earlier ones: first the bytes that the patch
-        // wrote over, then what moved, then the headers.
-        let mut overwrites: Vec<Chunk> = self.undo.originals.iter().skip(1).cloned().collect();
+        // wrote over in the segment of the headers, whose offsets no tool
+        // changes, then what moved, then the headers.
+        let first = self
+            .layout
+            .segments_of(elf::PT_LOAD)
+            .find(|load| load.offset == 0);
+        let first = first.map(|load| FileRange::new(0, load.filesz));
+        let first = first.ok_or(Error::CannotUndo("another tool changed its segments"))?;
+        let in_first = |chunk: &&Chunk| chunk.offset > 0 && chunk.end() <= first.end();
+        let mut overwrites: Vec<Chunk> = self
+            .undo
+            .originals
+            .iter()
+            .filter(in_first)
+            .cloned()
+            .collect();
         for load in &self.added.loads {
             let size = usize::try_from(load.filesz).map_err(|_| Error::TooLarge)?;
             overwrites.push(Chunk {
@@ -167,7 +181,6 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             overwrites,
             appended: Vec::new(),
             moved: Vec::new(),
-            headers: 0,
         })
     }
 
@@ -216,7 +229,13 @@ impl<S: Source + ?Sized> Remover<'_, S> {
     fn dynamic(&self, now: &Dynamic) -> Result<Chunk, Error> {
         let tag = elf::DynamicTag(i64::from(note::DYNAMIC_TAG));
         // The library's name was put behind the original's strings.
-        let name = self.original.get(elf::DT_STRSZ);
+        let strings = self.original.get(elf::DT_STRTAB);
+        let strings = self
+            .undo
+            .moves
+            .iter()
+            .find(|moved| Some(moved.from) == strings);
+        let name = strings.map(|moved| moved.size);
         let ours = |entry: &Dyn| {
             entry.tag == tag || (entry.tag == elf::DT_NEEDED && Some(entry.value) == name)
         };

@@ -291,6 +291,31 @@ record!(
     fixed {}
 );
 
+/// A symbol (gABI chapter 4, "Symbol Table").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// `st_name`: offset in the string table.
+    pub name: u32,
+    /// `st_info`.
+    pub info: elf::SymbolInfo,
+    /// `st_other`.
+    pub other: elf::SymbolOther,
+    /// `st_shndx`: the section that the symbol belongs to.
+    pub section: elf::SymbolSection,
+    /// `st_value`: in a program, an address.
+    pub value: u64,
+    /// `st_size`, in bytes.
+    pub size: u64,
+}
+
+record!(
+    Symbol, Sym32, Sym64,
+    plain { name: st_name, section: st_shndx }
+    wide { value: st_value, size: st_size }
+    typed {}
+    fixed { info: st_info, other: st_other }
+);
+
 /// A dynamic entry (gABI chapter 5, "Dynamic Section").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dyn {

@@ -3,7 +3,7 @@
 
 use object::elf;
 
-use super::{Dynamic, Error, FileRange, Layout, Source};
+use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr};
 
 /// Linkers leave fewer bytes than this between two parts, for alignment.
 pub const PADDING: u64 = 16;
@@ -105,7 +105,8 @@ fn dynamic_pieces(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Ve
     let word = if layout.encoding.is_64 { 8 } else { 4 };
     let mut pieces = Vec::new();
     if let (Some(address), Some(size)) = (dynamic.get(elf::DT_STRTAB), dynamic.get(elf::DT_STRSZ)) {
-        pieces.extend(piece(layout, Kind::Strings, address, size, 1));
+        let size = extent(layout, dynamic, address, size);
+        pieces.extend(size.and_then(|size| piece(layout, Kind::Strings, address, size, 1)));
     }
     let mut symbols = None;
     if let Some(address) = dynamic.get(elf::DT_HASH)
@@ -123,37 +124,51 @@ fn dynamic_pieces(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Ve
     if let (Some(address), Some(entry)) = (dynamic.get(elf::DT_SYMTAB), dynamic.get(elf::DT_SYMENT))
     {
         let counted = symbols.and_then(|count| count.checked_mul(entry));
-        if let Some(size) = counted.or_else(|| symbol_section_size(layout, dynamic, address)) {
-            pieces.extend(piece(layout, Kind::Symbols, address, size, word));
-        }
+        let size = counted.or_else(|| symbol_section_size(layout, address));
+        let size = size.and_then(|size| extent(layout, dynamic, address, size));
+        pieces.extend(size.and_then(|size| piece(layout, Kind::Symbols, address, size, word)));
     }
     Ok(pieces)
 }
 
 /// The size that the section headers give for the dynamic symbols, for files
-/// whose hash tables don't tell. Section headers may lie, and a table moved in
-/// part would break the program: it is believed only if the next thing that the
-/// dynamic section names begins right where the table ends.
-fn symbol_section_size(layout: &Layout, dynamic: &Dynamic, address: u64) -> Option<u64> {
-    const NEIGHBOURS: [elf::DynamicTag; 8] = [
+/// whose hash tables don't tell.
+fn symbol_section_size(layout: &Layout, address: u64) -> Option<u64> {
+    let mut sections = layout.sections.iter().map(|section| &section.header);
+    let found = sections.find(|header| header.kind == elf::SHT_DYNSYM)?;
+    (found.addr == address).then_some(found.size)
+}
+
+/// The bytes from a table's start to the next thing that is known, if that is
+/// where the table is said to end. Loaders take no notice of the sizes of
+/// symbols and strings, so that a false one does no harm until the table is
+/// moved in part.
+fn extent(layout: &Layout, dynamic: &Dynamic, address: u64, size: u64) -> Option<u64> {
+    const TABLES: [elf::DynamicTag; 11] = [
         elf::DT_STRTAB,
+        elf::DT_SYMTAB,
         elf::DT_HASH,
         elf::DT_GNU_HASH,
         elf::DT_VERSYM,
         elf::DT_VERNEED,
+        elf::DT_VERDEF,
         elf::DT_RELA,
         elf::DT_REL,
+        elf::DT_RELR,
         elf::DT_JMPREL,
     ];
-    let found = layout
+    let tables = TABLES.iter().filter_map(|&tag| dynamic.get(tag));
+    let sections = layout
         .sections
         .iter()
-        .find(|section| section.header.kind == elf::SHT_DYNSYM)?;
-    let end = address.checked_add(found.header.size)?;
-    let neighbours = NEIGHBOURS.iter().filter_map(|&tag| dynamic.get(tag));
-    let next = neighbours.filter(|&neighbour| neighbour > address).min()?;
-    let flush = next.checked_sub(end).is_some_and(|gap| gap < PADDING);
-    (found.header.addr == address && flush).then_some(found.header.size)
+        .filter(|section| section.is_allocated());
+    let starts = tables.chain(sections.map(|section| section.header.addr));
+    let end = address.checked_add(size)?;
+    match starts.filter(|&start| start > address).min() {
+        Some(next) if (end..end.saturating_add(PADDING)).contains(&next) => Some(next - address),
+        Some(next) if layout.load_of(VirtAddr(next)) == layout.load_of(VirtAddr(address)) => None,
+        _ => Some(size),
+    }
 }
 
 fn words(

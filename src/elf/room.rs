@@ -45,6 +45,11 @@ pub fn make(
     pieces: &[Piece],
     extra: usize,
 ) -> Result<Vec<Displaced>, Error> {
+    if !pieces.iter().any(|piece| piece.kind == Kind::Strings) {
+        return Err(Error::Malformed(
+            "its dynamic string table shares bytes with something else",
+        ));
+    }
     let table = FileRange::new(
         layout.header.phoff,
         table_size(layout, layout.segments.len()),

@@ -1,0 +1,281 @@
+//! The bytes of a patch: headers, dynamic entries, and the new segments.
+
+use object::elf;
+use sandbox_format::note;
+
+use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, Symbol as Entry};
+use super::machine::max_page_size;
+use super::pieces::Kind;
+use super::placement::{Placed, Placement};
+use super::plan::{MOVABLE_ENTRIES, Plan, Position, Request};
+use super::symbols::Symbol;
+use super::undo::{Move, Undo};
+use super::{Chunk, Dynamic, Error, FileRange, Layout, Source, VirtAddr, room, section_headers};
+
+/// Turns a placement into bytes.
+pub(super) struct Assembly<'a, S: ?Sized> {
+    pub(super) layout: &'a Layout,
+    pub(super) source: &'a S,
+    pub(super) request: &'a Request<'a>,
+    pub(super) dynamic: &'a Dynamic,
+    pub(super) placement: &'a Placement,
+}
+
+impl<S: Source + ?Sized> Assembly<'_, S> {
+    pub(super) fn plan(&self) -> Result<Plan, Error> {
+        let encoding = self.layout.encoding;
+        let segments = self.segments();
+        let entries = Dyn::encode_all(&self.entries()?, encoding)?;
+        let mut header = self.layout.header;
+        header.phnum = u16::try_from(segments.len()).map_err(|_| Error::TooLarge)?;
+
+        let mut appended = vec![self.segment()?];
+        if let Some(range) = self.placement.dynamic {
+            appended.push(Chunk {
+                offset: range.start.0,
+                bytes: entries.clone(),
+            });
+        }
+        let end = appended.last().map_or(self.layout.length, Chunk::end);
+        if let Some(table) = section_headers::make(self.layout, self.source, self.placement, end)? {
+            header.shoff = table.offset;
+            header.shnum += 1;
+            appended.push(table.chunk);
+        }
+        let mut overwrites = vec![
+            Chunk {
+                offset: 0,
+                bytes: FileHeader::encode_all(&[header], encoding)?,
+            },
+            Chunk {
+                offset: header.phoff,
+                bytes: ProgramHeader::encode_all(&segments, encoding)?,
+            },
+        ];
+        for placed in self
+            .placement
+            .placed
+            .iter()
+            .filter(|placed| !placed.in_new_segment)
+        {
+            overwrites.push(Chunk {
+                offset: placed.offset,
+                bytes: self.original(placed.piece.range)?,
+            });
+        }
+        if self.placement.dynamic.is_none() {
+            overwrites.push(Chunk {
+                offset: self.dynamic.range.start.0,
+                bytes: entries,
+            });
+        }
+        overwrites.extend(self.symbols()?);
+        let mut moved: Vec<_> = self
+            .placement
+            .placed
+            .iter()
+            .map(|placed| placed.piece.kind.name())
+            .collect();
+        if self.placement.dynamic.is_some() {
+            moved.push(".dynamic");
+        }
+        Ok(Plan {
+            kept: self.layout.length,
+            overwrites,
+            appended,
+            moved,
+        })
+    }
+
+    /// Symbol table entries that name moved addresses.
+    fn symbols(&self) -> Result<Vec<Chunk>, Error> {
+        let chunk = |symbol: &Symbol| {
+            let mut entry = symbol.entry;
+            let offset = self.layout.offset_of(VirtAddr(entry.value));
+            if let Some((_, address)) = offset.and_then(|offset| self.placement.moved(offset)) {
+                entry.value = address;
+            }
+            let bytes = Entry::encode_all(&[entry], self.layout.encoding)?;
+            Ok(Chunk {
+                offset: symbol.range.start.0,
+                bytes,
+            })
+        };
+        self.placement.symbols.iter().map(chunk).collect()
+    }
+
+    fn original(&self, range: FileRange) -> Result<Vec<u8>, Error> {
+        Ok(self.source.read_at(range.start.0, range.size)?)
+    }
+
+    /// The new read-only segment.
+    fn segment(&self) -> Result<Chunk, Error> {
+        let placement = self.placement;
+        let start = placement.segment.start.0;
+        let mut bytes = self.original(placement.strings)?;
+        bytes.extend(self.request.library.as_bytes());
+        bytes.push(0);
+        let mut append = |offset: u64, part: &[u8]| -> Result<(), Error> {
+            bytes.resize(
+                usize::try_from(offset - start).map_err(|_| Error::TooLarge)?,
+                0,
+            );
+            bytes.extend(part);
+            Ok(())
+        };
+        let is_part =
+            |placed: &&Placed| placed.in_new_segment && placed.piece.kind != Kind::Strings;
+        for placed in placement.placed.iter().filter(is_part) {
+            append(placed.offset, &self.original(placed.piece.range)?)?;
+        }
+        let undo = self.undo()?;
+        let order = self.layout.encoding.note_order();
+        let protect = placement
+            .dynamic
+            .map(|range| (placement.address(range.start.0), range.size))
+            .unwrap_or_default();
+        append(
+            placement.notes.start.0,
+            &self
+                .request
+                .content
+                .to_bytes(order, protect, &undo.to_bytes(order)?)?,
+        )?;
+        Ok(Chunk {
+            offset: start,
+            bytes,
+        })
+    }
+
+    fn undo(&self) -> Result<Undo, Error> {
+        let moves = self.placement.placed.iter().map(|placed| Move {
+            from: placed.piece.address,
+            to: placed.address,
+            size: placed.piece.range.size,
+        });
+        let originals = self
+            .placement
+            .recorded
+            .iter()
+            .map(|range| Undo::keep(self.source, range));
+        Ok(Undo {
+            length: self.layout.length,
+            digest: self.request.digest,
+            originals: originals.collect::<Result<_, _>>()?,
+            moves: moves.collect(),
+        })
+    }
+
+    fn segments(&self) -> Vec<ProgramHeader> {
+        let placement = self.placement;
+        let table = room::table_size(self.layout, self.layout.segments.len() + placement.headers);
+        let mut segments = self.layout.segments.clone();
+        for segment in &mut segments {
+            match segment.kind {
+                elf::PT_LOAD => {}
+                elf::PT_PHDR => (segment.filesz, segment.memsz) = (table, table),
+                elf::PT_DYNAMIC => {
+                    if let Some(range) = placement.dynamic {
+                        *segment = self.header(
+                            elf::PT_DYNAMIC,
+                            elf::PF_R | elf::PF_W,
+                            range,
+                            segment.align,
+                        );
+                    }
+                }
+                _ if segment.filesz > 0 => {
+                    if let Some((offset, address)) = placement.moved(segment.offset) {
+                        (segment.offset, segment.vaddr, segment.paddr) = (offset, address, address);
+                    }
+                }
+                _ => {}
+            }
+        }
+        // Loaders want the loadable segments in ascending order of address
+        // (gABI chapter 5, PT_LOAD).
+        let last = segments
+            .iter()
+            .rposition(|segment| segment.kind == elf::PT_LOAD)
+            .map_or(0, |last| last + 1);
+        let page = max_page_size(self.layout.header.machine);
+        let mut loads = vec![self.header(elf::PT_LOAD, elf::PF_R, placement.segment, page)];
+        loads.extend(
+            placement
+                .dynamic
+                .map(|range| self.header(elf::PT_LOAD, elf::PF_R | elf::PF_W, range, page)),
+        );
+        segments.splice(last..last, loads);
+        segments.push(self.header(elf::PT_NOTE, elf::PF_R, placement.notes, 4));
+        segments
+    }
+
+    fn header(
+        &self,
+        kind: elf::ProgramType,
+        flags: elf::ProgramFlags,
+        range: FileRange,
+        align: u64,
+    ) -> ProgramHeader {
+        let address = self.placement.address(range.start.0);
+        ProgramHeader {
+            kind,
+            flags,
+            offset: range.start.0,
+            vaddr: address,
+            paddr: address,
+            filesz: range.size,
+            memsz: range.size,
+            align,
+        }
+    }
+
+    fn entries(&self) -> Result<Vec<Dyn>, Error> {
+        let mut entries = self.dynamic.entries.clone();
+        for entry in &mut entries {
+            match entry.tag {
+                elf::DT_STRSZ => entry.value = self.placement.strings_size,
+                tag if MOVABLE_ENTRIES.contains(&tag) => {
+                    let offset = self.layout.offset_of(VirtAddr(entry.value));
+                    if let Some((_, address)) =
+                        offset.and_then(|offset| self.placement.moved(offset))
+                    {
+                        entry.value = address;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let name = self.placement.strings.size;
+        let needed = Dyn {
+            tag: elf::DT_NEEDED,
+            value: name,
+        };
+        let at = match self.request.position {
+            Position::First => 0,
+            Position::Last => entries
+                .iter()
+                .rposition(|entry| entry.tag == elf::DT_NEEDED)
+                .map_or(0, |last| last + 1),
+        };
+        entries.insert(at, needed);
+        entries.push(Dyn {
+            tag: elf::DynamicTag(i64::from(note::DYNAMIC_TAG)),
+            value: note::VERSION.into(),
+        });
+        let end = Dyn {
+            tag: elf::DT_NULL,
+            value: 0,
+        };
+        let slots = match self.placement.dynamic {
+            Some(range) => usize::try_from(range.size / Dyn::size(self.layout.encoding))
+                .map_err(|_| Error::TooLarge)?,
+            None => self.dynamic.slots,
+        };
+        if slots <= entries.len() {
+            return Err(Error::Malformed("the dynamic section has no room"));
+        }
+        entries.resize(slots, end);
+        Ok(entries)
+    }
+}

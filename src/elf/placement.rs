@@ -1,0 +1,181 @@
+//! Where everything will be in the patched file.
+
+use object::elf;
+
+use super::encoding::{Dyn, FileHeader, Record};
+use super::machine::max_page_size;
+use super::pieces::{Kind, Piece};
+use super::plan::{ADDED_ENTRIES, Request};
+use super::room::{self, Destination, Displaced};
+use super::symbols::{self, Symbol};
+use super::undo::Undo;
+use super::{Dynamic, Error, FileRange, Layout, Source, align_up};
+
+/// A moved piece and its new place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placed {
+    pub(super) piece: Piece,
+    /// The new file offset.
+    pub(super) offset: u64,
+    /// The new link-time address.
+    pub(super) address: u64,
+    /// Whether it is in the new segment, else where another piece stood.
+    pub(super) in_new_segment: bool,
+}
+
+/// Where everything will be.
+#[derive(Clone, Debug)]
+pub(super) struct Placement {
+    /// How many program headers are added.
+    pub(super) headers: usize,
+    /// The moved pieces, in the order of their old offsets.
+    pub(super) placed: Vec<Placed>,
+    /// The dynamic strings as they are.
+    pub(super) strings: FileRange,
+    /// Their size in bytes with the library's name.
+    pub(super) strings_size: u64,
+    /// The policy notes.
+    pub(super) notes: FileRange,
+    /// The read-only segment.
+    pub(super) segment: FileRange,
+    /// The dynamic section, if it moves.
+    pub(super) dynamic: Option<FileRange>,
+    /// Symbols that name moved addresses.
+    pub(super) symbols: Vec<Symbol>,
+    /// What the UNDO note keeps.
+    pub(super) recorded: Vec<FileRange>,
+    /// Difference of address and offset in the new segments.
+    bias: u64,
+}
+
+impl Placement {
+    pub(super) fn make(
+        layout: &Layout,
+        source: &(impl Source + ?Sized),
+        request: &Request<'_>,
+        dynamic: &Dynamic,
+        displaced: &[Displaced],
+        headers: usize,
+    ) -> Result<Self, Error> {
+        let page = max_page_size(layout.header.machine);
+        let up = |value, alignment| align_up(value, alignment).ok_or(Error::TooLarge);
+        let loads = layout.segments_of(elf::PT_LOAD);
+        let memory_end = loads
+            .map(|load| load.vaddr + load.memsz)
+            .max()
+            .unwrap_or_default();
+        let start = up(layout.length, page)?;
+        let bias = up(memory_end, page)?.wrapping_sub(start);
+
+        // The first bytes of the segment belong to the strings, which no
+        // program header points at: llvm-objcopy takes a header of the same
+        // offset that stands earlier in the table for the segment's parent, and
+        // lays it out with that header's alignment.
+        let strings = displaced
+            .iter()
+            .find(|moved| moved.piece.kind == Kind::Strings);
+        let strings = strings
+            .ok_or(Error::Malformed("it has no dynamic string table"))?
+            .piece
+            .range;
+        let strings_size = strings.size + request.library.len() as u64 + 1;
+        let mut end = start + strings_size;
+        let mut placed = Vec::new();
+        for &Displaced { piece, to } in displaced {
+            let in_new_segment = to == Destination::NewSegment;
+            let (offset, address) = match to {
+                // Within one segment offsets and addresses have one distance.
+                Destination::Vacated(offset) => (
+                    offset,
+                    piece
+                        .address
+                        .wrapping_add(offset)
+                        .wrapping_sub(piece.range.start.0),
+                ),
+                Destination::NewSegment if piece.kind == Kind::Strings => {
+                    (start, start.wrapping_add(bias))
+                }
+                Destination::NewSegment => {
+                    let offset = up(end, piece.align)?;
+                    end = offset + piece.range.size;
+                    (offset, offset.wrapping_add(bias))
+                }
+            };
+            placed.push(Placed {
+                piece,
+                offset,
+                address,
+                in_new_segment,
+            });
+        }
+        let symbols = symbols::of_moved_parts(layout, source, displaced)?;
+        let mut recorded = recorded(layout, dynamic, &placed, headers);
+        recorded.extend(symbols.iter().map(|symbol| symbol.range));
+        let undo = Undo::size(&recorded, placed.len());
+        let notes = FileRange::new(up(end, 8)?, request.content.size(undo) as u64);
+        let segment = FileRange::new(start, notes.end() - start);
+        let stays = dynamic.slots > dynamic.entries.len() + ADDED_ENTRIES;
+        let moved = || moved_dynamic(layout, dynamic, up(segment.end(), page)?, page);
+        let dynamic = if stays { None } else { Some(moved()?) };
+        Ok(Self {
+            headers,
+            placed,
+            strings,
+            strings_size,
+            notes,
+            segment,
+            dynamic,
+            symbols,
+            recorded,
+            bias,
+        })
+    }
+
+    /// The address of an offset in the new segments.
+    pub(super) fn address(&self, offset: u64) -> u64 {
+        self.bias.wrapping_add(offset)
+    }
+
+    /// The new offset and address of something that starts within a moved
+    /// piece.
+    pub(super) fn moved(&self, offset: u64) -> Option<(u64, u64)> {
+        let within = |placed: &&Placed| placed.piece.range.contains(&FileRange::new(offset, 1));
+        let placed = self.placed.iter().find(within)?;
+        let delta = offset - placed.piece.range.start.0;
+        Some((placed.offset + delta, placed.address.wrapping_add(delta)))
+    }
+}
+
+/// A dynamic section with room for the new entries, that fills whole pages: the
+/// runtime makes them read-only, and musl gives what a writable segment leaves
+/// of its last page to malloc (ldso/dynlink.c, `reclaim_gaps`).
+fn moved_dynamic(
+    layout: &Layout,
+    dynamic: &Dynamic,
+    start: u64,
+    page: u64,
+) -> Result<FileRange, Error> {
+    let entries = (dynamic.entries.len() + ADDED_ENTRIES + 1) as u64;
+    let size = align_up(entries * Dyn::size(layout.encoding), page).ok_or(Error::TooLarge)?;
+    Ok(FileRange::new(start, size))
+}
+
+/// What is overwritten in place, and the dynamic section even if it moves:
+/// `strip` clears what no section covers, and where another tool changed the
+/// file the section is put together from its old and new content.
+fn recorded(
+    layout: &Layout,
+    dynamic: &Dynamic,
+    placed: &[Placed],
+    headers: usize,
+) -> Vec<FileRange> {
+    let table = room::table_size(layout, layout.segments.len() + headers);
+    let mut ranges = vec![
+        FileRange::new(0, FileHeader::size(layout.encoding)),
+        FileRange::new(layout.header.phoff, table),
+    ];
+    let vacated = placed.iter().filter(|placed| !placed.in_new_segment);
+    ranges.extend(vacated.map(|placed| FileRange::new(placed.offset, placed.piece.range.size)));
+    ranges.push(dynamic.range);
+    ranges
+}
