@@ -34,6 +34,10 @@ pub fn main() -> ExitCode {
     cli.color.write_global();
     let verbosity = cli.verbosity();
     let done = match cli.verb {
+        Some(_) if cli.patch.has_policy() => Err(Usage(
+            "a policy is for patching; give options behind the command that they are for",
+        )
+        .into()),
         None => run_patch(&cli.patch, verbosity),
         Some(Verb::Inspect(arguments)) => inspect::run(&arguments),
         Some(Verb::Verify(arguments)) => Ok(verify::run(&arguments, verbosity)),
@@ -51,10 +55,19 @@ pub fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             complain(None, &error);
-            ExitCode::FAILURE
+            if error.is::<Usage>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
+
+/// The command line contradicts itself, in a way that its grammar can't tell.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(&'static str);
 
 fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result<bool> {
     let options = arguments.options()?;

@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow, ensure};
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use super::library::Library;
-use super::patch;
+use super::{Usage, patch};
 use crate::file::Keep;
 use crate::policy::{self, Action, List, Policy};
 
@@ -126,8 +126,10 @@ impl PolicyArguments {
     pub(super) fn policy(&self) -> Result<Policy> {
         ensure!(
             self.allow.is_empty() || self.deny.is_empty(),
-            "--allow and --deny exclude each other: an allow-list denies all that it does not name; \
-             leave out what is to be denied"
+            Usage(
+                "--allow and --deny exclude each other: an allow-list denies all that it does not \
+                 name; leave out what is to be denied"
+            )
         );
         let (list, given) = if self.deny.is_empty() {
             (List::Allow, &self.allow)
@@ -244,6 +246,10 @@ pub(super) struct PatchArguments {
 }
 
 impl PatchArguments {
+    pub(super) fn has_policy(&self) -> bool {
+        self.content.has_policy()
+    }
+
     pub(super) fn options(&self) -> Result<patch::Options> {
         if let (Some(output), [_, _, ..]) = (&self.output, &self.files[..]) {
             ensure!(

@@ -76,7 +76,7 @@ impl Dynamic {
     /// Whether DT_FLAGS_1 says that this is a position-independent executable.
     fn is_pie(&self) -> bool {
         self.get(elf::DT_FLAGS_1)
-            .is_some_and(|flags| flags & u64::from(elf::DF_1_PIE.0) != 0)
+            .is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0)
     }
 }
 
