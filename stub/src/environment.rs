@@ -6,16 +6,21 @@
 //!   may call; widened by portable names unless `SANDBOX_EXACT` is `1`.
 //! * `SECCOMP_SYSCALL_DENY`: what it may not call, taken literally. Looked at
 //!   only if there is no allow-list.
-//! * `SECCOMP_DEFAULT_ACTION`: `log` to log violations instead of killing the
-//!   process. Any other value ends the process, where the toolkit passed over
-//!   it and killed: a policy must not be other than its author believes.
+//! * `SECCOMP_DEFAULT_ACTION`: exactly `log` to log violations instead of
+//!   killing the process. Any other value is passed over, as the toolkit does:
+//!   the process is killed, which is the stricter of the two.
+//!
+//! `SANDBOX_EXACT` is not the toolkit's, but treated alike: any other value is
+//! passed over, and what it could have prevented are the substitutes of calls
+//! that the list names.
 //!
 //! Without either list no policy was asked for and nothing happens. In secure
 //! execution the variables are those of an untrusted user and are ignored. The
 //! program does not see them.
 
 use sandbox_format::bpf::{Filter, Rule, Scratch, ret};
-use sandbox_format::{portable, syscall};
+use sandbox_format::portable::Native;
+use sandbox_format::syscall;
 
 use crate::die::{die, die_about, say_added};
 use crate::install::install;
@@ -44,17 +49,13 @@ pub(crate) fn apply() {
         Some(true) => return,
         None => die("whether the environment can be trusted can't be told"),
     }
-    let violation = match environ.get(ACTION).unwrap_or_default() {
-        b"" => ret::KILL_PROCESS,
-        b"log" => ret::LOG,
-        other => die_about("unknown action", other, ACTION),
-    };
-    let exact = match environ.get(EXACT).unwrap_or_default() {
-        b"" | b"0" => false,
-        b"1" => true,
-        other => die_about("unknown value", other, EXACT),
+    let violation = if environ.get(ACTION) == Some(b"log") {
+        ret::LOG
+    } else {
+        ret::KILL_PROCESS
     };
     if let Some(list) = allow {
+        let exact = environ.get(EXACT) == Some(b"1");
         enforce(list, ALLOW, !exact, violation);
     } else if let Some(list) = deny {
         enforce(list, DENY, false, violation);
@@ -70,7 +71,8 @@ pub(crate) fn apply() {
 /// any of the variables, touch 70 KiB of stack.
 #[inline(never)]
 fn enforce(list: &[u8], variable: &str, widen: bool, violation: u32) {
-    let rules = RuleList::parse(list, variable, widen);
+    let portable = Native::new();
+    let rules = RuleList::parse(list, variable, widen.then_some(&portable));
     let (matched, unmatched) = if variable == ALLOW {
         (ret::ALLOW, violation)
     } else {
@@ -93,14 +95,14 @@ fn enforce(list: &[u8], variable: &str, widen: bool, violation: u32) {
 }
 
 /// Rules sorted by system call number, as [`Filter`] wants them.
-struct RuleList {
-    rules: [Rule<'static>; MAX_RULES],
+struct RuleList<'a> {
+    rules: [Rule<'a>; MAX_RULES],
     length: usize,
 }
 
-impl RuleList {
+impl<'a> RuleList<'a> {
     /// The rules for a list of names. `widen` adds those of portable names.
-    fn parse(list: &[u8], variable: &str, widen: bool) -> Self {
+    fn parse(list: &[u8], variable: &str, portable: Option<&'a Native>) -> Self {
         let mut rules = Self {
             rules: [Rule {
                 number: 0,
@@ -110,36 +112,37 @@ impl RuleList {
         };
         let names = list.split(|byte| *byte == b':');
         for name in names.filter(|name| !name.is_empty()) {
-            let Some(number) = syscall::NATIVE.number(name) else {
+            let Some(number) = syscall::native_number(name) else {
                 die_about("unknown system call", name, variable);
             };
             say_added(name);
             rules.insert(Rule { number, when: &[] });
-            if widen {
-                for (number, when) in portable::native(number) {
-                    rules.insert(Rule { number, when });
-                }
+            for (number, when) in portable.into_iter().flat_map(|it| it.of(number)) {
+                rules.insert(Rule { number, when });
             }
         }
         rules
     }
 
     /// Keeps the order, by moving those with larger numbers up.
-    fn insert(&mut self, mut rule: Rule<'static>) {
-        if self.length == MAX_RULES {
+    fn insert(&mut self, mut rule: Rule<'a>) {
+        let Some((free, used)) = self
+            .rules
+            .get_mut(..=self.length)
+            .and_then(<[_]>::split_last_mut)
+        else {
             die("the environment's policy has too many names");
+        };
+        for place in used {
+            if rule.number < place.number {
+                core::mem::swap(place, &mut rule);
+            }
         }
+        *free = rule;
         self.length += 1;
-        let after = self.as_slice().iter().take(self.length - 1);
-        let at = after
-            .take_while(|other| other.number <= rule.number)
-            .count();
-        for place in self.rules.iter_mut().take(self.length).skip(at) {
-            core::mem::swap(place, &mut rule);
-        }
     }
 
-    fn as_slice(&self) -> &[Rule<'static>] {
+    fn as_slice(&self) -> &[Rule<'a>] {
         self.rules.get(..self.length).unwrap_or_default()
     }
 }

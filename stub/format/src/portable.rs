@@ -27,9 +27,13 @@
 //! `name` and one `by` are alternatives.
 
 use crate::bpf::Condition;
-use crate::syscall::Table;
 
+#[cfg(target_arch = "x86_64")]
+mod native;
 mod table;
+
+#[cfg(target_arch = "x86_64")]
+pub use native::Native;
 
 /// A call that may stand in for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,139 +56,11 @@ pub fn of(name: &str) -> impl Iterator<Item = &'static Substitute> {
     TABLE.iter().filter(move |row| row.name == name)
 }
 
-/// The rows of the native system call `number` whose substitute exists here,
-/// as number and conditions. The runtime's form of [`of`]: resolved when
-/// compiling, and free of pointers.
-#[cfg(target_arch = "x86_64")]
-pub fn native(number: u32) -> impl Iterator<Item = (u32, &'static [Condition])> {
-    NATIVE.iter().filter_map(move |row| {
-        let first = usize::from(row.first);
-        let when = CONDITIONS.get(first..first + usize::from(row.count))?;
-        (u32::from(row.name) == number).then_some((u32::from(row.by), when))
-    })
-}
-
-/// A row in numbers, with its `count` conditions at `first` of [`CONDITIONS`].
-/// Small, and rows with the same conditions share them: the runtime is to be
-/// small.
-#[derive(Clone, Copy)]
-struct Resolved {
-    name: u16,
-    by: u16,
-    first: u8,
-    count: u8,
-}
-
-#[cfg(target_arch = "x86_64")]
-static NATIVE: [Resolved; RESOLVED.rows] = shorten(&RESOLVED.table);
-
-#[cfg(target_arch = "x86_64")]
-static CONDITIONS: [Condition; RESOLVED.conditions] = shorten(&RESOLVED.pool);
-
-#[cfg(target_arch = "x86_64")]
-const RESOLVED: Resolution = resolve(crate::syscall::NATIVE);
-
-/// [`NATIVE`] and [`CONDITIONS`] before their lengths are known.
-struct Resolution {
-    table: [Resolved; TABLE.len()],
-    rows: usize,
-    pool: [Condition; MAX_CONDITIONS],
-    conditions: usize,
-}
-
-/// What `first` and `count` can reach.
-const MAX_CONDITIONS: usize = 256;
-
-const fn resolve(table: Table) -> Resolution {
-    let mut resolution = Resolution {
-        table: [Resolved {
-            name: 0,
-            by: 0,
-            first: 0,
-            count: 0,
-        }; TABLE.len()],
-        rows: 0,
-        pool: [Condition {
-            arg: 0,
-            mask: 0,
-            value: 0,
-        }; MAX_CONDITIONS],
-        conditions: 0,
-    };
-    let mut i = 0;
-    while i < TABLE.len() {
-        let row = TABLE[i];
-        let name = table.number(row.name.as_bytes());
-        let by = table.number(row.by.as_bytes());
-        if let (Some(name), Some(by)) = (name, by) {
-            let first = place(&mut resolution, row.when);
-            resolution.table[resolution.rows] = Resolved {
-                name: narrow(name as usize),
-                by: narrow(by as usize),
-                first: narrow(first).to_le_bytes()[0],
-                count: narrow(row.when.len()).to_le_bytes()[0],
-            };
-            resolution.rows += 1;
-        }
-        i += 1;
-    }
-    resolution
-}
-
-/// Where in the pool these conditions stand; adds them if nowhere yet.
-const fn place(resolution: &mut Resolution, when: &[Condition]) -> usize {
-    let mut first = 0;
-    while first < resolution.conditions {
-        let mut same = 0;
-        while same < when.len()
-            && first + same < resolution.conditions
-            && equal(when[same], resolution.pool[first + same])
-        {
-            same += 1;
-        }
-        if same == when.len() {
-            return first;
-        }
-        first += 1;
-    }
-    let mut i = 0;
-    while i < when.len() {
-        resolution.pool[resolution.conditions] = when[i];
-        resolution.conditions += 1;
-        i += 1;
-    }
-    first
-}
-
-/// `==` for conditions, callable when compiling.
-const fn equal(a: Condition, b: Condition) -> bool {
-    a.arg == b.arg && a.mask == b.mask && a.value == b.value
-}
-
-/// Runs only when compiling, so that a table too large does not compile.
-#[expect(clippy::cast_possible_truncation, reason = "checked")]
-const fn narrow(value: usize) -> u16 {
-    assert!(value <= u16::MAX as usize);
-    value as u16
-}
-
-/// The first `N` elements.
-const fn shorten<T: Copy, const N: usize>(all: &[T]) -> [T; N] {
-    let mut short = [all[0]; N];
-    let mut i = 0;
-    while i < N {
-        short[i] = all[i];
-        i += 1;
-    }
-    short
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::syscall::X86_64;
     use std::collections::BTreeSet;
-    use std::vec::Vec;
 
     /// Calls that x86_64 lacks: those of i386 and arm (asm/unistd_32.h), and
     /// send and recv, which are system calls on arm, mips and sparc.
@@ -294,25 +170,6 @@ mod tests {
                 assert_ne!(condition.mask, 0);
             }
         }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[test]
-    fn the_native_rows_are_those_of_the_table() {
-        let names: BTreeSet<_> = TABLE.iter().map(|row| row.name).collect();
-        let mut native_rows = 0;
-        for name in names {
-            let Some(number) = X86_64.number(name.as_bytes()) else {
-                continue;
-            };
-            let expected: Vec<_> = of(name)
-                .filter_map(|row| Some((X86_64.number(row.by.as_bytes())?, row.when)))
-                .collect();
-            native_rows += expected.len();
-            assert_eq!(native(number).collect::<Vec<_>>(), expected, "{name}");
-        }
-        assert_eq!(native_rows, NATIVE.len());
-        assert_eq!(native(u32::MAX).count(), 0);
     }
 
     /// Calls seen with strace on Debian 12: what glibc 2.36 or musl 1.2.3 made

@@ -1,9 +1,9 @@
 //! Names and numbers of system calls: one [`Table`] an architecture, one file
 //! a table.
 //!
-//! A table is written down as rows of number and name, but compiled to one
-//! string of bytes: a table of `&str` would be a table of pointers, and each of
-//! them a relocation that the runtime can't have.
+//! A table is rows of number and name, for the patcher. The runtime has those
+//! of its architecture in another form (`packed`) and looks names up with
+//! [`native_number`].
 //!
 //! To check or extend a table, compare it with the kernel's own list: the
 //! header asm/unistd*.h of the architecture for what is in a release, the
@@ -11,6 +11,7 @@
 //! arch/x86/entry/syscalls/syscall_64.tbl) for what is new. The tests do the
 //! first against the headers installed on the machine.
 
+mod packed;
 mod x86_64;
 
 pub use x86_64::X86_64;
@@ -19,28 +20,33 @@ pub use x86_64::X86_64;
 #[cfg(target_arch = "x86_64")]
 pub const NATIVE: Table = X86_64;
 
-/// The system calls of one architecture.
-///
-/// Packed: the names in the order of their numbers, each behind a byte that
-/// holds its length. A zero in place of a length stands for a gap, and the next
-/// two bytes, low one first, are the number of the name that follows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Table {
-    packed: &'static [u8],
+/// The number of the system call `name` on the architecture that this code is
+/// compiled for: `NATIVE.number(name)` for the runtime.
+#[cfg(target_arch = "x86_64")]
+#[must_use]
+pub fn native_number(name: &[u8]) -> Option<u32> {
+    static PACKED: [u16; packed::length(NATIVE.rows)] = packed::pack(NATIVE.rows);
+    packed::number(&PACKED, name)
 }
 
-/// Marks a gap in the numbers.
-const GAP: u8 = 0;
+/// The system calls of one architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Number and name, ascending.
+    rows: &'static [(u16, &'static str)],
+}
 
 impl Table {
     /// The number of the system call `name`.
     #[must_use]
     pub const fn number(self, name: &[u8]) -> Option<u32> {
-        let mut entries = self.entries();
-        while let Some((number, entry)) = entries.advance() {
-            if same(entry, name) {
-                return Some(number);
+        let mut i = 0;
+        while i < self.rows.len() {
+            let (number, other) = self.rows[i];
+            if same(other.as_bytes(), name) {
+                return Some(number as u32);
             }
+            i += 1;
         }
         None
     }
@@ -53,118 +59,24 @@ impl Table {
 
     /// Every system call, by ascending number.
     pub fn iter(self) -> impl Iterator<Item = (u32, &'static str)> {
-        self.entries()
-            .map_while(|(number, name)| Some((number, core::str::from_utf8(name).ok()?)))
-    }
-
-    const fn entries(self) -> Entries {
-        Entries {
-            rest: self.packed,
-            number: 0,
-        }
-    }
-}
-
-/// What of a table is still to be read. Written without indexing: a path that
-/// can panic would bring its message, and with it relocations, to the runtime.
-struct Entries {
-    rest: &'static [u8],
-    number: u32,
-}
-
-impl Entries {
-    /// `next`, callable when compiling.
-    const fn advance(&mut self) -> Option<(u32, &'static [u8])> {
-        if let [GAP, low, high, rest @ ..] = self.rest {
-            self.number = u16::from_le_bytes([*low, *high]) as u32;
-            self.rest = rest;
-        }
-        let Some((length, rest)) = self.rest.split_first() else {
-            return None;
-        };
-        let Some((name, rest)) = rest.split_at_checked(*length as usize) else {
-            return None;
-        };
-        let number = self.number;
-        self.rest = rest;
-        self.number = number.wrapping_add(1);
-        Some((number, name))
-    }
-}
-
-impl Iterator for Entries {
-    type Item = (u32, &'static [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.advance()
+        let rows = self.rows.iter();
+        rows.map(|(number, name)| (u32::from(*number), *name))
     }
 }
 
 /// `==` for bytes, callable when compiling.
-const fn same(mut left: &[u8], mut right: &[u8]) -> bool {
+const fn same(left: &[u8], right: &[u8]) -> bool {
     if left.len() != right.len() {
         return false;
     }
-    while let ([a, left_rest @ ..], [b, right_rest @ ..]) = (left, right) {
-        if *a != *b {
+    let mut i = 0;
+    while i < left.len() {
+        if left[i] != right[i] {
             return false;
         }
-        left = left_rest;
-        right = right_rest;
+        i += 1;
     }
     true
-}
-
-/// The size of [`pack`]'s result.
-const fn packed_len(rows: &[(u16, &str)]) -> usize {
-    let mut length = 0;
-    let mut expected = 0;
-    let mut i = 0;
-    while i < rows.len() {
-        let (number, name) = rows[i];
-        if number != expected {
-            length += 3;
-        }
-        length += 1 + name.len();
-        expected = number + 1;
-        i += 1;
-    }
-    length
-}
-
-/// Packs rows as [`Table`] says. Runs only when compiling, so that rows out of
-/// order do not compile.
-const fn pack<const N: usize>(rows: &[(u16, &str)]) -> [u8; N] {
-    let mut packed = [0; N];
-    let mut at = 0;
-    let mut expected = 0;
-    let mut i = 0;
-    while i < rows.len() {
-        let (number, name) = rows[i];
-        let name = name.as_bytes();
-        assert!(number >= expected, "numbers must ascend");
-        assert!(
-            !name.is_empty() && name.len() < 256,
-            "the length is one byte"
-        );
-        if number != expected {
-            [packed[at + 1], packed[at + 2]] = number.to_le_bytes();
-            packed[at] = GAP;
-            at += 3;
-        }
-        packed[at] = name.len().to_le_bytes()[0];
-        at += 1;
-        let mut j = 0;
-        while j < name.len() {
-            packed[at] = name[j];
-            at += 1;
-            j += 1;
-        }
-        expected = number + 1;
-        i += 1;
-    }
-    assert!(at == N, "packed_len and pack differ");
-    packed
 }
 
 #[cfg(test)]
@@ -188,6 +100,17 @@ mod tests {
         for (number, name) in X86_64.iter() {
             assert_eq!(X86_64.number(name.as_bytes()), Some(number));
             assert_eq!(X86_64.name(number), Some(name));
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_runtime_finds_the_same_numbers() {
+        for (number, name) in X86_64.iter() {
+            assert_eq!(native_number(name.as_bytes()), Some(number), "{name}");
+        }
+        for absent in ["", "rea", "readx", "openx", "READ", "re-d"] {
+            assert_eq!(native_number(absent.as_bytes()), None, "{absent}");
         }
     }
 
