@@ -58,6 +58,7 @@ $(PROGRAM) $(LIBRARY):
 install: $(PROGRAM) $(LIBRARY)
 	$(INSTALL) -d '$(BIN_DIR)' '$(LIB_DIR)' '$(MAN_DIR)' '$(BASH_DIR)' '$(ZSH_DIR)' '$(FISH_DIR)'
 	$(INSTALL) -m 755 '$(PROGRAM)' '$(BIN_DIR)/'
+	ln -sf sandbox-patch '$(BIN_DIR)/sandbox-patch-cc'
 	$(INSTALL) -m 644 '$(LIBRARY)' '$(LIB_DIR)/'
 	set -e; pages=$$(mktemp -d); trap 'rm -rf "$$pages"' EXIT; mkdir "$$pages/man" "$$pages/completions"; \
 	'$(PROGRAM)' generate --man "$$pages/man"; \
@@ -68,7 +69,7 @@ install: $(PROGRAM) $(LIBRARY)
 	$(INSTALL) -m 644 "$$pages/completions/sandbox-patch.fish" '$(FISH_DIR)/'
 
 uninstall:
-	rm -f '$(BIN_DIR)/sandbox-patch' '$(LIB_DIR)/libsandbox.so'
+	rm -f '$(BIN_DIR)/sandbox-patch' '$(BIN_DIR)/sandbox-patch-cc' '$(LIB_DIR)/libsandbox.so'
 	rm -f '$(MAN_DIR)'/sandbox-patch.1 '$(MAN_DIR)'/sandbox-patch-*.1
 	rm -f '$(BASH_DIR)/sandbox-patch' '$(ZSH_DIR)/_sandbox-patch' '$(FISH_DIR)/sandbox-patch.fish'
 	[ ! -d '$(LIB_DIR)' ] || rmdir --ignore-fail-on-non-empty '$(LIB_DIR)'
