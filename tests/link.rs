@@ -120,6 +120,17 @@ mod the_command {
     }
 
     #[test]
+    fn its_end_is_seen_where_the_end_of_children_is_ignored() {
+        let ws = workspace();
+        let ignoring = "env --ignore-signal=CHLD";
+        ws.run(&format!("{ignoring} {LINK} gcc -o x forbidden.c"))
+            .succeeds();
+        assert_patched(&ws, "./x");
+        ws.run(&format!("{ignoring} {LINK} sh -c 'exit 3'"))
+            .exits_with(3);
+    }
+
+    #[test]
     fn one_that_is_not_there_gets_the_status_that_shells_give() {
         let ws = workspace();
         ws.run(&format!("{LINK} no-such-compiler x.c"))

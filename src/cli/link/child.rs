@@ -18,7 +18,7 @@ use rustix::io::retry_on_intr;
 use rustix::process::{
     Pid, Resource, Signal, WaitId, WaitIdOptions, getrlimit, kill_process, setrlimit, waitid,
 };
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -29,14 +29,14 @@ use signal_hook::low_level::emulate_default_handler;
 /// It can't be started.
 pub(super) fn run(command: &[OsString]) -> io::Result<ExitStatus> {
     let ignored = ignored_signals();
-    let held = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
     // What is ignored (nohup(1), a shell's background job) is so for the
     // command as well, which a handler would undo: execve(2) resets handlers.
-    let held = held
-        .iter()
-        .filter(|&&signal| ignored >> (signal - 1) & 1 == 0);
+    let held = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
+        .into_iter()
+        .filter(|signal| (ignored >> (signal - 1)) & 1 == 0);
+    // Where SIGCHLD is ignored there is nobody to wait for (wait(2), NOTES).
     // The handlers outlive this value: no signal restores the default action.
-    let mut signals = Signals::new(held)?;
+    let mut signals = Signals::new(held.chain([SIGCHLD]))?;
     let handle = signals.handle();
     let mut child = Command::new(&command[0]).args(&command[1..]).spawn()?;
     let pid = Pid::from_child(&child);
