@@ -19,6 +19,7 @@ mod machine;
 pub mod pieces;
 mod placement;
 mod plan;
+mod references;
 pub mod room;
 mod section_headers;
 mod source;

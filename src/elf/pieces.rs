@@ -116,10 +116,10 @@ fn dynamic_pieces(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Ve
         pieces.extend(piece(layout, Kind::Hash, address, size, 8));
     }
     if let Some(address) = dynamic.get(elf::DT_GNU_HASH)
-        && let Some((size, count)) = gnu_hash_extent(layout, source, address)?
+        && let Some(table) = gnu_hash(layout, source, address)?
     {
-        symbols = symbols.or(count);
-        pieces.extend(piece(layout, Kind::GnuHash, address, size, 8));
+        symbols = symbols.or(table.symbols());
+        pieces.extend(piece(layout, Kind::GnuHash, address, table.size, 8));
     }
     if let (Some(address), Some(entry)) = (dynamic.get(elf::DT_SYMTAB), dynamic.get(elf::DT_SYMENT))
     {
@@ -213,47 +213,78 @@ fn hash_extent(
     Ok(Some(((2 + buckets + chains) * 4, chains)))
 }
 
-/// Size in bytes and number of symbols of a GNU hash table: four words
-/// (buckets, first symbol, Bloom filter words, shift), the Bloom filter, the
-/// buckets, then a chain word for each symbol from the first on; the lowest bit
-/// marks a chain's end (glibc, elf/dl-lookup.c, `_dl_setup_hash`). A table
-/// without symbols does not tell how many there are.
-fn gnu_hash_extent(
+/// A GNU hash table: four words (buckets, first symbol, Bloom filter words,
+/// shift), the Bloom filter, the buckets, then a chain word for each symbol from
+/// the first on; the lowest bit marks a chain's end (glibc, elf/dl-lookup.c,
+/// `_dl_setup_hash`).
+pub(super) struct GnuHash {
+    /// The first symbol that is in the table.
+    pub(super) first: u32,
+    /// For each hash, the first symbol of its chain; 0 for none.
+    pub(super) buckets: Vec<u32>,
+    /// The chain words.
+    pub(super) chains: Vec<u32>,
+    /// Size of the table in bytes.
+    size: u64,
+}
+
+impl GnuHash {
+    /// How many symbols there are; a table without any does not tell.
+    fn symbols(&self) -> Option<u64> {
+        (!self.chains.is_empty()).then_some(u64::from(self.first) + self.chains.len() as u64)
+    }
+}
+
+/// Reads a GNU hash table; nothing where it is not wholly in the file.
+pub(super) fn gnu_hash(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     address: u64,
-) -> Result<Option<(u64, Option<u64>)>, Error> {
+) -> Result<Option<GnuHash>, Error> {
     let Some(header) = words(layout, source, address, 4)? else {
         return Ok(None);
     };
-    let [bucket_count, first, bloom] = [header[0], header[1], header[2]].map(u64::from);
+    let [bucket_count, first, bloom] = [header[0], header[1], header[2]];
     let word = if layout.encoding.is_64 { 8 } else { 4 };
-    let buckets_at = 16 + bloom * word;
-    let chains_at = buckets_at + bucket_count * 4;
+    let buckets_at = 16 + u64::from(bloom) * word;
+    let chains_at = buckets_at + u64::from(bucket_count) * 4;
     let Some(buckets) = words(
         layout,
         source,
         address.saturating_add(buckets_at),
-        bucket_count,
+        bucket_count.into(),
     )?
     else {
         return Ok(None);
     };
-    let last = buckets.into_iter().map(u64::from).max().unwrap_or_default();
-    if last < first {
-        return Ok(Some((chains_at, None)));
-    }
-    let mut symbol = last;
-    loop {
-        let at = address.saturating_add(chains_at + (symbol - first) * 4);
-        let Some(chain) = words(layout, source, at, 1)? else {
+    // The chain of the last bucket in use ends the table.
+    let last = buckets.iter().copied().max().unwrap_or_default();
+    let mut chains = Vec::new();
+    if last >= first {
+        let before = u64::from(last - first);
+        let Some(words_before) = words(layout, source, address.saturating_add(chains_at), before)?
+        else {
             return Ok(None);
         };
-        symbol += 1;
-        if chain[0] & 1 == 1 {
-            return Ok(Some((chains_at + (symbol - first) * 4, Some(symbol))));
+        chains = words_before;
+        loop {
+            let at = address.saturating_add(chains_at + chains.len() as u64 * 4);
+            let Some(chain) = words(layout, source, at, 1)? else {
+                return Ok(None);
+            };
+            chains.push(chain[0]);
+            if chain[0] & 1 == 1 {
+                break;
+            }
         }
     }
+    let size = chains_at + chains.len() as u64 * 4;
+    Ok(Some(GnuHash {
+        first,
+        buckets,
+        chains,
+        size,
+    }))
 }
 
 /// PT_NOTE segments that overlap move as one.

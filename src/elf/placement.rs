@@ -40,6 +40,8 @@ pub(super) struct Placement {
     pub(super) segment: FileRange,
     /// The dynamic section, if it moves.
     pub(super) dynamic: Option<FileRange>,
+    /// Where the dynamic section is.
+    dynamic_from: FileRange,
     /// Symbols that name moved addresses.
     pub(super) symbols: Vec<Symbol>,
     /// What the UNDO note keeps.
@@ -108,14 +110,15 @@ impl Placement {
                 in_new_segment,
             });
         }
-        let symbols = symbols::of_moved_parts(layout, source, displaced)?;
+        let stays = dynamic.slots > dynamic.entries.len() + ADDED_ENTRIES;
+        let symbols = symbols::of_moved_parts(layout, source, displaced, !stays)?;
         let mut recorded = recorded(layout, dynamic, &placed, headers);
         recorded.extend(symbols.iter().map(|symbol| symbol.range));
         let undo = Undo::size(&recorded, placed.len());
         let notes = FileRange::new(up(end, 8)?, request.content.size(undo) as u64);
         let segment = FileRange::new(start, notes.end() - start);
-        let stays = dynamic.slots > dynamic.entries.len() + ADDED_ENTRIES;
         let moved = || moved_dynamic(layout, dynamic, up(segment.end(), page)?, page);
+        let dynamic_from = dynamic.range;
         let dynamic = if stays { None } else { Some(moved()?) };
         Ok(Self {
             headers,
@@ -125,6 +128,7 @@ impl Placement {
             notes,
             segment,
             dynamic,
+            dynamic_from,
             symbols,
             recorded,
             bias,
@@ -136,10 +140,16 @@ impl Placement {
         self.bias.wrapping_add(offset)
     }
 
-    /// The new offset and address of something that starts within a moved
-    /// piece.
+    /// The new offset and address of something that starts within what moves.
     pub(super) fn moved(&self, offset: u64) -> Option<(u64, u64)> {
-        let within = |placed: &&Placed| placed.piece.range.contains(&FileRange::new(offset, 1));
+        let byte = FileRange::new(offset, 1);
+        if let Some(dynamic) = self.dynamic
+            && self.dynamic_from.contains(&byte)
+        {
+            let offset = dynamic.start.0 + (offset - self.dynamic_from.start.0);
+            return Some((offset, self.address(offset)));
+        }
+        let within = |placed: &&Placed| placed.piece.range.contains(&byte);
         let placed = self.placed.iter().find(within)?;
         let delta = offset - placed.piece.range.start.0;
         Some((placed.offset + delta, placed.address.wrapping_add(delta)))

@@ -6,7 +6,7 @@ use object::elf;
 use super::assemble::Assembly;
 use super::placement::Placement;
 use super::undo::Digest;
-use super::{Chunk, Dynamic, Error, Layout, Source, pieces, room};
+use super::{Chunk, Dynamic, Error, Layout, Source, pieces, references, room};
 use crate::note::Content;
 
 /// Where in the list of needed libraries the runtime stands, which decides
@@ -72,12 +72,12 @@ impl Plan {
         let dynamic = layout.require_dynamic_program()?;
         refuse_appended_data(layout, source)?;
         refuse_ambiguous_entries(dynamic)?;
-        layout.needed(source)?;
         let dynamic_stays = dynamic.slots > dynamic.entries.len() + ADDED_ENTRIES;
         // The segment, the policy's PT_NOTE, and a writable segment for a
         // dynamic section that moves.
         let headers = if dynamic_stays { 2 } else { 3 };
         let pieces = pieces::find(layout, source)?;
+        references::check(layout, source, dynamic, &pieces)?;
         let displaced = room::make(layout, source, &pieces, headers)?;
         let placement = Placement::make(layout, source, request, dynamic, &displaced, headers)?;
         Assembly {

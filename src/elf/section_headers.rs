@@ -64,14 +64,13 @@ fn moved(section: &Section, placement: &Placement) -> SectionHeader {
     if !section.is_allocated() || section.range().size == 0 {
         return header;
     }
-    if header.kind == elf::SHT_DYNAMIC {
-        if let Some(FileRange { start, size }) = placement.dynamic {
-            (header.offset, header.addr, header.size) = (start.0, placement.address(start.0), size);
-        }
-    } else if let Some((offset, address)) = placement.moved(header.offset) {
+    if let Some((offset, address)) = placement.moved(header.offset) {
         (header.offset, header.addr) = (offset, address);
+        // What grows, grows to the whole of its new place.
         if offset == placement.segment.start.0 {
             header.size = placement.strings_size;
+        } else if let Some(dynamic) = placement.dynamic.filter(|range| range.start.0 == offset) {
+            header.size = dynamic.size;
         }
     }
     header

@@ -1,6 +1,6 @@
 //! Symbols of the symbol table that name moved parts: the C library's start
-//! files define `__abi_tag`, the address of the ABI note, and old linkers a
-//! symbol for each section. Loaders don't read them, tools do.
+//! files define `__abi_tag`, the address of the ABI note, linkers `_DYNAMIC`, and
+//! old ones a symbol for each section. Loaders don't read them, tools do.
 
 use object::elf;
 
@@ -30,12 +30,14 @@ pub(super) fn of_moved_parts(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     displaced: &[Displaced],
+    dynamic_moves: bool,
 ) -> Result<Vec<Symbol>, Error> {
     let moves = |section: &Section| {
-        section.is_allocated()
-            && displaced
-                .iter()
-                .any(|moved| moved.piece.range.contains(&section.range()))
+        (dynamic_moves && section.header.kind == elf::SHT_DYNAMIC)
+            || section.is_allocated()
+                && displaced
+                    .iter()
+                    .any(|moved| moved.piece.range.contains(&section.range()))
     };
     let moving: Vec<bool> = layout.sections.iter().map(moves).collect();
     let mut symbols = Vec::new();
