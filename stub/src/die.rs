@@ -38,12 +38,16 @@ impl Line {
 
     /// Appends text. Control characters, which an environment variable may
     /// hold, would do things to a terminal and become `?`.
+    #[inline(never)]
     fn push(&mut self, text: &[u8]) {
         // The last byte is kept for the end of the line.
-        let room = self.bytes.iter_mut().take(Self::CAPACITY - 1);
-        for (place, byte) in room.skip(self.length).zip(text) {
-            *place = if byte.is_ascii_control() { b'?' } else { *byte };
-            self.length += 1;
+        for byte in text {
+            if self.length < Self::CAPACITY - 1
+                && let Some(place) = self.bytes.get_mut(self.length)
+            {
+                *place = if byte.is_ascii_control() { b'?' } else { *byte };
+                self.length += 1;
+            }
         }
     }
 

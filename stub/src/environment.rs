@@ -39,58 +39,96 @@ pub(crate) fn apply() {
     let Some(environ) = Environ::of_process() else {
         die("the environment, which may hold a policy, can't be found");
     };
-    let allow = environ.get(ALLOW);
-    let deny = environ.get(DENY);
-    if allow.is_none() && deny.is_none() {
-        return;
-    }
-    match sys::is_secure_execution() {
-        Some(false) => (),
-        Some(true) => return,
-        None => die("whether the environment can be trusted can't be told"),
-    }
     let violation = if environ.get(ACTION) == Some(b"log") {
         ret::LOG
     } else {
         ret::KILL_PROCESS
     };
-    if let Some(list) = allow {
-        let exact = environ.get(EXACT) == Some(b"1");
-        enforce(list, ALLOW, !exact, violation);
-    } else if let Some(list) = deny {
-        enforce(list, DENY, false, violation);
+    let policy = if let Some(list) = environ.get(ALLOW) {
+        Policy {
+            list,
+            variable: ALLOW,
+            widen: environ.get(EXACT) != Some(b"1"),
+            violation,
+            matched: ret::ALLOW,
+            unmatched: violation,
+        }
+    } else if let Some(list) = environ.get(DENY) {
+        Policy {
+            list,
+            variable: DENY,
+            widen: false,
+            violation,
+            matched: violation,
+            unmatched: ret::ALLOW,
+        }
+    } else {
+        return;
+    };
+    match sys::is_secure_execution() {
+        Some(false) => (),
+        Some(true) => return,
+        None => die("whether the environment can be trusted can't be told"),
     }
+    policy.enforce();
     for name in [ALLOW, DENY, ACTION, EXACT] {
         environ.remove(name);
     }
 }
 
-/// Compiles and installs the filter for the list that stands in `variable`.
-///
-/// Not inlined: its working memory would have every program, also one without
-/// any of the variables, touch 70 KiB of stack.
-#[inline(never)]
-fn enforce(list: &[u8], variable: &str, widen: bool, violation: u32) {
-    let portable = Native::new();
-    let rules = RuleList::parse(list, variable, widen.then_some(&portable));
-    let (matched, unmatched) = if variable == ALLOW {
-        (ret::ALLOW, violation)
-    } else {
-        (violation, ret::ALLOW)
-    };
-    let filter = Filter {
-        arch: sys::AUDIT_ARCH,
-        big_endian: cfg!(target_endian = "big"),
-        foreign_from: sys::FOREIGN_FROM,
-        foreign: violation,
-        matched,
-        unmatched,
-        rules: rules.as_slice(),
-    };
-    let mut scratch = Scratch::new();
-    match filter.compile(&mut scratch) {
-        Ok(instructions) => install(sys::instruction_bytes(instructions), sys::FILTER_TSYNC),
-        Err(_) => die("the environment's policy is too long"),
+/// What the variables ask for.
+struct Policy {
+    /// Names, separated by colons.
+    list: &'static [u8],
+    /// The variable that they stand in.
+    variable: &'static str,
+    /// Whether portable names are added.
+    widen: bool,
+    /// What a call gets that breaks the policy.
+    violation: u32,
+    /// What a call gets that is on the list.
+    matched: u32,
+    /// What all others get.
+    unmatched: u32,
+}
+
+impl Policy {
+    /// Compiles and installs the filter.
+    ///
+    /// Not inlined: its working memory would have every program, also one
+    /// without any of the variables, touch 70 KiB of stack.
+    #[cold]
+    #[inline(never)]
+    fn enforce(&self) {
+        let portable = Native::new();
+        let mut rules = RuleList::new();
+        let names = self.list.split(|byte| *byte == b':');
+        for name in names.filter(|name| !name.is_empty()) {
+            let Some(number) = syscall::native_number(name) else {
+                die_about("unknown system call", name, self.variable);
+            };
+            say_added(name);
+            rules.insert(Rule { number, when: &[] });
+            if self.widen {
+                for (number, when) in portable.of(number) {
+                    rules.insert(Rule { number, when });
+                }
+            }
+        }
+        let filter = Filter {
+            arch: sys::AUDIT_ARCH,
+            big_endian: cfg!(target_endian = "big"),
+            foreign_from: sys::FOREIGN_FROM,
+            foreign: self.violation,
+            matched: self.matched,
+            unmatched: self.unmatched,
+            rules: rules.as_slice(),
+        };
+        let mut scratch = Scratch::new();
+        match filter.compile(&mut scratch) {
+            Ok(instructions) => install(sys::instruction_bytes(instructions), sys::FILTER_TSYNC),
+            Err(_) => die("the environment's policy is too long"),
+        }
     }
 }
 
@@ -101,27 +139,14 @@ struct RuleList<'a> {
 }
 
 impl<'a> RuleList<'a> {
-    /// The rules for a list of names. `widen` adds those of portable names.
-    fn parse(list: &[u8], variable: &str, portable: Option<&'a Native>) -> Self {
-        let mut rules = Self {
+    const fn new() -> Self {
+        Self {
             rules: [Rule {
                 number: 0,
                 when: &[],
             }; MAX_RULES],
             length: 0,
-        };
-        let names = list.split(|byte| *byte == b':');
-        for name in names.filter(|name| !name.is_empty()) {
-            let Some(number) = syscall::native_number(name) else {
-                die_about("unknown system call", name, variable);
-            };
-            say_added(name);
-            rules.insert(Rule { number, when: &[] });
-            for (number, when) in portable.into_iter().flat_map(|it| it.of(number)) {
-                rules.insert(Rule { number, when });
-            }
         }
-        rules
     }
 
     /// Keeps the order, by moving those with larger numbers up.

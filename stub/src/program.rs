@@ -77,11 +77,7 @@ impl Program {
 
     /// The bytes of a segment that the file backs, if they can be read.
     pub(crate) fn bytes_from_file(&self, segment: &Segment) -> Option<&'static [u8]> {
-        let (start, size) = (segment.address, segment.file_size);
-        self.is_loaded(start, size, |load| load.file_size)
-            // SAFETY: the range lies in a segment that the loader mapped
-            // readable, and the main program is never unmapped.
-            .then(|| unsafe { sys::memory(self.bias.wrapping_add(start), size) })
+        self.values(segment.address, segment.file_size)
     }
 
     /// The dynamic section as (tag, value), up to DT_NULL and beyond; empty
@@ -91,24 +87,30 @@ impl Program {
         let Some(dynamic) = dynamic.next() else {
             return Some(&[]);
         };
-        let (start, size) = (dynamic.address, dynamic.memory_size);
-        let count = size / size_of::<[usize; 2]>();
-        self.is_loaded(start, size, |load| load.memory_size)
+        self.values(dynamic.address, dynamic.memory_size)
+    }
+
+    /// What lies at a link-time address in `size` bytes, if one loaded segment
+    /// has all of it. Every bit pattern is a `T`.
+    fn values<T>(&self, start: usize, size: usize) -> Option<&'static [T]> {
+        let count = size / size_of::<T>();
+        self.is_loaded(start, size)
             // SAFETY: the range lies in a segment that the loader mapped
-            // readable, and the loader is done writing to it.
+            // readable and is done writing to, and the main program is never
+            // unmapped.
             .then(|| unsafe { sys::memory(self.bias.wrapping_add(start), count) })
     }
 
-    /// Whether a range of link-time addresses lies in one readable segment,
-    /// of which `extent` says how many bytes count.
-    fn is_loaded(&self, start: usize, size: usize, extent: fn(&Segment) -> usize) -> bool {
+    /// Whether a range of link-time addresses lies in one readable segment.
+    #[inline(never)]
+    fn is_loaded(&self, start: usize, size: usize) -> bool {
         self.segments.iter().any(|it| {
-            let end = start.checked_add(size);
-            let segment_end = it.address.checked_add(extent(it));
+            let at = start.wrapping_sub(it.address);
             it.kind == PT_LOAD
                 && it.flags & PF_R != 0
                 && it.address <= start
-                && end.is_some_and(|end| segment_end.is_some_and(|limit| end <= limit))
+                && at <= it.memory_size
+                && size <= it.memory_size - at
         })
     }
 

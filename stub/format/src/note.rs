@@ -276,23 +276,25 @@ pub struct FilterNote<'a> {
 
 impl<'a> FilterNote<'a> {
     fn parse(descriptor: &'a [u8], order: ByteOrder) -> Result<Self, Problem> {
-        let word32 = |at| order.read32(descriptor, at).ok_or(Problem::Truncated);
-        let word64 = |at| order.read64(descriptor, at).ok_or(Problem::Truncated);
-        if word32(0)? != VERSION {
+        if order.read32(descriptor, 0).ok_or(Problem::Truncated)? != VERSION {
             return Err(Problem::UnknownVersion);
         }
+        let (fixed, instructions) = descriptor
+            .split_first_chunk::<FILTER_HEADER>()
+            .ok_or(Problem::Truncated)?;
+        let word32 = |at| order.read32(fixed, at).ok_or(Problem::Truncated);
+        let word64 = |at| order.read64(fixed, at).ok_or(Problem::Truncated);
         let header = FilterHeader {
             flags: word32(4)?,
             arch: word32(8)?,
             count: word32(12)?,
-            policy_hash: descriptor
+            policy_hash: fixed
                 .get(16..48)
                 .and_then(|hash| hash.try_into().ok())
                 .ok_or(Problem::Truncated)?,
             protect_address: word64(48)?,
             protect_size: word64(56)?,
         };
-        let instructions = descriptor.get(FILTER_HEADER..).ok_or(Problem::Truncated)?;
         if header.flags & !flags::KNOWN != 0 {
             return Err(Problem::UnknownFlags);
         }
@@ -410,13 +412,15 @@ impl<'a> Collector<'a> {
             if note.owner != OWNER {
                 continue;
             }
-            let place = match note.kind {
-                kind::POLICY => &mut self.policy,
-                kind::FILTER => &mut self.filter,
-                kind::UNDO => &mut self.undo,
+            // Not through a reference to the right one of the three, which
+            // would keep the compiler from holding the collector in registers.
+            let known = match note.kind {
+                kind::POLICY => self.policy.replace(note.descriptor),
+                kind::FILTER => self.filter.replace(note.descriptor),
+                kind::UNDO => self.undo.replace(note.descriptor),
                 _ => return Err(Problem::UnknownKind),
             };
-            if place.replace(note.descriptor).is_some() {
+            if known.is_some() {
                 return Err(Problem::Duplicate);
             }
         }

@@ -107,22 +107,28 @@ pub(crate) fn digest(message: &[u8]) -> [u8; 32] {
 
     // Section 5.1.1: a one bit, zeros up to the last eight bytes of a block,
     // and there the length of the message in bits.
-    let mut last = [0; BLOCK];
-    for (to, from) in last.iter_mut().zip(rest.iter().chain([&0x80])) {
+    let mut tail = [0; 2 * BLOCK];
+    for (to, from) in tail.iter_mut().zip(rest) {
         *to = *from;
     }
-    if rest.len() + 1 > BLOCK - 8 {
-        compress(&mut state, &last);
-        last = [0; BLOCK];
+    if let Some(end) = tail.get_mut(rest.len()) {
+        *end = 0x80;
     }
-    let bits = message.len() as u64 * 8;
-    for (to, from) in last.iter_mut().rev().zip(bits.to_le_bytes()) {
-        *to = from;
+    let used = if rest.len() < BLOCK - 8 {
+        BLOCK
+    } else {
+        2 * BLOCK
+    };
+    let used = tail.get_mut(..used).unwrap_or_default();
+    if let Some(end) = used.last_chunk_mut() {
+        *end = (message.len() as u64 * 8).to_be_bytes();
     }
-    compress(&mut state, &last);
+    for block in used.as_chunks().0 {
+        compress(&mut state, block);
+    }
 
     let mut digest = [0; 32];
-    for (to, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
+    for (to, word) in digest.as_chunks_mut().0.iter_mut().zip(&state) {
         *to = word.to_be_bytes();
     }
     digest
@@ -140,12 +146,12 @@ fn compress(state: &mut [u32; 8], block: &[u8; BLOCK]) {
         if row > 0 {
             extend(&mut schedule);
         }
-        for (constant, word) in constants.iter().zip(schedule) {
-            round(&mut new, constant.wrapping_add(word));
+        for (constant, word) in constants.iter().zip(&schedule) {
+            round(&mut new, constant.wrapping_add(*word));
         }
     }
-    for (old, new) in state.iter_mut().zip(new) {
-        *old = old.wrapping_add(new);
+    for (old, new) in state.iter_mut().zip(&new) {
+        *old = old.wrapping_add(*new);
     }
 }
 

@@ -85,8 +85,8 @@ struct Run {
 enum Verdict {
     /// Return this value.
     Return(u32),
-    /// The arguments decide, by these rules.
-    Rules { first: u16, count: u16 },
+    /// The arguments decide, by the rules for this number.
+    Rules(u32),
 }
 
 impl Filter<'_> {
@@ -112,118 +112,118 @@ impl Filter<'_> {
             filter: self,
             out: Writer::new(instructions),
         };
-        let entry = generator.search(runs, 0, u32::MAX)?;
+        let entry = generator.search(runs, 0, u32::MAX);
         let mut out = generator.out;
-        if out.fall_into(entry)? {
-            out.push(op::LOAD, data::NUMBER)?;
+        if out.fall_into(entry) {
+            out.push(op::LOAD, data::NUMBER);
         }
         let native = out.here();
-        out.branch(op::JUMP_EQ, self.arch, native, Target::Return(self.foreign))?;
-        out.push(op::LOAD, data::ARCH)?;
+        out.branch(op::JUMP_EQ, self.arch, native, Target::Return(self.foreign));
+        out.push(op::LOAD, data::ARCH);
         out.finish()
     }
 
     /// Turns the rules into runs, in ascending order.
     fn collect(&self, list: &mut RunList<'_>) -> Result<(), Error> {
-        let foreign_from = self.foreign_from.unwrap_or(u32::MAX);
-        let mut foreign = false;
-        let mut rest = self.rules;
-        // No `chunk_by`, which can panic for all that the compiler knows.
-        while let Some(&Rule { number, .. }) = rest.first() {
-            let length = rest.iter().take_while(|rule| rule.number == number).count();
-            let start = self.rules.len() - rest.len();
-            let group;
-            (group, rest) = rest.split_at_checked(length).ok_or(Error::TooLong)?;
-            if rest.first().is_some_and(|next| next.number < number) {
-                return Err(Error::Unsorted);
-            }
-            let verdict = self.verdict(group, start)?;
-            if number >= foreign_from && number != u32::MAX {
-                continue;
-            }
-            if number == u32::MAX && !foreign {
-                foreign = true;
-                self.push_foreign(list)?;
-            }
-            list.push(number, number, verdict)?;
+        if !self.rules.is_sorted_by_key(|rule| rule.number) {
+            return Err(Error::Unsorted);
         }
-        if foreign {
-            Ok(())
-        } else {
-            self.push_foreign(list)
-        }
-    }
-
-    fn push_foreign(&self, list: &mut RunList<'_>) -> Result<(), Error> {
-        match self.foreign_from {
-            Some(from) if from < u32::MAX => {
-                list.push(from, u32::MAX - 1, Verdict::Return(self.foreign))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The verdict of all rules for one number; `start` is the index of the
-    /// first one.
-    fn verdict(&self, group: &[Rule<'_>], start: usize) -> Result<Verdict, Error> {
-        if group
-            .iter()
-            .flat_map(|rule| rule.when)
-            .any(|condition| condition.arg > 5)
-        {
+        let mut conditions = self.rules.iter().flat_map(|rule| rule.when);
+        if conditions.any(|condition| condition.arg > 5) {
             return Err(Error::Argument);
         }
-        let always = |rule: &Rule<'_>| rule.when.iter().all(|c| c.mask == 0 && c.value == 0);
-        if self.matched == self.unmatched || group.iter().all(never) {
-            return Ok(Verdict::Return(self.unmatched));
+        let foreign_from = self.foreign_from.unwrap_or(u32::MAX);
+        let mut minus_one = Verdict::Return(self.unmatched);
+        let mut rest = self.rules;
+        while let Some(&Rule { number, .. }) = rest.first() {
+            let mut verdict = Verdict::Return(self.unmatched);
+            while let Some((rule, after)) = rest.split_first()
+                && rule.number == number
+            {
+                verdict = self.or_else(verdict, rule);
+                rest = after;
+            }
+            if number == u32::MAX {
+                minus_one = verdict;
+            } else if number < foreign_from {
+                list.push(number, number, verdict);
+            }
         }
-        if group.iter().any(always) {
-            return Ok(Verdict::Return(self.matched));
+        if foreign_from < u32::MAX {
+            list.push(foreign_from, u32::MAX - 1, Verdict::Return(self.foreign));
         }
-        let first = u16::try_from(start).map_err(|_| Error::TooLong)?;
-        let count = u16::try_from(group.len()).map_err(|_| Error::TooLong)?;
-        Ok(Verdict::Rules { first, count })
+        list.push(u32::MAX, u32::MAX, minus_one);
+        Ok(())
+    }
+
+    /// The verdict when one more rule is an alternative to what led to
+    /// `verdict`.
+    fn or_else(&self, verdict: Verdict, rule: &Rule<'_>) -> Verdict {
+        match Matches::of(rule) {
+            Matches::Always => Verdict::Return(self.matched),
+            Matches::Sometimes
+                if self.matched != self.unmatched && verdict != Verdict::Return(self.matched) =>
+            {
+                Verdict::Rules(rule.number)
+            }
+            _ => verdict,
+        }
     }
 }
 
-/// Whether the rule cannot match: it wants bits set that it has masked out.
-fn never(rule: &Rule<'_>) -> bool {
-    rule.when
-        .iter()
-        .any(|condition| condition.value & !condition.mask != 0)
+/// How much depends on the arguments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Matches {
+    /// The rule wants bits set that it has masked out.
+    Never,
+    Sometimes,
+    Always,
+}
+
+impl Matches {
+    fn of(rule: &Rule<'_>) -> Self {
+        let mut matches = Self::Always;
+        for condition in rule.when {
+            if condition.value & !condition.mask != 0 {
+                return Self::Never;
+            }
+            if condition.mask != 0 {
+                matches = Self::Sometimes;
+            }
+        }
+        matches
+    }
 }
 
 /// Appends runs, merging neighbours and dropping what needs no test.
 struct RunList<'b> {
     runs: &'b mut [Run; MAX_RUNS],
+    /// Beyond [`MAX_RUNS`], when there were more.
     len: usize,
     /// The verdict between the runs.
     filler: u32,
 }
 
 impl RunList<'_> {
-    fn push(&mut self, first: u32, last: u32, verdict: Verdict) -> Result<(), Error> {
+    fn push(&mut self, first: u32, last: u32, verdict: Verdict) {
         if verdict == Verdict::Return(self.filler) {
-            return Ok(());
+            return;
         }
-        let before = self
-            .len
-            .checked_sub(1)
-            .and_then(|index| self.runs.get_mut(index));
-        if let Some(before) = before
-            && before.last.checked_add(1) == Some(first)
+        if let Some(before) = self.runs.get_mut(self.len.wrapping_sub(1))
+            && before.last.wrapping_add(1) == first
             && before.verdict == verdict
         {
             before.last = last;
-            return Ok(());
+            return;
         }
-        *self.runs.get_mut(self.len).ok_or(Error::TooLong)? = Run {
-            first,
-            last,
-            verdict,
-        };
+        if let Some(place) = self.runs.get_mut(self.len) {
+            *place = Run {
+                first,
+                last,
+                verdict,
+            };
+        }
         self.len += 1;
-        Ok(())
     }
 }
 
@@ -234,23 +234,23 @@ struct Generator<'a, 'b> {
 
 impl Generator<'_, '_> {
     /// Emits the search for a number that is known to lie in `low..=high`.
-    fn search(&mut self, runs: &[Run], low: u32, high: u32) -> Result<Target, Error> {
+    fn search(&mut self, runs: &[Run], low: u32, high: u32) -> Target {
         if runs.len() <= LINEAR {
             return self.scan(runs, low, high);
         }
         let (left, right) = runs.split_at(runs.len() / 2);
         let pivot = right.first().map_or(low, |run| run.first);
-        let yes = self.search(right, pivot, high)?;
-        let no = self.search(left, low, pivot.saturating_sub(1))?;
+        let yes = self.search(right, pivot, high);
+        let no = self.search(left, low, pivot.saturating_sub(1));
         self.out.branch(op::JUMP_GE, pivot, yes, no)
     }
 
     /// Emits tests for the runs one by one, ascending; none for a bound that
     /// `low..=high`, where the number is known to lie, implies.
-    fn scan(&mut self, runs: &[Run], low: u32, high: u32) -> Result<Target, Error> {
+    fn scan(&mut self, runs: &[Run], low: u32, high: u32) -> Target {
         let unmatched = Target::Return(self.filter.unmatched);
         let Some((run, rest)) = runs.split_first() else {
-            return Ok(unmatched);
+            return unmatched;
         };
         let Run {
             first,
@@ -266,11 +266,11 @@ impl Generator<'_, '_> {
         let other = if to_end {
             unmatched
         } else {
-            self.scan(rest, above, high)?
+            self.scan(rest, above, high)
         };
         let hit = match verdict {
             Verdict::Return(value) => Target::Return(value),
-            Verdict::Rules { first, count } => self.alternatives(first, count)?,
+            Verdict::Rules(number) => self.alternatives(number),
         };
         if single {
             return self.out.branch(op::JUMP_EQ, first, hit, other);
@@ -278,117 +278,113 @@ impl Generator<'_, '_> {
         let in_reach = if to_end {
             hit
         } else {
-            self.out.branch(op::JUMP_GT, last, other, hit)?
+            self.out.branch(op::JUMP_GT, last, other, hit)
         };
         if from_start {
-            return Ok(in_reach);
+            return in_reach;
         }
         self.out.branch(op::JUMP_GE, first, in_reach, unmatched)
     }
 
     /// Emits the tests of the rules for one number, each an alternative.
-    fn alternatives(&mut self, first: u16, count: u16) -> Result<Target, Error> {
-        let first = usize::from(first);
-        let rules = self
-            .filter
-            .rules
-            .get(first..first + usize::from(count))
-            .ok_or(Error::TooLong)?;
+    fn alternatives(&mut self, number: u32) -> Target {
+        let rules = self.filter.rules.iter();
+        let rules = rules.filter(|rule| rule.number == number);
         let mut next = Alternative {
-            word: None,
+            load: Load::NONE,
             test: Target::Return(self.filter.unmatched),
         };
-        for rule in rules.iter().rev().filter(|rule| !never(rule)) {
-            next = self.alternative(rule.when, next)?;
+        for rule in rules.rev() {
+            if Matches::of(rule) != Matches::Never {
+                next = self.alternative(rule.when, next);
+            }
         }
         self.begin(next)
     }
 
     /// Emits the tests of one rule; `next` is what to try when one fails.
-    fn alternative(&mut self, when: &[Condition], next: Alternative) -> Result<Alternative, Error> {
+    fn alternative(&mut self, when: &[Condition], next: Alternative) -> Alternative {
         let filter = self.filter;
-        let words = || {
-            let words = when
-                .iter()
-                .rev()
-                .flat_map(|condition| filter.words(condition));
-            words.filter(|word| word.mask != 0)
-        };
-        // Who fails with the word loaded that `next` wants goes right to its
-        // test; if all do, that load is not needed at all.
-        let loaded = |word: Word| next.word.is_some_and(|wanted| wanted.is_same_load(word));
-        let start = if words().all(loaded) {
+        let words = || (0..2 * when.len()).filter_map(|index| filter.word(when, index));
+        // Who fails with what `next` wants loaded goes right to its test; if
+        // all do, that load is not needed at all.
+        let start = if words().all(|word| word.load == next.load) {
             next.test
         } else {
-            self.begin(next)?
+            self.begin(next)
         };
         let mut this = Alternative {
-            word: None,
+            load: Load::NONE,
             test: Target::Return(filter.matched),
         };
-        for word in words() {
-            let fail = if loaded(word) { next.test } else { start };
-            let success = self.begin(this)?;
-            let test = self.out.branch(op::JUMP_EQ, word.value, success, fail)?;
-            this = Alternative {
-                word: Some(word),
-                test,
-            };
+        for Word { load, value } in words() {
+            let fail = if load == next.load { next.test } else { start };
+            let success = self.begin(this);
+            let test = self.out.branch(op::JUMP_EQ, value, success, fail);
+            this = Alternative { load, test };
         }
-        Ok(this)
+        this
     }
 
     /// Emits the load that the alternative's first test wants; the test must
     /// have been emitted last.
-    fn begin(&mut self, alternative: Alternative) -> Result<Target, Error> {
-        let Some(word) = alternative.word else {
-            return Ok(alternative.test);
-        };
-        if word.mask != u32::MAX {
-            self.out.push(op::AND, word.mask)?;
+    fn begin(&mut self, Alternative { load, test }: Alternative) -> Target {
+        if load == Load::NONE {
+            return test;
         }
-        self.out.push(op::LOAD, word.offset)?;
-        Ok(self.out.here())
+        if load.mask != u32::MAX {
+            self.out.push(op::AND, load.mask);
+        }
+        self.out.push(op::LOAD, load.offset);
+        self.out.here()
     }
 }
 
 /// The beginning of a rule's tests, whose first load is not emitted yet.
 #[derive(Clone, Copy)]
 struct Alternative {
-    /// What the first test compares; none when there is no test.
-    word: Option<Word>,
+    /// What the first test compares; [`Load::NONE`] when there is no test.
+    load: Load,
     /// The test itself, or where to go when there is none.
     test: Target,
 }
 
-/// Half an argument, and what it is compared with.
-#[derive(Clone, Copy)]
-struct Word {
+/// Bits of half an argument.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Load {
     offset: u32,
     mask: u32,
+}
+
+impl Load {
+    const NONE: Self = Self { offset: 0, mask: 0 };
+}
+
+/// Half a condition.
+struct Word {
+    load: Load,
     value: u32,
 }
 
-impl Word {
-    fn is_same_load(self, other: Word) -> bool {
-        self.offset == other.offset && self.mask == other.mask
-    }
-}
-
 impl Filter<'_> {
-    /// The halves of a condition, in the order in which they are emitted: the
-    /// high one first, which makes it the second to be run.
-    fn words(&self, condition: &Condition) -> [Word; 2] {
-        let argument = data::ARGS + 8 * u32::from(condition.arg);
-        let (high, low) = if self.big_endian { (0, 4) } else { (4, 0) };
-        [(high, 32), (low, 0)].map(|(offset, shift)| Word {
-            offset: argument + offset,
+    /// The halves of the conditions that matter, in the order in which they are
+    /// emitted: from the last condition to the first, of each the high half
+    /// first, which makes it the second to be run.
+    fn word(&self, when: &[Condition], index: usize) -> Option<Word> {
+        let condition = when.iter().rev().nth(index / 2)?;
+        let is_high = index.is_multiple_of(2);
+        let shift = if is_high { 32 } else { 0 };
+        let place = if is_high == self.big_endian { 0 } else { 4 };
+        let load = Load {
+            offset: data::ARGS + 8 * u32::from(condition.arg) + place,
             mask: half(condition.mask, shift),
-            value: half(condition.value, shift),
-        })
+        };
+        let value = half(condition.value, shift);
+        (load.mask != 0).then_some(Word { load, value })
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
 fn half(value: u64, shift: u32) -> u32 {
-    u32::try_from((value >> shift) & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+    (value >> shift) as u32
 }

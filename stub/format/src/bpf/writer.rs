@@ -9,28 +9,42 @@ pub(super) enum Target {
     /// To a return of this value, any copy of it.
     Return(u32),
     /// To this index of the buffer.
-    At(usize),
+    At(u16),
 }
 
-/// Writes instructions from the end of the buffer to its front.
+/// Writes instructions from the end of the buffer to its front. What does not
+/// fit any more is noticed in the end, by [`Writer::finish`].
 pub(super) struct Writer<'b> {
     instructions: &'b mut [Instruction; MAX_INSTRUCTIONS],
     /// Index of the instruction written last, which is the program's first.
-    front: usize,
+    front: u16,
+    /// Something could not be written, or not be reached.
+    failed: bool,
     /// The values returned so far (`foreign`, `matched` and `unmatched` at the
     /// most), and where the last written return of each is.
-    returns: [Option<(u32, usize)>; 3],
+    returns: [(u32, u16); 3],
 }
 
 /// How far a conditional jump reaches.
-const REACH: usize = u8::MAX as usize;
+const REACH: u16 = u8::MAX as u16;
+
+/// The index behind the last instruction.
+#[expect(clippy::cast_possible_truncation, reason = "checked")]
+const END: u16 = {
+    assert!(MAX_INSTRUCTIONS < NOWHERE as usize);
+    MAX_INSTRUCTIONS as u16
+};
+
+/// An index that nothing reaches.
+const NOWHERE: u16 = u16::MAX / 2;
 
 impl<'b> Writer<'b> {
     pub(super) fn new(instructions: &'b mut [Instruction; MAX_INSTRUCTIONS]) -> Self {
         Self {
             instructions,
-            front: MAX_INSTRUCTIONS,
-            returns: [None; 3],
+            front: END,
+            failed: false,
+            returns: [(0, NOWHERE); 3],
         }
     }
 
@@ -39,102 +53,96 @@ impl<'b> Writer<'b> {
         Target::At(self.front)
     }
 
-    /// The program.
+    /// The program, if all of it was written.
     pub(super) fn finish(self) -> Result<&'b [Instruction], Error> {
-        self.instructions.get(self.front..).ok_or(Error::TooLong)
+        let program = self.instructions.get(usize::from(self.front)..);
+        program.filter(|_| !self.failed).ok_or(Error::TooLong)
     }
 
-    fn write(&mut self, instruction: Instruction) -> Result<(), Error> {
-        let front = self.front.checked_sub(1).ok_or(Error::TooLong)?;
-        *self.instructions.get_mut(front).ok_or(Error::TooLong)? = instruction;
-        self.front = front;
-        Ok(())
+    fn write(&mut self, instruction: Instruction) {
+        let front = self.front.wrapping_sub(1);
+        if let Some(place) = self.instructions.get_mut(usize::from(front)) {
+            *place = instruction;
+            self.front = front;
+        } else {
+            self.failed = true;
+        }
     }
 
-    pub(super) fn push(&mut self, code: u16, k: u32) -> Result<(), Error> {
+    pub(super) fn push(&mut self, code: u16, k: u32) {
         self.write(Instruction {
             code,
             jt: 0,
             jf: 0,
             k,
-        })
+        });
     }
 
-    fn push_return(&mut self, value: u32) -> Result<(), Error> {
-        self.push(op::RETURN, value)?;
-        let slot = self
-            .returns
-            .iter_mut()
-            .find(|slot| slot.is_none_or(|(v, _)| v == value));
-        if let Some(slot) = slot {
-            *slot = Some((value, self.front));
+    fn push_return(&mut self, value: u32) {
+        self.push(op::RETURN, value);
+        let mut slots = self.returns.iter_mut();
+        if let Some(slot) = slots.find(|(v, at)| *v == value || *at == NOWHERE) {
+            *slot = (value, self.front);
         }
-        Ok(())
     }
 
     /// Makes the program so far begin with `target`; false when that is a
     /// return.
-    pub(super) fn fall_into(&mut self, target: Target) -> Result<bool, Error> {
+    pub(super) fn fall_into(&mut self, target: Target) -> bool {
         match target {
-            Target::Return(value) => self.push_return(value).map(|()| false),
+            Target::Return(value) => {
+                self.push_return(value);
+                false
+            }
             Target::At(index) => {
                 if index != self.front {
-                    self.near(target, REACH + 1)?;
+                    self.push_jump(index);
                 }
-                Ok(true)
+                true
             }
         }
     }
 
     /// Emits a conditional jump, unless both ways lead to the same place.
-    pub(super) fn branch(
-        &mut self,
-        code: u16,
-        k: u32,
-        yes: Target,
-        no: Target,
-    ) -> Result<Target, Error> {
+    pub(super) fn branch(&mut self, code: u16, k: u32, yes: Target, no: Target) -> Target {
         if yes == no {
-            return Ok(yes);
+            return yes;
         }
         // Making `no` near may put one more instruction before `yes`.
-        let yes = self.near(yes, 1)?;
-        let no = self.near(no, 0)?;
-        let distance = |index: usize| {
-            index
-                .checked_sub(self.front)
-                .and_then(|d| u8::try_from(d).ok())
-                .ok_or(Error::TooLong)
-        };
-        let (jt, jf) = (distance(yes)?, distance(no)?);
-        self.write(Instruction { code, jt, jf, k })?;
-        Ok(Target::At(self.front))
+        let yes = self.near(yes, 1);
+        let no = self.near(no, 0);
+        let (jt, jf) = (self.distance(yes), self.distance(no));
+        self.write(Instruction { code, jt, jf, k });
+        self.here()
+    }
+
+    fn distance(&mut self, index: u16) -> u8 {
+        let distance = u8::try_from(index.wrapping_sub(self.front));
+        self.failed |= distance.is_err();
+        distance.unwrap_or_default()
     }
 
     /// The index of an instruction that has the effect of `target` and is in
     /// reach of a jump that is emitted after at most `spare` others.
-    fn near(&mut self, target: Target, spare: usize) -> Result<usize, Error> {
+    fn near(&mut self, target: Target, spare: u16) -> u16 {
         let known = match target {
-            Target::At(index) => Some(index),
-            Target::Return(value) => self
-                .returns
-                .iter()
-                .flatten()
-                .find(|(v, _)| *v == value)
-                .map(|(_, index)| *index),
+            Target::At(index) => index,
+            Target::Return(value) => {
+                let mut returns = self.returns.iter();
+                returns.find(|it| it.0 == value).map_or(NOWHERE, |it| it.1)
+            }
         };
-        if let Some(index) = known
-            && index + spare <= self.front + REACH
-        {
-            return Ok(index);
+        if known + spare <= self.front + REACH {
+            return known;
         }
         match target {
-            Target::Return(value) => self.push_return(value)?,
-            Target::At(index) => {
-                let skip = index.checked_sub(self.front).ok_or(Error::TooLong)?;
-                self.push(op::JUMP, u32::try_from(skip).map_err(|_| Error::TooLong)?)?;
-            }
+            Target::Return(value) => self.push_return(value),
+            Target::At(index) => self.push_jump(index),
         }
-        Ok(self.front)
+        self.front
+    }
+
+    fn push_jump(&mut self, index: u16) {
+        self.push(op::JUMP, u32::from(index.wrapping_sub(self.front)));
     }
 }

@@ -24,11 +24,10 @@ impl Native {
     /// The rows of the system call `number`, as the numbers of what may stand
     /// in for it and what must hold for the arguments of that.
     pub fn of(&self, number: u32) -> impl Iterator<Item = (u32, &[Condition])> {
-        let rows = ROWS.iter();
-        let rows = rows.filter(move |row| u32::from(row.name) == number);
-        rows.filter_map(|row| {
-            let when = self.conditions.get(usize::from(row.first)..)?;
-            Some((u32::from(row.by), when.get(..usize::from(row.count))?))
+        ROWS.iter().filter_map(move |row| {
+            let (name, by, first, count) = row.parts();
+            let when = self.conditions.get(first..first + count)?;
+            (name == number).then_some((by, when))
         })
     }
 }
@@ -43,14 +42,29 @@ static ROWS: [Row; RESOLVED.rows] = shorten(&RESOLVED.table);
 static PACKED: [Packed; RESOLVED.conditions] = shorten(&RESOLVED.pool);
 static MASKS: [u64; RESOLVED.masks] = shorten(&RESOLVED.mask_pool);
 
-/// A row, with its `count` conditions at `first` of [`PACKED`]; rows with the
-/// same conditions share them.
+/// A row: nine bits each for the numbers of the call and of its substitute,
+/// three for how many conditions there are, and the rest for where in
+/// [`PACKED`] these stand. Rows with the same conditions share them.
 #[derive(Clone, Copy)]
-struct Row {
-    name: u16,
-    by: u16,
-    first: u8,
-    count: u8,
+struct Row(u32);
+
+impl Row {
+    const fn new(name: u32, by: u32, first: usize, count: usize) -> Self {
+        assert!(name < 1 << 9 && by < 1 << 9 && count < 1 << 3 && first < MAX);
+        Self(name | by << 9 | (byte(count) as u32) << 18 | (byte(first) as u32) << 21)
+    }
+
+    /// The arguments of [`Row::new`].
+    const fn parts(self) -> (u32, u32, usize, usize) {
+        let Self(bits) = self;
+        let (first, count) = (bits >> 21, bits >> 18 & 7);
+        (
+            bits & 0x1ff,
+            bits >> 9 & 0x1ff,
+            first as usize,
+            count as usize,
+        )
+    }
 }
 
 /// A [`Condition`] in a quarter of its size: no row compares with more than 32
@@ -95,12 +109,7 @@ const MAX: usize = 256;
 impl Resolution {
     const fn new() -> Self {
         let mut all = Self {
-            table: [Row {
-                name: 0,
-                by: 0,
-                first: 0,
-                count: 0,
-            }; TABLE.len()],
+            table: [Row(0); TABLE.len()],
             rows: 0,
             pool: [Packed {
                 arg: 0,
@@ -117,12 +126,8 @@ impl Resolution {
             let name = syscall::NATIVE.number(row.name.as_bytes());
             let by = syscall::NATIVE.number(row.by.as_bytes());
             if let (Some(name), Some(by)) = (name, by) {
-                all.table[all.rows] = Row {
-                    name: short(name),
-                    by: short(by),
-                    first: byte(all.place(row.when)),
-                    count: byte(row.when.len()),
-                };
+                let first = all.place(row.when);
+                all.table[all.rows] = Row::new(name, by, first, row.when.len());
                 all.rows += 1;
             }
             i += 1;
@@ -187,12 +192,6 @@ impl Resolution {
 const fn byte(value: usize) -> u8 {
     assert!(value <= u8::MAX as usize);
     value as u8
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "checked")]
-const fn short(value: u32) -> u16 {
-    assert!(value <= u16::MAX as u32);
-    value as u16
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "checked")]

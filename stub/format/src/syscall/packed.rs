@@ -30,8 +30,10 @@ pub(super) fn number(table: &[u16], name: &[u8]) -> Option<u32> {
             number += u32::from(characters);
             continue;
         }
-        for shift in [10, 5, 0] {
-            rest = rest.and_then(|rest| after(characters >> shift & 31, rest));
+        let mut codes = characters << 1;
+        while codes != 0 {
+            rest = rest.and_then(|rest| after(codes >> 11, rest));
+            codes <<= 5;
         }
         if is_last {
             if rest.is_some_and(<[u8]>::is_empty) {
@@ -46,11 +48,8 @@ pub(super) fn number(table: &[u16], name: &[u8]) -> Option<u32> {
 
 /// What follows the character of that code at the beginning of `text`.
 fn after(code: u16, text: &[u8]) -> Option<&[u8]> {
-    let Some(at) = code.checked_sub(1) else {
-        return Some(text);
-    };
     let (first, rest) = text.split_first()?;
-    (ALPHABET.get(usize::from(at)) == Some(first)).then_some(rest)
+    (ALPHABET.get(usize::from(code) - 1) == Some(first)).then_some(rest)
 }
 
 /// The size of [`pack`]'s result.
