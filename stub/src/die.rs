@@ -1,7 +1,5 @@
 //! Messages on standard error, and the end of the process.
 
-use sandbox_format::note::Problem;
-
 use crate::sys;
 
 /// Exit status of a process whose policy could not be put in force.
@@ -76,18 +74,20 @@ pub(crate) fn die(what: &str) -> ! {
     end(Line::about(what))
 }
 
-/// Like [`die`], about the program's notes.
+/// Like [`die`], about the program's notes; `what` goes on from "the sandbox
+/// note".
 #[cold]
-pub(crate) fn die_of_note(problem: Problem) -> ! {
+pub(crate) fn die_of_note(what: &str) -> ! {
     let mut line = Line::about("the sandbox note ");
-    line.push(problem.message().as_bytes());
+    line.push(what.as_bytes());
     end(line)
 }
 
 /// Like [`die`], for something that the kernel refused.
 #[cold]
-pub(crate) fn die_of(what: &str, errno: Errno) -> ! {
-    let mut line = Line::about(what);
+pub(crate) fn die_of_refusal(what: &str, errno: Errno) -> ! {
+    let mut line = Line::about("the kernel refused ");
+    line.push(what.as_bytes());
     line.push(b": error ");
     push_number(&mut line, errno.0);
     line.push(name(errno).as_bytes());

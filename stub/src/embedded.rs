@@ -4,7 +4,7 @@ use sandbox_format::note::{
     self, ByteOrder, Collector, DYNAMIC_TAG, Embedded, FilterHeader, FilterNote, flags,
 };
 
-use crate::die::{die, die_of, die_of_note};
+use crate::die::{die, die_of_note, die_of_refusal};
 use crate::install::install;
 use crate::program::Program;
 use crate::sys;
@@ -26,7 +26,7 @@ pub(crate) fn apply(program: &Program) -> bool {
         instructions,
     } = embedded.filter;
     if header.arch != sys::AUDIT_ARCH {
-        die("the sandbox note is for another architecture");
+        die_of_note("is for another architecture");
     }
     protect(program, &header);
     let mut filter_flags = 0;
@@ -71,7 +71,7 @@ fn find(program: &Program) -> Option<Embedded<'static>> {
             continue;
         };
         if let Err(problem) = collector.segment(bytes, segment.align as u64) {
-            die_of_note(problem);
+            die_of_note(problem.message());
         }
     }
     match collector.finish() {
@@ -81,11 +81,11 @@ fn find(program: &Program) -> Option<Embedded<'static>> {
             // What runs before this, the program's libraries, could change it.
             let FilterNote { instructions, .. } = embedded.filter;
             if !program.is_constant(embedded.policy) || !program.is_constant(instructions) {
-                die("the sandbox note is in writable memory");
+                die_of_note("is in writable memory");
             }
             Some(embedded)
         }
-        Err(problem) => die_of_note(problem),
+        Err(problem) => die_of_note(problem.message()),
     }
 }
 
@@ -100,12 +100,9 @@ fn protect(program: &Program, header: &FilterHeader) {
         .zip(usize::try_from(header.protect_size).ok())
         .and_then(|(address, size)| program.own_pages(address, size));
     let Some(range) = range else {
-        die("the range that the sandbox note protects is not the program's");
+        die_of_note("protects a range that is not the program's");
     };
     if let Err(errno) = sys::make_read_only(range) {
-        die_of(
-            "the kernel refused to make the dynamic section read-only",
-            errno,
-        );
+        die_of_refusal("to make the dynamic section read-only", errno);
     }
 }

@@ -34,42 +34,38 @@ const EXACT: &str = "SANDBOX_EXACT";
 /// More rules than all names of an architecture with all their substitutes.
 const MAX_RULES: usize = 1024;
 
+const TOO_LONG: &str = "the environment's policy is too long";
+
 /// Puts the policy of the environment in force, if there is one.
+#[cold]
+#[inline(never)]
 pub(crate) fn apply() {
     let Some(environ) = Environ::of_process() else {
-        die("the environment, which may hold a policy, can't be found");
+        die("the environment can't be found");
     };
-    let violation = if environ.get(ACTION) == Some(b"log") {
-        ret::LOG
-    } else {
-        ret::KILL_PROCESS
-    };
-    let policy = if let Some(list) = environ.get(ALLOW) {
-        Policy {
-            list,
-            variable: ALLOW,
-            widen: environ.get(EXACT) != Some(b"1"),
-            violation,
-            matched: ret::ALLOW,
-            unmatched: violation,
-        }
+    let allow = environ.get(ALLOW);
+    let (variable, list) = if let Some(list) = allow {
+        (ALLOW, list)
     } else if let Some(list) = environ.get(DENY) {
-        Policy {
-            list,
-            variable: DENY,
-            widen: false,
-            violation,
-            matched: violation,
-            unmatched: ret::ALLOW,
-        }
+        (DENY, list)
     } else {
         return;
     };
     match sys::is_secure_execution() {
         Some(false) => (),
         Some(true) => return,
-        None => die("whether the environment can be trusted can't be told"),
+        None => die("it can't be told whether the environment is trusted"),
     }
+    let policy = Policy {
+        list,
+        variable,
+        is_allowed: allow.is_some(),
+        widen: allow.is_some() && environ.get(EXACT) != Some(b"1"),
+        violation: match environ.get(ACTION) {
+            Some(b"log") => ret::LOG,
+            _ => ret::KILL_PROCESS,
+        },
+    };
     policy.enforce();
     for name in [ALLOW, DENY, ACTION, EXACT] {
         environ.remove(name);
@@ -82,14 +78,12 @@ struct Policy {
     list: &'static [u8],
     /// The variable that they stand in.
     variable: &'static str,
+    /// Whether the names are of what is allowed, or of what is denied.
+    is_allowed: bool,
     /// Whether portable names are added.
     widen: bool,
     /// What a call gets that breaks the policy.
     violation: u32,
-    /// What a call gets that is on the list.
-    matched: u32,
-    /// What all others get.
-    unmatched: u32,
 }
 
 impl Policy {
@@ -100,8 +94,15 @@ impl Policy {
     #[cold]
     #[inline(never)]
     fn enforce(&self) {
+        const NONE: Rule<'_> = Rule {
+            number: 0,
+            when: &[],
+        };
         let portable = Native::new();
-        let mut rules = RuleList::new();
+        let mut rules = RuleList {
+            rules: &mut [NONE; MAX_RULES],
+            length: 0,
+        };
         let names = self.list.split(|byte| *byte == b':');
         for name in names.filter(|name| !name.is_empty()) {
             let Some(number) = syscall::native_number(name) else {
@@ -115,40 +116,35 @@ impl Policy {
                 }
             }
         }
+        let (matched, unmatched) = if self.is_allowed {
+            (ret::ALLOW, self.violation)
+        } else {
+            (self.violation, ret::ALLOW)
+        };
         let filter = Filter {
             arch: sys::AUDIT_ARCH,
             big_endian: cfg!(target_endian = "big"),
             foreign_from: sys::FOREIGN_FROM,
             foreign: self.violation,
-            matched: self.matched,
-            unmatched: self.unmatched,
+            matched,
+            unmatched,
             rules: rules.as_slice(),
         };
         let mut scratch = Scratch::new();
         match filter.compile(&mut scratch) {
             Ok(instructions) => install(sys::instruction_bytes(instructions), sys::FILTER_TSYNC),
-            Err(_) => die("the environment's policy is too long"),
+            Err(_) => die(TOO_LONG),
         }
     }
 }
 
 /// Rules sorted by system call number, as [`Filter`] wants them.
-struct RuleList<'a> {
-    rules: [Rule<'a>; MAX_RULES],
+struct RuleList<'a, 'b> {
+    rules: &'b mut [Rule<'a>; MAX_RULES],
     length: usize,
 }
 
-impl<'a> RuleList<'a> {
-    const fn new() -> Self {
-        Self {
-            rules: [Rule {
-                number: 0,
-                when: &[],
-            }; MAX_RULES],
-            length: 0,
-        }
-    }
-
+impl<'a> RuleList<'a, '_> {
     /// Keeps the order, by moving those with larger numbers up.
     fn insert(&mut self, mut rule: Rule<'a>) {
         let Some((free, used)) = self
@@ -156,7 +152,7 @@ impl<'a> RuleList<'a> {
             .get_mut(..=self.length)
             .and_then(<[_]>::split_last_mut)
         else {
-            die("the environment's policy has too many names");
+            die(TOO_LONG);
         };
         for place in used {
             if rule.number < place.number {

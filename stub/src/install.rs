@@ -1,6 +1,6 @@
 //! The last steps before the program runs under a policy.
 
-use crate::die::{die, die_of};
+use crate::die::{die, die_of_refusal};
 use crate::sys;
 
 /// Hands a filter to the kernel, `no_new_privs` first, without which an
@@ -11,13 +11,13 @@ pub(crate) fn install(instructions: &[u8], filter_flags: usize) {
     // for nothing that a policy would have to allow.
     sys::warm_heap();
     if let Err(errno) = sys::set_no_new_privs() {
-        die_of("the kernel refused no_new_privs", errno);
+        die_of_refusal("no_new_privs", errno);
     }
     match sys::install_filter(instructions, filter_flags) {
         Ok(0) => (),
         // seccomp(2): with SECCOMP_FILTER_FLAG_TSYNC, the id of a thread that
         // could not be brought under the filter; no thread has got it then.
-        Ok(_) => die("a thread has a seccomp filter of its own and can't be put under the policy"),
-        Err(errno) => die_of("the kernel refused the filter", errno),
+        Ok(_) => die("a thread with a filter of its own can't be put under the policy"),
+        Err(errno) => die_of_refusal("the filter", errno),
     }
 }

@@ -443,7 +443,7 @@ impl<'a> Collector<'a> {
             return Err(Problem::PolicyTooLarge);
         }
         let filter = FilterNote::parse(filter, self.order)?;
-        if filter.header.policy_hash != policy_hash(policy) {
+        if !sha256::is_digest(&filter.header.policy_hash, policy) {
             return Err(Problem::HashMismatch);
         }
         Ok(Some(Embedded {

@@ -99,6 +99,24 @@ const ROUNDS: [[u32; 16]; 4] = [
 
 /// The digest of a message.
 pub(crate) fn digest(message: &[u8]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    for (to, word) in digest.as_chunks_mut().0.iter_mut().zip(&words(message)) {
+        *to = word.to_be_bytes();
+    }
+    digest
+}
+
+/// Whether that is the digest of a message. Smaller in the runtime than the
+/// comparison of two digests.
+pub(crate) fn is_digest(digest: &[u8; 32], message: &[u8]) -> bool {
+    let digest = digest.as_chunks().0.iter();
+    digest
+        .zip(&words(message))
+        .all(|(bytes, word)| *bytes == word.to_be_bytes())
+}
+
+/// The digest of a message in words of four bytes.
+fn words(message: &[u8]) -> [u32; 8] {
     let mut state = START;
     let (blocks, rest) = message.as_chunks::<BLOCK>();
     for block in blocks {
@@ -127,11 +145,7 @@ pub(crate) fn digest(message: &[u8]) -> [u8; 32] {
         compress(&mut state, block);
     }
 
-    let mut digest = [0; 32];
-    for (to, word) in digest.as_chunks_mut().0.iter_mut().zip(&state) {
-        *to = word.to_be_bytes();
-    }
-    digest
+    state
 }
 
 /// Section 6.2.2, with the message schedule kept in the 16 words that are
@@ -200,6 +214,17 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+
+    #[test]
+    fn a_digest_is_that_of_its_message_only() {
+        let mut wrong = digest(b"message");
+        assert!(is_digest(&wrong, b"message"));
+        for byte in 0..32 {
+            wrong[byte] ^= 1;
+            assert!(!is_digest(&wrong, b"message"), "{byte}");
+            wrong[byte] ^= 1;
+        }
+    }
 
     #[test]
     fn every_length_around_a_block_is_padded_right() {

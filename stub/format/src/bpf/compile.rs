@@ -113,25 +113,18 @@ impl Filter<'_> {
             out: Writer::new(instructions),
         };
         let entry = generator.search(runs, 0, u32::MAX);
-        let mut out = generator.out;
+        let out = &mut generator.out;
         if out.fall_into(entry) {
             out.push(op::LOAD, data::NUMBER);
         }
         let native = out.here();
         out.branch(op::JUMP_EQ, self.arch, native, Target::Return(self.foreign));
         out.push(op::LOAD, data::ARCH);
-        out.finish()
+        generator.out.finish()
     }
 
     /// Turns the rules into runs, in ascending order.
     fn collect(&self, list: &mut RunList<'_>) -> Result<(), Error> {
-        if !self.rules.is_sorted_by_key(|rule| rule.number) {
-            return Err(Error::Unsorted);
-        }
-        let mut conditions = self.rules.iter().flat_map(|rule| rule.when);
-        if conditions.any(|condition| condition.arg > 5) {
-            return Err(Error::Argument);
-        }
         let foreign_from = self.foreign_from.unwrap_or(u32::MAX);
         let mut minus_one = Verdict::Return(self.unmatched);
         let mut rest = self.rules;
@@ -140,8 +133,14 @@ impl Filter<'_> {
             while let Some((rule, after)) = rest.split_first()
                 && rule.number == number
             {
+                if rule.when.iter().any(|condition| condition.arg > 5) {
+                    return Err(Error::Argument);
+                }
                 verdict = self.or_else(verdict, rule);
                 rest = after;
+            }
+            if rest.first().is_some_and(|next| next.number < number) {
+                return Err(Error::Unsorted);
             }
             if number == u32::MAX {
                 minus_one = verdict;
@@ -181,6 +180,7 @@ enum Matches {
 }
 
 impl Matches {
+    #[inline(never)] // The runtime is to be small.
     fn of(rule: &Rule<'_>) -> Self {
         let mut matches = Self::Always;
         for condition in rule.when {

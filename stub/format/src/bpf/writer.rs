@@ -59,6 +59,7 @@ impl<'b> Writer<'b> {
         program.filter(|_| !self.failed).ok_or(Error::TooLong)
     }
 
+    #[inline(never)] // The runtime is to be small.
     fn write(&mut self, instruction: Instruction) {
         let front = self.front.wrapping_sub(1);
         if let Some(place) = self.instructions.get_mut(usize::from(front)) {

@@ -16,9 +16,11 @@ impl Native {
     /// The rows, with their conditions unpacked.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            conditions: PACKED.map(Packed::unpack),
+        let mut conditions = [EMPTY; RESOLVED.conditions];
+        for (condition, packed) in conditions.iter_mut().zip(&PACKED) {
+            *condition = packed.unpack();
         }
+        Self { conditions }
     }
 
     /// The rows of the system call `number`, as the numbers of what may stand
@@ -31,6 +33,13 @@ impl Native {
         })
     }
 }
+
+/// What is about to be overwritten.
+const EMPTY: Condition = Condition {
+    arg: 0,
+    mask: 0,
+    value: 0,
+};
 
 impl Default for Native {
     fn default() -> Self {
@@ -50,7 +59,7 @@ struct Row(u32);
 
 impl Row {
     const fn new(name: u32, by: u32, first: usize, count: usize) -> Self {
-        assert!(name < 1 << 9 && by < 1 << 9 && count < 1 << 3 && first < MAX);
+        assert!(name < 1 << 9 && by < 1 << 9 && count <= MAX_COUNT);
         Self(name | by << 9 | (byte(count) as u32) << 18 | (byte(first) as u32) << 21)
     }
 
@@ -79,7 +88,7 @@ struct Packed {
 }
 
 impl Packed {
-    fn unpack(self) -> Condition {
+    fn unpack(&self) -> Condition {
         let mask = MASKS.get(usize::from(self.mask));
         Condition {
             arg: self.arg,
@@ -106,6 +115,9 @@ struct Resolution {
 /// What a byte can reach.
 const MAX: usize = 256;
 
+/// What three bits can say.
+const MAX_COUNT: usize = 7;
+
 impl Resolution {
     const fn new() -> Self {
         let mut all = Self {
@@ -120,14 +132,23 @@ impl Resolution {
             mask_pool: [0; MAX],
             masks: 0,
         };
+        // Long lists go first, since short ones may be parts of them.
+        let mut length = MAX_COUNT;
+        while length > 0 {
+            let mut i = 0;
+            while i < TABLE.len() {
+                if TABLE[i].when.len() == length && numbers(i).is_some() {
+                    all.place(TABLE[i].when);
+                }
+                i += 1;
+            }
+            length -= 1;
+        }
         let mut i = 0;
         while i < TABLE.len() {
-            let row = &TABLE[i];
-            let name = syscall::NATIVE.number(row.name.as_bytes());
-            let by = syscall::NATIVE.number(row.by.as_bytes());
-            if let (Some(name), Some(by)) = (name, by) {
-                let first = all.place(row.when);
-                all.table[all.rows] = Row::new(name, by, first, row.when.len());
+            if let Some((name, by)) = numbers(i) {
+                let when = TABLE[i].when;
+                all.table[all.rows] = Row::new(name, by, all.place(when), when.len());
                 all.rows += 1;
             }
             i += 1;
@@ -183,6 +204,16 @@ impl Resolution {
         packed.arg == condition.arg
             && self.mask_pool[packed.mask as usize] == condition.mask
             && u32::from_ne_bytes(packed.value) as u64 == condition.value
+    }
+}
+
+/// The numbers in a row of [`TABLE`], if both calls exist here.
+const fn numbers(row: usize) -> Option<(u32, u32)> {
+    let name = syscall::NATIVE.number(TABLE[row].name.as_bytes());
+    let by = syscall::NATIVE.number(TABLE[row].by.as_bytes());
+    match (name, by) {
+        (Some(name), Some(by)) => Some((name, by)),
+        _ => None,
     }
 }
 
