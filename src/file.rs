@@ -4,10 +4,11 @@
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
 
 /// Why a file can't be opened or replaced; the caller puts its name in front.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +26,7 @@ pub enum Error {
     #[error("it may not be written; write the result elsewhere with -o")]
     ReadOnly,
     /// The folder of the result.
-    #[error("no file can be written in {}: {error}; write the result elsewhere with -o", folder.display())]
+    #[error("no file can be written in {}: {error}; name another folder with -o", folder.display())]
     NotCreated {
         /// The folder.
         folder: PathBuf,
@@ -138,25 +139,76 @@ pub fn replace<E: From<Error>>(
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    let in_folder = |error| Error::NotCreated {
+    let in_folder = |error: io::Error| Error::NotCreated {
         folder: folder.to_owned(),
         error,
     };
-    // The name is unique, and the file is removed when dropped before persist().
-    let temporary = tempfile::Builder::new()
-        .prefix(".sandbox-patch-")
-        .permissions(std::fs::Permissions::from_mode(0o600))
-        .tempfile_in(folder)
-        .map_err(in_folder)?;
-    fill(temporary.as_file())?;
-    take_over(temporary.as_file(), input, keep)?;
-    temporary.as_file().sync_all().map_err(Error::Write)?;
+    let unnamed = unnamed(folder).map_err(in_folder)?;
+    let (file, mut temporary) = match unnamed {
+        Some(file) => (file, None),
+        None => {
+            let (file, path) = builder()
+                .tempfile_in(folder)
+                .map_err(in_folder)?
+                .into_parts();
+            (file, Some(path))
+        }
+    };
+    fill(&file)?;
+    take_over(&file, input, keep)?;
+    file.sync_all().map_err(Error::Write)?;
+    let temporary = match temporary.take() {
+        Some(path) => path,
+        None => builder()
+            .make_in(folder, |path| name(&file, path))
+            .map_err(in_folder)?
+            .into_temp_path(),
+    };
     temporary
         .persist(target)
         .map_err(|error| in_folder(error.error))?;
     // The new name itself is on disk only once the folder is.
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(|error| Error::Write(error).into())
+}
+
+/// Unique names in a folder.
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder
+        .prefix(".sandbox-patch-")
+        .permissions(std::fs::Permissions::from_mode(0o600));
+    builder
+}
+
+/// A new file without a name, so that nothing is left of it if this process is
+/// killed (open(2), O_TMPFILE); nothing where the file system has none, or where
+/// there is no /proc to name it through later.
+fn unnamed(folder: &Path) -> io::Result<Option<File>> {
+    use rustix::io::Errno;
+    if !Path::new("/proc/self/fd").exists() {
+        return Ok(None);
+    }
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    match rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(file) => Ok(Some(file.into())),
+        // The second is what kernels and file systems answer that take it for
+        // an attempt to write a folder.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Gives an unnamed file a name.
+fn name(file: &File, path: &Path) -> io::Result<()> {
+    let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(
+        CWD,
+        unnamed,
+        CWD,
+        path,
+        AtFlags::SYMLINK_FOLLOW,
+    )?)
 }
 
 fn take_over(output: &File, input: &Input, keep: Keep) -> Result<(), Error> {

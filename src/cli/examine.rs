@@ -7,7 +7,7 @@ use object::elf;
 use serde::Serialize;
 
 use super::library::{self, Presence, is_absolute};
-use super::patch::position;
+use super::patch::{PREINIT, position, runs_code_before};
 use super::show;
 use crate::elf::{Embedded, Error, Layout, Position, Source, embedded};
 use crate::filter;
@@ -16,6 +16,9 @@ use crate::policy::{self, Arch, Resolved};
 /// The version of the JSON that [`Examination`] becomes; fields may be added
 /// without a new one.
 pub const SCHEMA: u32 = 1;
+
+/// The problem of a file that was never patched.
+pub const NO_POLICY: &str = "it carries no sandbox policy";
 
 /// What is known of a file.
 #[derive(Clone, Debug, Serialize)]
@@ -125,9 +128,7 @@ impl Examination {
                 found.policy(&embedded, arch);
                 found.runtime(&layout, source, root)?;
             }
-            Ok(None) => found
-                .problems
-                .push("it carries no sandbox policy".to_owned()),
+            Ok(None) => found.problems.push(NO_POLICY.to_owned()),
             Err(Error::Io(error)) => return Err(error.into()),
             Err(error) => found.problems.push(error.to_string()),
         }
@@ -219,6 +220,9 @@ impl Examination {
             return Ok(());
         };
         self.protected = self.resolved.is_some();
+        if runs_code_before(layout) {
+            self.notices.push(PREINIT.to_owned());
+        }
         let place = position(self.interpreter.as_deref().unwrap_or_default());
         let expected = match place {
             Position::First => 0,

@@ -7,7 +7,7 @@ use anstream::println;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, anyhow};
 
-use super::examine::Examination;
+use super::examine::{Examination, NO_POLICY};
 use super::options::InspectArguments;
 use super::{many, show};
 use crate::file::Input;
@@ -111,7 +111,12 @@ fn print_text(found: &Examination) {
             ),
         );
     }
-    for problem in &found.problems {
+    // That there is no policy was said.
+    for problem in found
+        .problems
+        .iter()
+        .filter(|problem| *problem != NO_POLICY)
+    {
         println!("  {BAD}problem{BAD:#}   {problem}");
     }
     for notice in &found.notices {

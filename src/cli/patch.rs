@@ -175,6 +175,9 @@ impl Prepared {
             program: filter::compile(&resolved)?,
         };
         let interpreter = layout.interpreter(source)?.unwrap_or_default();
+        if runs_code_before(layout) {
+            warnings.push(PREINIT.to_owned());
+        }
         Ok(Self {
             resolved,
             content,
@@ -203,6 +206,20 @@ impl Prepared {
     }
 }
 
+/// What [`runs_code_before`] means, for people.
+pub const PREINIT: &str = "the program has functions in DT_PREINIT_ARRAY, which glibc calls before the policy is in force";
+
+/// Whether the program has code that runs before any library's constructors
+/// (gABI chapter 5, DT_PREINIT_ARRAY).
+#[must_use]
+pub fn runs_code_before(layout: &Layout) -> bool {
+    let size = layout
+        .dynamic
+        .as_ref()
+        .and_then(|dynamic| dynamic.get(object::elf::DT_PREINIT_ARRAYSZ));
+    size.is_some_and(|size| size > 0)
+}
+
 /// The place among the needed libraries that is initialised last. glibc sorts
 /// by dependencies and goes backwards through the list (elf/dl-sort-maps.c),
 /// musl goes through it forwards (ldso/dynlink.c, `queue_ctors`).
@@ -219,9 +236,7 @@ pub fn position(interpreter: &str) -> Position {
 /// The warning for a file that is replaced and has `count` hard links more.
 pub(super) fn other_names(count: u64) -> String {
     let names = if count == 1 { "name" } else { "names" };
-    format!(
-        "the file had {count} other {names} (hard links); the link is broken, they keep the old content"
-    )
+    format!("replacing the file breaks a hard link: its {count} other {names} keep the old content")
 }
 
 /// The file to write.

@@ -28,10 +28,11 @@ pub fn added(resolved: &Resolved) -> Vec<String> {
     let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for rule in resolved.added() {
         let because = rule.because.as_deref().unwrap_or_default();
-        lines
-            .entry(because)
-            .or_default()
-            .push(format!("{}{}", rule.name, conditions(&rule.when)));
+        lines.entry(because).or_default().push(format!(
+            "{}{}",
+            rule.name,
+            conditions(&rule.name, &rule.when)
+        ));
     }
     lines
         .into_iter()
@@ -39,24 +40,42 @@ pub fn added(resolved: &Resolved) -> Vec<String> {
         .collect()
 }
 
-/// Conditions as a person writes them: `(arg3 & 0x1000 == 0x1000)`.
+/// Conditions as a person writes them: `(arg1 == TCGETS)`.
 #[must_use]
-pub fn conditions(when: &[Condition]) -> String {
+pub fn conditions(call: &str, when: &[Condition]) -> String {
     if when.is_empty() {
         return String::new();
     }
     let condition = |condition: &Condition| {
         let Condition { arg, mask, value } = *condition;
-        match mask {
+        match (mask, value) {
+            (0x8000_0000, 0) => format!("arg{arg} >= 0"),
             // The kernel takes an int or unsigned int argument.
-            0xffff_ffff | u64::MAX => format!("arg{arg} == {value:#x}"),
-            _ => format!("arg{arg} & {mask:#x} == {value:#x}"),
+            (0xffff_ffff | u64::MAX, _) => format!("arg{arg} == {}", constant(call, value)),
+            _ => format!("arg{arg} & {mask:#x} == {}", constant(call, value)),
         }
     };
     format!(
         "({})",
         when.iter().map(condition).collect::<Vec<_>>().join(", ")
     )
+}
+
+/// The constant that a value stands for in a call, where it is well known
+/// (fcntl.h, asm/termbits.h, asm/ioctls.h).
+fn constant(call: &str, value: u64) -> String {
+    let name = match (call, value) {
+        ("ioctl", 0x5401) => "TCGETS",
+        ("ioctl", 0x5413) => "TIOCGWINSZ",
+        ("ioctl", 0x802c_542a) => "TCGETS2",
+        ("newfstatat" | "statx", 0x1000) => "AT_EMPTY_PATH",
+        ("newfstatat" | "statx", 0x100) => "AT_SYMLINK_NOFOLLOW",
+        ("unlinkat", 0x200) => "AT_REMOVEDIR",
+        (_, 0xffff_ff9c) => "AT_FDCWD",
+        (_, 0) => "0",
+        _ => return format!("{value:#x}"),
+    };
+    name.to_owned()
 }
 
 /// From when on the policy holds.

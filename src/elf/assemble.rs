@@ -29,15 +29,17 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         let mut header = self.layout.header;
         header.phnum = u16::try_from(segments.len()).map_err(|_| Error::TooLarge)?;
 
-        let mut appended = vec![self.segment()?];
+        let end = self.placement.end();
+        let table = section_headers::make(self.layout, self.source, self.placement, end)?;
+        let length = table.as_ref().map_or(end, |table| table.chunk.end());
+        let mut appended = vec![self.segment(length)?];
         if let Some(range) = self.placement.dynamic {
             appended.push(Chunk {
                 offset: range.start.0,
                 bytes: entries.clone(),
             });
         }
-        let end = appended.last().map_or(self.layout.length, Chunk::end);
-        if let Some(table) = section_headers::make(self.layout, self.source, self.placement, end)? {
+        if let Some(table) = table {
             header.shoff = table.offset;
             header.shnum += 1;
             appended.push(table.chunk);
@@ -108,8 +110,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         Ok(self.source.read_at(range.start.0, range.size)?)
     }
 
-    /// The new read-only segment.
-    fn segment(&self) -> Result<Chunk, Error> {
+    /// The new read-only segment of a file that is `length` bytes long in the
+    /// end.
+    fn segment(&self, length: u64) -> Result<Chunk, Error> {
         let placement = self.placement;
         let start = placement.segment.start.0;
         let mut bytes = self.original(placement.strings)?;
@@ -128,7 +131,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         for placed in placement.placed.iter().filter(is_part) {
             append(placed.offset, &self.original(placed.piece.range)?)?;
         }
-        let undo = self.undo()?;
+        let undo = self.undo(length)?;
         let order = self.layout.encoding.note_order();
         let protect = placement
             .dynamic
@@ -147,7 +150,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         })
     }
 
-    fn undo(&self) -> Result<Undo, Error> {
+    fn undo(&self, patched_length: u64) -> Result<Undo, Error> {
         let moves = self.placement.placed.iter().map(|placed| Move {
             from: placed.piece.address,
             to: placed.address,
@@ -160,6 +163,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .map(|range| Undo::keep(self.source, range));
         Ok(Undo {
             length: self.layout.length,
+            patched_length,
             digest: self.request.digest,
             originals: originals.collect::<Result<_, _>>()?,
             moves: moves.collect(),

@@ -10,9 +10,7 @@ pub enum Error {
     #[error("the file is empty; give it an ELF program")]
     Empty,
     /// No ELF magic number.
-    #[error(
-        "not an ELF file; scripts and other formats can't carry a policy, their interpreter can"
-    )]
+    #[error("not an ELF file; give it a program, not a script or an archive")]
     NotElf,
     /// The file ends too early.
     #[error(

@@ -181,6 +181,19 @@ impl Layout {
         })
     }
 
+    /// Whether the program has memory at an address, be it from the file or
+    /// not.
+    #[must_use]
+    pub fn is_memory(&self, address: VirtAddr) -> bool {
+        let holds = |load: &ProgramHeader| {
+            address
+                .0
+                .checked_sub(load.vaddr)
+                .is_some_and(|at| at < load.memsz)
+        };
+        self.segments_of(elf::PT_LOAD).any(holds)
+    }
+
     /// The program interpreter, as PT_INTERP names it.
     ///
     /// # Errors

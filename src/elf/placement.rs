@@ -140,6 +140,11 @@ impl Placement {
         self.bias.wrapping_add(offset)
     }
 
+    /// The end of the new segments in the file.
+    pub(super) fn end(&self) -> u64 {
+        self.dynamic.unwrap_or(self.segment).end()
+    }
+
     /// The new offset and address of something that starts within what moves.
     pub(super) fn moved(&self, offset: u64) -> Option<(u64, u64)> {
         let byte = FileRange::new(offset, 1);

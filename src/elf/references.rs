@@ -159,10 +159,7 @@ impl<S: Source + ?Sized> References<'_, S> {
     /// The names in `.gnu.version_r` (LSB, "Version Requirements").
     fn check_needed_versions(&self) -> Result<(), Error> {
         let wrong = || Error::Malformed("its version requirements lie outside their tables");
-        let (Some(mut at), Some(count)) = (
-            self.dynamic.get(elf::DT_VERNEED),
-            self.dynamic.get(elf::DT_VERNEEDNUM),
-        ) else {
+        let Some(mut at) = self.dynamic.get(elf::DT_VERNEED) else {
             return Ok(());
         };
         let order = self.layout.encoding.note_order();
@@ -179,7 +176,9 @@ impl<S: Source + ?Sized> References<'_, S> {
             // Elf_Vernaux: hash, flags, other, name, next.
             Ok::<_, Error>((half(2), [word(4), word(8), word(12)]))
         };
-        for _ in 0..count {
+        // Loaders follow the chain to its end, whatever DT_VERNEEDNUM says. It
+        // can't have more records than the file has room for.
+        for _ in 0..self.layout.length / 16 {
             let (auxiliaries, [file, first, next]) = record(at)?;
             let mut auxiliary = at.saturating_add(first);
             for _ in 0..auxiliaries {
@@ -195,16 +194,16 @@ impl<S: Source + ?Sized> References<'_, S> {
             if file >= strings {
                 return Err(wrong());
             }
-            at = at.saturating_add(next);
             if next == 0 {
-                break;
+                return Ok(());
             }
+            at = at.saturating_add(next);
         }
-        Ok(())
+        Err(wrong())
     }
 
     /// Relocations that write to the dynamic section would change what stands
-    /// there now.
+    /// there now, and those of symbols that are not there read what does.
     fn check_relocations(&self) -> Result<(), Error> {
         let word: u64 = if self.layout.encoding.is_64 { 8 } else { 4 };
         let plt_entry = if self.dynamic.get(elf::DT_PLTREL) == Some(elf::DT_RELA.0.cast_unsigned())
@@ -237,23 +236,59 @@ impl<S: Source + ?Sized> References<'_, S> {
     }
 
     fn check_targets(&self, relocations: &[u8], entry: u64) -> Result<(), Error> {
-        let order = self.layout.encoding.note_order();
         let segment = self.layout.segment(elf::PT_DYNAMIC);
         let dynamic = segment.map_or(0..0, |segment| {
             segment.vaddr..segment.vaddr.saturating_add(segment.memsz)
         });
+        let symbols = self.symbol_count();
         let entry = usize::try_from(entry).unwrap_or(usize::MAX);
         for relocation in relocations.chunks_exact(entry) {
-            let target = match self.layout.encoding.is_64 {
-                true => order.read64(relocation, 0),
-                false => order.read32(relocation, 0).map(u64::from),
-            };
-            if target.is_some_and(|target| dynamic.contains(&target)) {
+            let (target, symbol) = self.relocation(relocation);
+            if (target, symbol) == (0, 0) {
+                // R_*_NONE, which linkers leave where a relocation was dropped.
+                continue;
+            }
+            if !self.layout.is_memory(VirtAddr(target)) {
+                return Err(Error::Malformed(
+                    "a relocation writes outside of its segments",
+                ));
+            }
+            if dynamic.contains(&target) {
                 return Err(Error::Malformed(
                     "a relocation writes to its dynamic section",
                 ));
             }
+            if symbols.is_some_and(|symbols| symbol >= symbols) {
+                return Err(Error::Malformed(
+                    "a relocation is of a symbol that is not there",
+                ));
+            }
         }
         Ok(())
+    }
+
+    /// Address and symbol of a relocation: `r_offset` and the upper part of
+    /// `r_info`, which is 24 bits in ELF32 and 32 in ELF64. In 64-bit MIPS files
+    /// it is the first word, whatever the byte order (MIPS ABI supplement).
+    fn relocation(&self, bytes: &[u8]) -> (u64, u64) {
+        let order = self.layout.encoding.note_order();
+        if !self.layout.encoding.is_64 {
+            let word = |at| u64::from(order.read32(bytes, at).unwrap_or_default());
+            return (word(0), word(4) >> 8);
+        }
+        let word = |at| order.read64(bytes, at).unwrap_or_default();
+        let symbol = match self.layout.header.machine {
+            elf::EM_MIPS => order.read32(bytes, 8).unwrap_or_default().into(),
+            _ => word(8) >> 32,
+        };
+        (word(0), symbol)
+    }
+
+    fn symbol_count(&self) -> Option<u64> {
+        let piece = self
+            .pieces
+            .iter()
+            .find(|piece| piece.kind == Kind::Symbols)?;
+        Some(piece.range.size / Symbol::size(self.layout.encoding))
     }
 }

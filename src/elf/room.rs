@@ -54,6 +54,11 @@ pub fn make(
         layout.header.phoff,
         table_size(layout, layout.segments.len()),
     );
+    if pieces.iter().any(|piece| piece.range.overlaps(&table)) {
+        return Err(Error::Malformed(
+            "its program headers share bytes with something else",
+        ));
+    }
     let grown = FileRange::new(
         table.start.0,
         table_size(layout, layout.segments.len() + extra),
@@ -138,28 +143,43 @@ fn check_growth(
 }
 
 /// Notes go to vacated places in the first page where they fit, so that they
-/// stay in core dumps; everything else goes to the new segment.
+/// stay in core dumps; everything else goes to the new segment. They keep their
+/// order, for objcopy's sake, unless the build-id would find no place then.
 fn settle(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     moving: &[Piece],
     from: u64,
 ) -> Result<Vec<Displaced>, Error> {
-    let mut holes = holes(layout, source, moving, from)?;
+    let holes = holes(layout, source, moving, from)?;
     let mut order: Vec<&Piece> = moving.iter().collect();
-    order.sort_by_key(|piece| (!has_build_id(layout, source, piece), piece.range.start));
-    let mut displaced = Vec::new();
-    for piece in order {
-        let place = if piece.kind == Kind::Notes {
+    order.sort_by_key(|piece| piece.range.start);
+    let mut displaced = place(&holes, &order);
+    if displaced
+        .iter()
+        .any(|moved| loses_build_id(layout, source, moved))
+    {
+        order.sort_by_key(|piece| !has_build_id(layout, source, piece));
+        displaced = place(&holes, &order);
+    }
+    displaced.sort_by_key(|moved| moved.piece.range.start);
+    Ok(displaced)
+}
+
+fn place(holes: &[FileRange], order: &[&Piece]) -> Vec<Displaced> {
+    let mut holes = holes.to_vec();
+    let mut place = |piece: &&Piece| {
+        let vacated = if piece.kind == Kind::Notes {
             take(&mut holes, piece)
         } else {
             None
         };
-        let to = place.map_or(Destination::NewSegment, Destination::Vacated);
-        displaced.push(Displaced { piece: *piece, to });
-    }
-    displaced.sort_by_key(|moved| moved.piece.range.start);
-    Ok(displaced)
+        Displaced {
+            piece: **piece,
+            to: vacated.map_or(Destination::NewSegment, Destination::Vacated),
+        }
+    };
+    order.iter().map(&mut place).collect()
 }
 
 /// The places that the moving pieces leave, behind the grown table; neighbours

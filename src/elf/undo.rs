@@ -22,8 +22,8 @@ pub struct Digest(pub u128);
 const BLOCK: usize = 1 << 18;
 
 /// Bytes before the ranges: version, number of ranges, number of moves, a word
-/// that is 0, length, checksum.
-const HEADER: usize = 4 * 4 + 8 + 16;
+/// that is 0, length before and after, checksum.
+const HEADER: usize = 4 * 4 + 2 * 8 + 16;
 
 /// Bytes before each range's content: offset, length.
 const RANGE_HEADER: usize = 8 + 4;
@@ -95,6 +95,8 @@ fn overlay(block: &mut [u8], at: u64, chunk: &Chunk) {
 pub struct Undo {
     /// The original's length in bytes.
     pub length: u64,
+    /// The patched file's length in bytes.
+    pub patched_length: u64,
     /// The original's digest.
     pub digest: Digest,
     /// The bytes that stood where the patch wrote.
@@ -133,8 +135,8 @@ impl Undo {
         })
     }
 
-    /// The descriptor: version, number of ranges, number of moves, 0, length,
-    /// digest (always most significant byte first); for each range its offset,
+    /// The descriptor: version, number of ranges, number of moves, 0, length
+    /// before and after, digest (always most significant byte first); for each range its offset,
     /// its length and its bytes, padded to four; for each move old address, new
     /// address and size.
     ///
@@ -152,6 +154,7 @@ impl Undo {
         bytes.extend(word(self.moves.len())?);
         bytes.extend(word(0)?);
         bytes.extend(order.bytes64(self.length));
+        bytes.extend(order.bytes64(self.patched_length));
         bytes.extend(self.digest.0.to_be_bytes());
         for chunk in &self.originals {
             bytes.extend(order.bytes64(chunk.offset));
@@ -183,9 +186,9 @@ impl Undo {
             return Err(Error::Note(note::Problem::UnknownVersion));
         }
         let (ranges, moved) = (word(4)?, word(8)?);
-        let length = wide(16)?;
+        let (length, patched_length) = (wide(16)?, wide(24)?);
         let digest = bytes
-            .get(24..HEADER)
+            .get(32..HEADER)
             .and_then(|digest| digest.try_into().ok())
             .ok_or_else(truncated)?;
         let mut originals = Vec::new();
@@ -220,19 +223,21 @@ impl Undo {
         }
         Ok(Self {
             length,
+            patched_length,
             digest: Digest(u128::from_be_bytes(digest)),
             originals,
             moves,
         })
     }
 
-    /// Whether undoing the patch of this file gives the very original.
+    /// Whether undoing the patch of this file gives the very original, and
+    /// loses nothing that was appended to it since.
     ///
     /// # Errors
     ///
     /// The file can't be read.
     pub fn is_exact(&self, patched: &(impl Source + ?Sized)) -> io::Result<bool> {
-        if patched.length()? < self.length {
+        if patched.length()? != self.patched_length || self.patched_length < self.length {
             return Ok(false);
         }
         Ok(Digest::with_overwrites(patched, self.length, &self.originals)? == self.digest)

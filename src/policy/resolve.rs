@@ -101,10 +101,9 @@ impl fmt::Display for Warning {
                     "{arch} has no system call {name}; {instead} stands in for it"
                 )
             }
-            Warning::NothingAllowed => f.write_str(
-                "the policy allows no system call at all; with any action but log the program \
-                 cannot even exit",
-            ),
+            Warning::NothingAllowed => {
+                f.write_str("the policy allows no system call at all; the program cannot even exit")
+            }
             Warning::RelativesOpen { name, open } => {
                 write!(
                     f,
@@ -149,7 +148,7 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
         rules: Vec::new(),
         warnings: Vec::new(),
     };
-    if policy.list == List::Allow && policy.names.is_empty() {
+    if policy.list == List::Allow && policy.names.is_empty() && policy.action != Action::Log {
         resolver.warnings.push(Warning::NothingAllowed);
     }
     if let Action::Errno(number) = policy.action

@@ -95,6 +95,11 @@ const STATX32: &str = "glibc 2.33+ fstatat64.c on 32-bit, musl fstatat.c, Rust's
 const TERMIOS2: &str = "glibc 2.42+ sysdeps/unix/sysv/linux/tcgetattr.c";
 const RT: &str = "the rt_ call replaced it in Linux 2.2, sigaction(2)";
 
+/// The C library's code behind a signal handler.
+const RETURN: &str = "the way back from a signal handler, sigreturn(2)";
+/// The kernel does so by itself, and asks the filter.
+const RESTART: &str = "how the kernel resumes the call after a stop, restart_syscall(2)";
+
 macro_rules! rows {
     ($($name:literal => $by:literal [$($when:expr),*] $source:expr;)*) => {
         &[$(Substitute { name: $name, by: $by, when: &[$($when),*], source: $source }),*]
@@ -262,6 +267,11 @@ pub(super) const ROWS: &[Substitute] = rows! {
 
     // Signals.
     "signal" => "rt_sigaction" [] BOTH;
+    "signal" => "rt_sigreturn" [] RETURN;
+    "sigaction" => "rt_sigreturn" [] RETURN;
+    "rt_sigaction" => "rt_sigreturn" [] RETURN;
+    "sigaction" => "sigreturn" [] RETURN;
+    "rt_sigaction" => "sigreturn" [] RETURN;
     "sigaction" => "rt_sigaction" [] RT;
     "sigprocmask" => "rt_sigprocmask" [] RT;
     "sigpending" => "rt_sigpending" [] RT;
@@ -303,6 +313,10 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "nanosleep" => "clock_nanosleep_time64" [int(0, CLOCK_REALTIME), int(1, 0)] NARROW;
     "clock_nanosleep" => "nanosleep" [] MUSL;
     "clock_nanosleep" => "clock_nanosleep_time64" [] NARROW;
+    "nanosleep" => "restart_syscall" [] RESTART;
+    "clock_nanosleep" => "restart_syscall" [] RESTART;
+    "poll" => "restart_syscall" [] RESTART;
+    "futex" => "restart_syscall" [] RESTART;
     "alarm" => "setitimer" [int(0, ITIMER_REAL)] MUSL;
     "setitimer" => "alarm" [] GLIBC;
     "clock_gettime" => "clock_gettime64" [] NARROW;

@@ -1,0 +1,115 @@
+//! What other tools do to a patched program: the policy stays in force, and the
+//! patch can still be taken out, exactly or with what they changed.
+
+mod support;
+
+use support::{Signal, Workspace};
+
+const MAKES: [&str; 7] = [
+    "gcc",
+    "gcc -no-pie -Wl,-z,noseparate-code",
+    "gcc -fuse-ld=lld",
+    "clang -fuse-ld=lld -no-pie",
+    "clang -fuse-ld=mold",
+    "musl-gcc",
+    "musl-gcc -fuse-ld=lld",
+];
+
+const TOOLS: [&str; 7] = [
+    "strip FILE",
+    "strip -g FILE",
+    "llvm-strip FILE",
+    "eu-strip FILE",
+    "objcopy --add-section .extra=/etc/os-release FILE",
+    "objcopy --only-keep-debug FILE FILE.debug && objcopy --strip-debug --add-gnu-debuglink=FILE.debug FILE",
+    "printf PAYLOAD >> FILE",
+];
+
+#[track_caller]
+fn assert_runs(ws: &Workspace, file: &str) {
+    ws.run(&format!("./{file}"))
+        .succeeds()
+        .prints_only("My OS is Linux!\n");
+}
+
+/// For each make and tool: `before`, and `after`, which was patched and then
+/// changed.
+fn for_each_change(story: impl Fn(&Workspace)) {
+    for make in MAKES {
+        let ws = Workspace::new();
+        ws.compile_as(make, "myos.c", "before");
+        ws.run("sandbox-patch --allow exit_group:fstat:uname:write -o patched before")
+            .succeeds();
+        for tool in TOOLS {
+            println!("{make}: {tool}");
+            ws.run("cp patched after").succeeds();
+            ws.run(&tool.replace("FILE", "after"))
+                .succeeds()
+                .is_silent();
+            story(&ws);
+        }
+    }
+}
+
+#[test]
+fn the_program_runs_and_its_policy_is_in_force() {
+    for_each_change(|ws| {
+        assert_runs(ws, "after");
+        ws.run("sandbox-patch verify after").succeeds();
+        ws.run("sandbox-patch --deny uname --replace -o denied before && ./denied")
+            .dies_by(Signal::SYS);
+    });
+}
+
+#[test]
+fn the_original_is_not_promised_where_it_cannot_be_had() {
+    for_each_change(|ws| {
+        let changed = ws.read("after");
+        ws.run("sandbox-patch remove after")
+            .exits_with(1)
+            .complains("--best-effort");
+        assert_eq!(ws.read("after"), changed);
+        ws.run("sandbox-patch --deny uname --replace after")
+            .exits_with(1)
+            .complains("--best-effort");
+        assert_eq!(ws.read("after"), changed);
+    });
+}
+
+#[test]
+fn the_patch_is_taken_out_and_the_changes_stay() {
+    for_each_change(|ws| {
+        let had_payload = ws.read("after").ends_with(b"PAYLOAD");
+        ws.run("sandbox-patch remove --best-effort after")
+            .succeeds()
+            .prints("other tools' changes kept");
+        assert_eq!(ws.read("after").ends_with(b"PAYLOAD"), had_payload);
+        assert_runs(ws, "after");
+        ws.run("sandbox-patch inspect after")
+            .succeeds()
+            .prints("not protected");
+        ws.run("readelf -dW after")
+            .succeeds()
+            .does_not_print("libsandbox");
+        let warnings = "readelf -aW FILE 2>&1 >/dev/null | grep -c Warning; true";
+        let count = |file: &str| ws.run(&warnings.replace("FILE", file)).stdout;
+        assert_eq!(count("after"), count("before"));
+    });
+}
+
+#[test]
+fn it_can_be_patched_again() {
+    for_each_change(|ws| {
+        if ws.read("after").ends_with(b"PAYLOAD") {
+            // Which is refused as it is for a program that was never patched.
+            return;
+        }
+        ws.run("sandbox-patch remove -q --best-effort after")
+            .succeeds();
+        ws.run("sandbox-patch --deny uname -o again after")
+            .succeeds();
+        ws.run("./again").dies_by(Signal::SYS);
+        ws.run("sandbox-patch remove again && cmp again after")
+            .succeeds();
+    });
+}
