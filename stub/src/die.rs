@@ -49,7 +49,7 @@ impl Line {
         }
     }
 
-    fn send(mut self) {
+    fn send(&mut self) {
         if let Some(end) = self.bytes.get_mut(self.length) {
             *end = b'\n';
             self.length += 1;
@@ -71,7 +71,7 @@ pub(crate) fn say_added(name: &[u8]) {
 /// Says what is wrong and ends the process.
 #[cold]
 pub(crate) fn die(what: &str) -> ! {
-    end(Line::about(what))
+    end(&mut Line::about(what))
 }
 
 /// Like [`die`], about the program's notes; `what` goes on from "the sandbox
@@ -80,7 +80,7 @@ pub(crate) fn die(what: &str) -> ! {
 pub(crate) fn die_of_note(what: &str) -> ! {
     let mut line = Line::about("the sandbox note ");
     line.push(what.as_bytes());
-    end(line)
+    end(&mut line)
 }
 
 /// Like [`die`], for something that the kernel refused.
@@ -91,7 +91,7 @@ pub(crate) fn die_of_refusal(what: &str, errno: Errno) -> ! {
     line.push(b": error ");
     push_number(&mut line, errno.0);
     line.push(name(errno).as_bytes());
-    end(line)
+    end(&mut line)
 }
 
 /// Like [`die`], about a piece of an environment variable.
@@ -103,10 +103,10 @@ pub(crate) fn die_about(what: &str, text: &[u8], variable: &str) -> ! {
     line.push(text.get(..128).unwrap_or(text));
     line.push(b"\" in ");
     line.push(variable.as_bytes());
-    end(line)
+    end(&mut line)
 }
 
-fn end(mut line: Line) -> ! {
+fn end(line: &mut Line) -> ! {
     line.push(b"; the program was not started");
     line.send();
     sys::exit(STATUS)

@@ -98,7 +98,7 @@ impl Policy {
             number: 0,
             when: &[],
         };
-        let portable = Native::new();
+        let portable = &Native::new();
         let mut rules = RuleList {
             rules: &mut [NONE; MAX_RULES],
             length: 0,

@@ -49,7 +49,7 @@ extern "C" fn entry() {
 fn check(result: isize) -> Result<usize, Errno> {
     match result {
         -4095..=-1 => Err(Errno(result.unsigned_abs())),
-        value => Ok(value.unsigned_abs()),
+        value => Ok(value.cast_unsigned()),
     }
 }
 

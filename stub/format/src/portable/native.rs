@@ -16,11 +16,13 @@ impl Native {
     /// The rows, with their conditions unpacked.
     #[must_use]
     pub fn new() -> Self {
-        let mut conditions = [EMPTY; RESOLVED.conditions];
-        for (condition, packed) in conditions.iter_mut().zip(&PACKED) {
+        let mut all = Self {
+            conditions: [EMPTY; RESOLVED.conditions],
+        };
+        for (condition, packed) in all.conditions.iter_mut().zip(&PACKED) {
             *condition = packed.unpack();
         }
-        Self { conditions }
+        all
     }
 
     /// The rows of the system call `number`, as the numbers of what may stand
