@@ -26,14 +26,6 @@ impl Line {
         }
     }
 
-    /// The beginning of a message.
-    fn about(what: &str) -> Self {
-        let mut line = Self::new();
-        line.push(b"libsandbox.so: ");
-        line.push(what.as_bytes());
-        line
-    }
-
     /// Appends text. Control characters, which an environment variable may
     /// hold, would do things to a terminal and become `?`.
     #[inline(never)]
@@ -71,53 +63,64 @@ pub(crate) fn say_added(name: &[u8]) {
 /// Says what is wrong and ends the process.
 #[cold]
 pub(crate) fn die(what: &str) -> ! {
-    end(&mut Line::about(what))
+    end(&[what.as_bytes()])
 }
 
 /// Like [`die`], about the program's notes; `what` goes on from "the sandbox
 /// note".
 #[cold]
 pub(crate) fn die_of_note(what: &str) -> ! {
-    let mut line = Line::about("the sandbox note ");
-    line.push(what.as_bytes());
-    end(&mut line)
+    end(&[b"the sandbox note ", what.as_bytes()])
 }
 
 /// Like [`die`], for something that the kernel refused.
 #[cold]
 pub(crate) fn die_of_refusal(what: &str, errno: Errno) -> ! {
-    let mut line = Line::about("the kernel refused ");
-    line.push(what.as_bytes());
-    line.push(b": error ");
-    push_number(&mut line, errno.0);
-    line.push(name(errno).as_bytes());
-    end(&mut line)
+    end(&[
+        b"the kernel refused ",
+        what.as_bytes(),
+        b": error ",
+        decimal(errno.0, &mut [0; 4]),
+        name(errno).as_bytes(),
+    ])
 }
 
 /// Like [`die`], about a piece of an environment variable.
 #[cold]
 pub(crate) fn die_about(what: &str, text: &[u8], variable: &str) -> ! {
-    let mut line = Line::about(what);
-    line.push(b" \"");
-    // Leaves room for the rest of the sentence.
-    line.push(text.get(..128).unwrap_or(text));
-    line.push(b"\" in ");
-    line.push(variable.as_bytes());
-    end(&mut line)
+    end(&[
+        what.as_bytes(),
+        b" \"",
+        // Leaves room for the rest of the sentence.
+        text.get(..128).unwrap_or(text),
+        b"\" in ",
+        variable.as_bytes(),
+    ])
 }
 
-fn end(line: &mut Line) -> ! {
+fn end(message: &[&[u8]]) -> ! {
+    let mut line = Line::new();
+    line.push(b"libsandbox.so: ");
+    for part in message {
+        line.push(part);
+    }
     line.push(b"; the program was not started");
     line.send();
     sys::exit(STATUS)
 }
 
-fn push_number(line: &mut Line, number: usize) {
-    if number > 9 {
-        push_number(line, number / 10);
+/// The digits of a number up to 9999, which error numbers do not exceed.
+fn decimal(mut number: usize, digits: &mut [u8; 4]) -> &[u8] {
+    let mut first = digits.len();
+    for digit in digits.iter_mut().rev() {
+        if number == 0 {
+            break;
+        }
+        *digit = b'0' + (number % 10).to_le_bytes()[0];
+        number /= 10;
+        first -= 1;
     }
-    let digit = number % 10;
-    line.push(b"0123456789".get(digit..=digit).unwrap_or_default());
+    digits.get(first..).unwrap_or_default()
 }
 
 /// Names of the errors that prctl(2), seccomp(2) and mprotect(2) document.

@@ -17,7 +17,7 @@ pub(crate) fn apply(program: &Program) -> bool {
     let patched = is_patched(program);
     let Some(embedded) = find(program) else {
         if patched {
-            die("the program was patched, but its sandbox notes are gone");
+            die("the program was patched, but its notes are gone");
         }
         return false;
     };
@@ -52,7 +52,7 @@ fn is_patched(program: &Program) -> bool {
         }
         if *tag == DYNAMIC_TAG as usize {
             if *value != note::VERSION as usize {
-                die("the program was patched by another version of sandbox-patch");
+                die("the program was patched by another version");
             }
             patched = true;
         }

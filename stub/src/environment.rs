@@ -36,7 +36,8 @@ const MAX_RULES: usize = 1024;
 
 const TOO_LONG: &str = "the environment's policy is too long";
 
-/// Puts the policy of the environment in force, if there is one.
+/// Puts the policy of the environment in force, if there is one. Kept apart
+/// from the way of a patched program, which does not come here.
 #[cold]
 #[inline(never)]
 pub(crate) fn apply() {
@@ -54,7 +55,7 @@ pub(crate) fn apply() {
     match sys::is_secure_execution() {
         Some(false) => (),
         Some(true) => return,
-        None => die("it can't be told whether the environment is trusted"),
+        None => die("whether the environment is trusted is unknown"),
     }
     let policy = Policy {
         list,

@@ -17,7 +17,7 @@ pub(crate) fn install(instructions: &[u8], filter_flags: usize) {
         Ok(0) => (),
         // seccomp(2): with SECCOMP_FILTER_FLAG_TSYNC, the id of a thread that
         // could not be brought under the filter; no thread has got it then.
-        Ok(_) => die("a thread with a filter of its own can't be put under the policy"),
+        Ok(_) => die("a thread with a filter of its own can't be filtered"),
         Err(errno) => die_of_refusal("the filter", errno),
     }
 }

@@ -10,8 +10,9 @@
 //! * **portable name**: what a C library may call in place of the call that
 //!   the policy names; the table is in [`portable`].
 //!
-//! The crate is `no_std`, allocates nothing and keeps its tables free of
-//! pointers, so that the runtime that links it needs no relocations.
+//! The crate is `no_std` and allocates nothing. Of its tables there is a form
+//! for the runtime that is small and free of pointers, each of which would be a
+//! relocation.
 
 #![no_std]
 #![forbid(unsafe_code)]
