@@ -8,8 +8,8 @@
 //! numbers, from 0. A last word that has nothing but zeros for its first
 //! character is a gap: the other ten bits count numbers that have no name.
 
-/// The characters of names, from code 1 on. Code 0 is padding.
-const ALPHABET: &[u8; 31] = b"_12346abcdefghijklmnopqrstuvwxy";
+/// The characters of names, by code. Code 0 is padding.
+const ALPHABET: &[u8; 32] = b"\0_12346abcdefghijklmnopqrstuvwxy";
 
 /// Marks the last word of a name.
 const LAST: u16 = 1 << 15;
@@ -31,8 +31,10 @@ pub(super) fn number(table: &[u16], name: &[u8]) -> Option<u32> {
             continue;
         }
         let mut codes = characters << 1;
-        while codes != 0 {
-            rest = rest.and_then(|rest| after(codes >> 11, rest));
+        while codes != 0
+            && let Some(text) = rest
+        {
+            rest = after(codes >> 11, text);
             codes <<= 5;
         }
         if is_last {
@@ -49,7 +51,7 @@ pub(super) fn number(table: &[u16], name: &[u8]) -> Option<u32> {
 /// What follows the character of that code at the beginning of `text`.
 fn after(code: u16, text: &[u8]) -> Option<&[u8]> {
     let (first, rest) = text.split_first()?;
-    (ALPHABET.get(usize::from(code) - 1) == Some(first)).then_some(rest)
+    (ALPHABET.get(usize::from(code)) == Some(first)).then_some(rest)
 }
 
 /// The size of [`pack`]'s result.
@@ -103,11 +105,11 @@ pub(super) const fn pack<const N: usize>(rows: &[(u16, &str)]) -> [u16; N] {
 
 /// The code of a character.
 const fn index(character: u8) -> u16 {
-    let mut code = 0;
+    let mut code = 1;
     while ALPHABET[code as usize] != character {
         code += 1;
     }
-    code + 1
+    code
 }
 
 #[cfg(test)]
