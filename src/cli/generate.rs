@@ -1,5 +1,7 @@
 //! Man pages and shell completions, from the command line's definition.
 
+mod manual;
+
 use std::io;
 use std::path::Path;
 
@@ -11,8 +13,10 @@ use super::options::GenerateArguments;
 
 pub(super) fn run(command: &Command, arguments: &GenerateArguments) -> Result<()> {
     if let Some(folder) = &arguments.man {
-        clap_mangen::generate_to(command.clone(), folder)
-            .map_err(|error| cannot_write(folder, &error))?;
+        for page in manual::pages(command) {
+            std::fs::write(folder.join(&page.file_name), &page.text)
+                .map_err(|error| cannot_write(folder, &error))?;
+        }
     }
     if let Some(folder) = &arguments.completions {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {

@@ -15,25 +15,34 @@ use crate::policy::{self, Action, List, Policy};
 /// Put a seccomp policy into a program, so that it sandboxes itself.
 ///
 /// The program then loads libsandbox.so, which installs the filter before the
-/// program's own code runs, whoever starts it and however. The file is replaced
-/// in one step, or left as it was.
+/// program's own code runs, whoever starts it. Each file is replaced in one
+/// step, or left as it was; one that fails does not stop the others.
 #[derive(Debug, Parser)]
 #[command(
     name = "sandbox-patch",
     version,
     subcommand_negates_reqs = true,
-    after_help = "Exit status: 0 if all went well, 1 if a file could not be handled, 2 if the command line is wrong.\n\
-                  A file that is named like a command is given as ./inspect."
+    override_usage = "sandbox-patch [OPTIONS] {--allow <LIST> | --deny <LIST>} <FILE>...\n       \
+                      sandbox-patch <COMMAND> [OPTIONS] ...",
+    after_long_help = "Exit status: 0 if all went well, 1 if a file could not be handled, 2 if the \
+                       command line is wrong.\n\
+                       A file that is named like a command (inspect, help) is given as ./inspect."
 )]
 pub struct Cli {
     #[command(flatten)]
     pub(super) patch: PatchArguments,
 
-    /// Say only what is wrong.
+    /// Print only warnings and errors.
+    ///
+    /// Leaves out the report of patching and of remove, and the lines that
+    /// verify prints for sound files.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
 
-    /// Say more.
+    /// Print more, when patching and linking.
+    ///
+    /// When patching, also which parts of the file moved; with link, the report
+    /// that it otherwise leaves out.
     #[arg(short, long, global = true)]
     verbose: bool,
 
@@ -65,7 +74,7 @@ impl Cli {
 /// When output is coloured.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Color {
-    /// Colour the output.
+    /// When to use colours.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: clap::ColorChoice,
 }
@@ -83,15 +92,26 @@ impl Color {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Show what a program may do, and whether it is fit to run.
+    /// Show which policy a program carries, and whether it can be relied on.
+    ///
+    /// Reads any ELF file, for any architecture, patched or not: what the
+    /// program may call and what happens otherwise, by which library and from
+    /// when on, and what is wrong with it.
     Inspect(InspectArguments),
     /// Check that programs carry a sound policy; for a pipeline's gate.
+    ///
+    /// Exits with 0 only if every file carries a sound policy and its library
+    /// is there. For each file that does not, a line on standard error tells
+    /// why.
     Verify(VerifyArguments),
     /// Take the patch out: the file is what it was before, byte for byte.
+    ///
+    /// A file that another tool changed after it was patched can't be restored
+    /// so; it is left as it is, unless --best-effort is given.
     Remove(RemoveArguments),
     /// Run a compiler or linker, and patch the program that it writes.
     ///
-    /// Options are taken from the variable SANDBOX_PATCH_OPTIONS, too. Started
+    /// Options are also taken from the variable SANDBOX_PATCH_OPTIONS. Started
     /// as sandbox-patch-NAME, through a symbolic link, this program does the
     /// same for the compiler or linker NAME.
     Link(LinkArguments),
@@ -103,21 +123,33 @@ pub(super) enum Verb {
 /// What may be called, and what happens otherwise.
 #[derive(Clone, Debug, Args)]
 pub(super) struct PolicyArguments {
-    /// Permit only these system calls, separated by ':' or ','; '-' reads them
-    /// from standard input.
+    /// Permit only these system calls, separated by ':' or ','.
+    ///
+    /// White space separates, too; '-' reads the list from standard input.
+    /// Given several times, the lists are joined. What C libraries call in place
+    /// of a named call is permitted as well (portable names), unless --exact is
+    /// given.
     #[arg(long, value_name = "LIST")]
     allow: Vec<String>,
 
     /// Permit all system calls but these.
+    ///
+    /// Written like --allow, and taken literally, without portable names: near
+    /// relatives that stay open are named in a warning.
     #[arg(long, value_name = "LIST")]
     deny: Vec<String>,
 
-    /// What a violation gets: kill-process, kill-thread, trap,
-    /// errno:NAME|NUMBER, trace[:N] or log [default: kill-process].
+    /// What a violation gets, as errno:EPERM or log [default: kill-process].
+    ///
+    /// One of kill-process, kill-thread, trap, errno:NAME, errno:NUMBER, trace,
+    /// trace:NUMBER and log.
     #[arg(long, value_name = "ACTION")]
     action: Option<Action>,
 
-    /// Take names literally: do not add what C libraries call in their place.
+    /// Take names literally, without portable names.
+    ///
+    /// Nothing is added that C libraries call in place of a named call, and a
+    /// name that the program's architecture does not have is an error.
     #[arg(long)]
     exact: bool,
 }
@@ -164,12 +196,17 @@ pub(super) struct ContentArguments {
     #[command(flatten)]
     policy: PolicyArguments,
 
-    /// The path of libsandbox.so where the program will run
-    /// [default: the one that came with this program].
+    /// The path of libsandbox.so where the program will run.
+    ///
+    /// Default: the one beside sandbox-patch, or in ../lib/sandbox-patch/ seen
+    /// from there. A path that does not exist here is accepted with a warning.
     #[arg(long, value_name = "PATH")]
     lib: Option<String>,
 
-    /// Accept a --lib that is not absolute, and so can be diverted.
+    /// Accept a --lib that is not absolute.
+    ///
+    /// Another file can then take the library's place, and verify rejects the
+    /// program.
     #[arg(long)]
     allow_relative_lib: bool,
 }
@@ -224,11 +261,15 @@ pub(super) struct PatchArguments {
     #[command(flatten)]
     content: ContentArguments,
 
-    /// Write the result there; a folder when there are several files.
-    #[arg(short, long, value_name = "FILE")]
+    /// Write the result there: a file or a folder.
+    ///
+    /// With several files it must be a folder.
+    #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
 
     /// Change the policy of a program that carries one.
+    ///
+    /// Without it, another policy is an error, and the same one is no change.
     #[arg(long)]
     replace: bool,
 
@@ -273,7 +314,7 @@ impl PatchArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArguments {
-    /// Print one JSON object a file.
+    /// Print one JSON object for each file, a line each.
     #[arg(long)]
     pub(super) json: bool,
 
@@ -282,6 +323,8 @@ pub(super) struct InspectArguments {
     pub(super) bpf: bool,
 
     /// Look libraries up below this folder.
+    ///
+    /// For a root file system that is not the running one.
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(super) root: PathBuf,
 
@@ -293,6 +336,8 @@ pub(super) struct InspectArguments {
 #[derive(Debug, Args)]
 pub(super) struct VerifyArguments {
     /// Look libraries up below this folder.
+    ///
+    /// For a root file system that is not the running one.
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(super) root: PathBuf,
 
@@ -303,12 +348,16 @@ pub(super) struct VerifyArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct RemoveArguments {
-    /// Write the result there; a folder when there are several files.
-    #[arg(short, long, value_name = "FILE")]
+    /// Write the result there: a file or a folder.
+    ///
+    /// With several files it must be a folder.
+    #[arg(short, long, value_name = "PATH")]
     pub(super) output: Option<PathBuf>,
 
-    /// Where the original can't be restored byte for byte, take the patch out
-    /// and keep what other tools changed.
+    /// Take the patch out of a changed file, too.
+    ///
+    /// Where the original can't be restored byte for byte, what other tools
+    /// changed is kept.
     #[arg(long)]
     pub(super) best_effort: bool,
 
@@ -349,6 +398,7 @@ pub(super) struct EnvironmentArguments {
 }
 
 #[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
 pub(super) struct GenerateArguments {
     /// Write man pages into this folder.
     #[arg(long, value_name = "DIR")]
