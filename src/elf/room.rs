@@ -14,6 +14,9 @@ use super::{Error, FileRange, Layout, Source, align_up};
 /// This is the smallest page of any architecture.
 const FIRST_PAGE: u64 = 4096;
 
+/// A larger table, in bytes, is not moved for the sake of order alone.
+const MAX_FOR_ORDER: u64 = 1 << 20;
+
 /// Where a displaced piece goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
@@ -70,6 +73,9 @@ pub fn make(
     let displaced = |piece: &Piece| piece.kind == Kind::Strings || piece.range.overlaps(&growth);
     let (mut moving, mut staying): (Vec<Piece>, Vec<Piece>) =
         pieces.iter().partition(|piece| displaced(piece));
+    if let Some(settled) = in_order(layout, source, &moving, &staying, growth.end())? {
+        return Ok(settled);
+    }
     loop {
         let settled = settle(layout, source, &moving, growth.end())?;
         if settled
@@ -85,6 +91,41 @@ pub fn make(
         match next {
             Some(next) => moving.push(staying.remove(next)),
             None => return Ok(settled),
+        }
+    }
+}
+
+/// Tries to keep all notes right behind the table, before anything else of
+/// their segment, by moving what stands there: of a segment that begins
+/// otherwise `objcopy --only-keep-debug` makes a file that it complains about.
+fn in_order(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    moving: &[Piece],
+    staying: &[Piece],
+    from: u64,
+) -> Result<Option<Vec<Displaced>>, Error> {
+    let (mut moving, mut staying) = (moving.to_vec(), staying.to_vec());
+    loop {
+        let settled = settle(layout, source, &moving, from)?;
+        let holes = holes(layout, source, &moving, from)?;
+        let first = holes.iter().find(|hole| hole.start.0 < from + PADDING);
+        let end = first.map_or(from, FileRange::end);
+        let behind_table = |moved: &Displaced| match moved.to {
+            Destination::Vacated(offset) => offset + moved.piece.range.size <= end,
+            Destination::NewSegment => moved.piece.kind != Kind::Notes,
+        };
+        if settled.iter().all(behind_table) {
+            return Ok(Some(settled));
+        }
+        let next = staying.iter().position(|piece| {
+            (end..end + PADDING).contains(&piece.range.start.0)
+                && piece.kind != Kind::Notes
+                && piece.range.size <= MAX_FOR_ORDER
+        });
+        match next {
+            Some(next) => moving.push(staying.remove(next)),
+            None => return Ok(None),
         }
     }
 }
