@@ -7,7 +7,7 @@ use object::elf;
 use serde::Serialize;
 
 use super::library::{self, Presence, is_absolute};
-use super::patch::{PREINIT, position, runs_code_before};
+use super::patch::{PREINIT, arch, position, runs_code_before};
 use super::show;
 use crate::elf::{Embedded, Error, Layout, Position, Source, embedded};
 use crate::filter;
@@ -98,13 +98,7 @@ impl Examination {
     /// Not an ELF file, or one that can't be read.
     pub fn of(name: &str, source: &(impl Source + ?Sized), root: &Path) -> Result<Self> {
         let layout = Layout::read(source)?;
-        let header = &layout.header;
-        let arch = Arch::from_elf(
-            header.machine.0,
-            layout.encoding.is_64,
-            layout.encoding.is_big_endian(),
-            header.flags.0,
-        );
+        let arch = arch(&layout);
         let mut found = Self {
             schema: SCHEMA,
             file: name.to_owned(),

@@ -7,7 +7,7 @@ use anstream::println;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, anyhow};
 
-use super::examine::{Examination, NO_POLICY};
+use super::examine::{Examination, Filter, Library, NO_POLICY};
 use super::options::InspectArguments;
 use super::{many, show};
 use crate::file::Input;
@@ -83,23 +83,17 @@ fn print_text(found: &Examination) {
         line("enforced", enforced);
     }
     if let Some(library) = &found.library {
-        let state = match (library.present, &library.version) {
-            (Some(true), Some(version)) => format!("present, version {version}"),
-            (Some(true), None) => "present, but unfit".to_owned(),
-            (Some(false), _) => "missing".to_owned(),
-            (None, _) => "searched for when the program starts".to_owned(),
-        };
-        line("library", &format!("{} ({state})", library.path));
+        line("library", &format!("{} ({})", library.path, state(library)));
     }
-    if let Some(filter) = &found.filter {
-        let matches = if filter.matches_policy {
-            "as the policy compiles to"
-        } else {
-            "NOT what the policy compiles to"
-        };
+    if let Some(Filter {
+        instructions,
+        matches_policy,
+    }) = found.filter
+    {
+        let not = if matches_policy { "" } else { "NOT " };
         line(
             "filter",
-            &format!("{} instructions, {matches}", filter.instructions),
+            &format!("{instructions} instructions, {not}as the policy compiles to"),
         );
     }
     if let Some(original) = &found.original {
@@ -121,6 +115,15 @@ fn print_text(found: &Examination) {
     }
     for notice in &found.notices {
         line("notice", notice);
+    }
+}
+
+fn state(library: &Library) -> String {
+    match (library.present, &library.version) {
+        (Some(true), Some(version)) => format!("present, version {version}"),
+        (Some(true), None) => "present, but unfit".to_owned(),
+        (Some(false), _) => "missing".to_owned(),
+        (None, _) => "searched for when the program starts".to_owned(),
     }
 }
 

@@ -80,11 +80,10 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
     let prepared = Prepared::make(&layout, &input.file, options, &mut warnings)?;
 
     let present = present?;
-    let has_library = layout.needed(&input.file)?.contains(&options.library.path);
     if let Some(present) = &present {
-        let same = present.policy == prepared.content.policy
-            && present.program == prepared.content.program;
-        if same && has_library && options.output.is_none() {
+        let same =
+            prepared.is_in(present) && layout.needed(&input.file)?.contains(&options.library.path);
+        if same && options.output.is_none() {
             let length = (layout.length, layout.length);
             return Ok(prepared.report(
                 path,
@@ -96,7 +95,7 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
             ));
         }
         ensure!(
-            options.replace || (same && has_library),
+            options.replace || same,
             "it carries another policy already; --replace puts this one in its place"
         );
     }
@@ -147,18 +146,9 @@ impl Prepared {
         options: &Options,
         warnings: &mut Vec<String>,
     ) -> Result<Self> {
-        let header = &layout.header;
-        let arch = Arch::from_elf(
-            header.machine.0,
-            layout.encoding.is_64,
-            layout.encoding.is_big_endian(),
-            header.flags.0,
-        )
-        .ok_or_else(|| {
-            anyhow!(
-                "seccomp filters for its architecture (ELF machine {}) are unknown",
-                header.machine.0
-            )
+        let arch = arch(layout).ok_or_else(|| {
+            let machine = layout.header.machine.0;
+            anyhow!("seccomp filters for its architecture (ELF machine {machine}) are unknown")
         })?;
         if options.library.check(layout)? == Presence::Missing {
             warnings.push(format!(
@@ -185,6 +175,10 @@ impl Prepared {
         })
     }
 
+    fn is_in(&self, present: &Embedded) -> bool {
+        present.policy == self.content.policy && present.program == self.content.program
+    }
+
     fn report(
         self,
         file: &Path,
@@ -204,6 +198,18 @@ impl Prepared {
             warnings,
         }
     }
+}
+
+/// The architecture of a file, where seccomp filters for it are known.
+#[must_use]
+pub fn arch(layout: &Layout) -> Option<Arch> {
+    let (header, encoding) = (&layout.header, layout.encoding);
+    Arch::from_elf(
+        header.machine.0,
+        encoding.is_64,
+        encoding.is_big_endian(),
+        header.flags.0,
+    )
 }
 
 /// What [`runs_code_before`] means, for people.

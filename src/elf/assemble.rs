@@ -44,14 +44,41 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             header.shnum += 1;
             appended.push(table.chunk);
         }
-        let mut overwrites = vec![
+        Ok(Plan {
+            kept: self.layout.length,
+            overwrites: self.overwrites(header, &segments, entries)?,
+            appended,
+            moved: self.names_of_moved(),
+        })
+    }
+
+    fn names_of_moved(&self) -> Vec<&'static str> {
+        let placed = self
+            .placement
+            .placed
+            .iter()
+            .map(|placed| placed.piece.kind.name());
+        placed
+            .chain(self.placement.dynamic.map(|_| ".dynamic"))
+            .collect()
+    }
+
+    /// What changes in place.
+    fn overwrites(
+        &self,
+        header: FileHeader,
+        segments: &[ProgramHeader],
+        entries: Vec<u8>,
+    ) -> Result<Vec<Chunk>, Error> {
+        let encoding = self.layout.encoding;
+        let mut chunks = vec![
             Chunk {
                 offset: 0,
                 bytes: FileHeader::encode_all(&[header], encoding)?,
             },
             Chunk {
                 offset: header.phoff,
-                bytes: ProgramHeader::encode_all(&segments, encoding)?,
+                bytes: ProgramHeader::encode_all(segments, encoding)?,
             },
         ];
         for placed in self
@@ -60,33 +87,19 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .iter()
             .filter(|placed| !placed.in_new_segment)
         {
-            overwrites.push(Chunk {
+            chunks.push(Chunk {
                 offset: placed.offset,
                 bytes: self.original(placed.piece.range)?,
             });
         }
         if self.placement.dynamic.is_none() {
-            overwrites.push(Chunk {
+            chunks.push(Chunk {
                 offset: self.dynamic.range.start.0,
                 bytes: entries,
             });
         }
-        overwrites.extend(self.symbols()?);
-        let mut moved: Vec<_> = self
-            .placement
-            .placed
-            .iter()
-            .map(|placed| placed.piece.kind.name())
-            .collect();
-        if self.placement.dynamic.is_some() {
-            moved.push(".dynamic");
-        }
-        Ok(Plan {
-            kept: self.layout.length,
-            overwrites,
-            appended,
-            moved,
-        })
+        chunks.extend(self.symbols()?);
+        Ok(chunks)
     }
 
     /// Symbol table entries that name moved addresses.

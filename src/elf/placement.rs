@@ -69,47 +69,9 @@ impl Placement {
         let start = up(layout.length, page)?;
         let bias = up(memory_end, page)?.wrapping_sub(start);
 
-        // The first bytes of the segment belong to the strings, which no
-        // program header points at: llvm-objcopy takes a header of the same
-        // offset that stands earlier in the table for the segment's parent, and
-        // lays it out with that header's alignment.
-        let strings = displaced
-            .iter()
-            .find(|moved| moved.piece.kind == Kind::Strings);
-        let strings = strings
-            .ok_or(Error::Malformed("it has no dynamic string table"))?
-            .piece
-            .range;
+        let strings = strings(displaced)?;
         let strings_size = strings.size + request.library.len() as u64 + 1;
-        let mut end = start + strings_size;
-        let mut placed = Vec::new();
-        for &Displaced { piece, to } in displaced {
-            let in_new_segment = to == Destination::NewSegment;
-            let (offset, address) = match to {
-                // Within one segment offsets and addresses have one distance.
-                Destination::Vacated(offset) => (
-                    offset,
-                    piece
-                        .address
-                        .wrapping_add(offset)
-                        .wrapping_sub(piece.range.start.0),
-                ),
-                Destination::NewSegment if piece.kind == Kind::Strings => {
-                    (start, start.wrapping_add(bias))
-                }
-                Destination::NewSegment => {
-                    let offset = up(end, piece.align)?;
-                    end = offset + piece.range.size;
-                    (offset, offset.wrapping_add(bias))
-                }
-            };
-            placed.push(Placed {
-                piece,
-                offset,
-                address,
-                in_new_segment,
-            });
-        }
+        let (placed, end) = place(displaced, start, start + strings_size, bias)?;
         let stays = dynamic.slots > dynamic.entries.len() + ADDED_ENTRIES;
         let symbols = symbols::of_moved_parts(layout, source, displaced, !stays)?;
         let mut recorded = recorded(layout, dynamic, &placed, headers);
@@ -159,6 +121,54 @@ impl Placement {
         let delta = offset - placed.piece.range.start.0;
         Some((placed.offset + delta, placed.address.wrapping_add(delta)))
     }
+}
+
+fn strings(displaced: &[Displaced]) -> Result<FileRange, Error> {
+    let strings = displaced
+        .iter()
+        .find(|moved| moved.piece.kind == Kind::Strings);
+    let strings = strings.ok_or(Error::Malformed("it has no dynamic string table"))?;
+    Ok(strings.piece.range)
+}
+
+/// Places the pieces in the new segment, from `end` on, and tells its new end.
+///
+/// The first bytes of the segment belong to the strings, which no program
+/// header points at: llvm-objcopy takes a header of the same offset that stands
+/// earlier in the table for the segment's parent, and lays it out with that
+/// header's alignment.
+fn place(
+    displaced: &[Displaced],
+    start: u64,
+    mut end: u64,
+    bias: u64,
+) -> Result<(Vec<Placed>, u64), Error> {
+    let mut placed = Vec::new();
+    for &Displaced { piece, to } in displaced {
+        let offset = match to {
+            Destination::Vacated(offset) => offset,
+            Destination::NewSegment if piece.kind == Kind::Strings => start,
+            Destination::NewSegment => {
+                let offset = align_up(end, piece.align).ok_or(Error::TooLarge)?;
+                end = offset + piece.range.size;
+                offset
+            }
+        };
+        let in_new_segment = to == Destination::NewSegment;
+        // Within one segment offsets and addresses have one distance.
+        let bias = if in_new_segment {
+            bias
+        } else {
+            piece.address.wrapping_sub(piece.range.start.0)
+        };
+        placed.push(Placed {
+            piece,
+            offset,
+            address: offset.wrapping_add(bias),
+            in_new_segment,
+        });
+    }
+    Ok((placed, end))
 }
 
 /// A dynamic section with room for the new entries, that fills whole pages: the
