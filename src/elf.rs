@@ -1,9 +1,10 @@
 //! Rewriting ELF files.
 //!
-//! Phases that only look backwards: [`Layout`] is what the headers say,
-//! [`pieces`] are the parts that may move, [`room`] decides which of them do,
-//! [`Plan`] is what will change (a value, made without touching a file), and
-//! [`write()`] carries it out. [`undo`] is the way back.
+//! Phases that only look backwards: [`Layout`] is what the headers say, `pieces`
+//! are the parts that may move (but for those that are `pinned`), `references`
+//! checks what the loader follows, `room` decides what moves, `placement` where
+//! to, `assemble` makes the bytes. The result is a [`Plan`], a value made without
+//! touching a file; [`write()`] carries it out, and [`undo`] is the way back.
 //!
 //! All of it works for both classes and byte orders: [`encoding`] is the only
 //! place that knows how wide a field is.
@@ -16,11 +17,13 @@ pub mod encoding;
 mod error;
 mod layout;
 mod machine;
-pub mod pieces;
+mod pieces;
+mod pinned;
 mod placement;
 mod plan;
 mod references;
-pub mod room;
+mod relocations;
+mod room;
 mod section_headers;
 mod source;
 mod symbols;

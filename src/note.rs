@@ -20,9 +20,17 @@ pub struct Content {
     pub program: Vec<Instruction>,
 }
 
-/// The memory that the runtime makes read-only: link-time address and size in
-/// bytes, `(0, 0)` for none.
-pub type Protect = (u64, u64);
+/// A dynamic section that moved to pages of its own, by link-time addresses:
+/// the runtime makes them read-only, and the old place a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MovedDynamic {
+    /// Where it was.
+    pub from: u64,
+    /// Where it is.
+    pub to: u64,
+    /// Size of the pages in bytes.
+    pub size: u64,
+}
 
 impl Content {
     /// Bytes that the notes will take, with an UNDO descriptor of `undo` bytes.
@@ -40,7 +48,7 @@ impl Content {
     pub fn to_bytes(
         &self,
         order: ByteOrder,
-        protect: Protect,
+        moved: Option<MovedDynamic>,
         undo: &[u8],
     ) -> Result<Vec<u8>, Error> {
         let header = FilterHeader {
@@ -48,8 +56,9 @@ impl Content {
             arch: self.arch,
             count: u32::try_from(self.program.len()).map_err(|_| Error::TooLarge)?,
             policy_hash: note::policy_hash(&self.policy),
-            protect_address: protect.0,
-            protect_size: protect.1,
+            protect_address: moved.map_or(0, |moved| moved.to),
+            protect_size: moved.map_or(0, |moved| moved.size),
+            dynamic_address: moved.map_or(0, |moved| moved.from),
         };
         let mut filter = header.to_bytes(order).to_vec();
         filter.extend(

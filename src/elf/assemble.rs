@@ -11,6 +11,7 @@ use super::plan::{MOVABLE_ENTRIES, Plan, Position, Request};
 use super::symbols::Symbol;
 use super::undo::{Move, Undo};
 use super::{Chunk, Dynamic, Error, FileRange, Layout, Source, VirtAddr, room, section_headers};
+use crate::note::MovedDynamic;
 
 /// Turns a placement into bytes.
 pub(super) struct Assembly<'a, S: ?Sized> {
@@ -146,16 +147,21 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         }
         let undo = self.undo(length)?;
         let order = self.layout.encoding.note_order();
-        let protect = placement
+        let segment = self.layout.segment(elf::PT_DYNAMIC);
+        let moved = placement
             .dynamic
-            .map(|range| (placement.address(range.start.0), range.size))
-            .unwrap_or_default();
+            .zip(segment)
+            .map(|(range, old)| MovedDynamic {
+                from: old.vaddr,
+                to: placement.address(range.start.0),
+                size: range.size,
+            });
         append(
             placement.notes.start.0,
             &self
                 .request
                 .content
-                .to_bytes(order, protect, &undo.to_bytes(order)?)?,
+                .to_bytes(order, moved, &undo.to_bytes(order)?)?,
         )?;
         Ok(Chunk {
             offset: start,

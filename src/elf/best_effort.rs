@@ -255,7 +255,12 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             }
         }
         let slots = self.original.dynamic.len();
-        if entries.len() >= slots {
+        let had_end = self
+            .original
+            .dynamic
+            .iter()
+            .any(|entry| entry.tag == elf::DT_NULL);
+        if entries.len() + usize::from(had_end) > slots {
             return Err(Error::CannotUndo(
                 "another tool made its dynamic section longer",
             ));

@@ -57,7 +57,8 @@ impl Section {
 pub struct Dynamic {
     /// The entries before the first DT_NULL.
     pub entries: Vec<Dyn>,
-    /// How many entries there is room for, the terminating DT_NULL among them.
+    /// How many entries there is room for, the terminating DT_NULL among them
+    /// (GNU ld's `--spare-dynamic-tags=0` leaves it to what comes behind).
     pub slots: usize,
     /// Where it is in the file.
     pub range: FileRange,
@@ -129,8 +130,11 @@ impl Layout {
             .read_at(segment.offset, segment.filesz)
             .map_err(|_| Error::Truncated("dynamic section"))?;
         let all = Dyn::decode_all(self.encoding, &bytes);
-        let used = all.iter().position(|entry| entry.tag == elf::DT_NULL);
-        let used = used.ok_or(Error::Malformed("the dynamic section has no end"))?;
+        let used = match all.iter().position(|entry| entry.tag == elf::DT_NULL) {
+            Some(used) => used,
+            None if self.ends_behind(source, &range) => all.len(),
+            None => return Err(Error::Malformed("the dynamic section has no end")),
+        };
         // Entries behind the first DT_NULL are spare only if nobody uses them.
         let spare = all[used..]
             .iter()
@@ -138,9 +142,17 @@ impl Layout {
         let slots = used + spare.count();
         Ok(Some(Dynamic {
             entries: all[..used].to_vec(),
-            slots: slots.max(used + 1),
+            slots,
             range,
         }))
+    }
+
+    /// Whether a zero behind the dynamic section ends it, as loaders see it.
+    fn ends_behind(&self, source: &(impl Source + ?Sized), dynamic: &FileRange) -> bool {
+        let next = source
+            .read_at(dynamic.end(), Dyn::size(self.encoding))
+            .unwrap_or_default();
+        Dyn::decode(self.encoding, &next).is_some_and(|entry| entry.tag == elf::DT_NULL)
     }
 
     /// The first program header of a type.
@@ -394,31 +406,41 @@ fn read_sections(
     header: &FileHeader,
 ) -> Vec<Section> {
     let size = SectionHeader::size(encoding);
-    if header.shoff == 0 || header.shnum == 0 || u64::from(header.shentsize) != size {
+    if header.shoff == 0 || u64::from(header.shentsize) != size {
         return Vec::new();
     }
-    let Ok(bytes) = source.read_at(header.shoff, size * u64::from(header.shnum)) else {
-        return Vec::new();
+    let read = |count: u64| {
+        let bytes = source
+            .read_at(header.shoff, size.checked_mul(count)?)
+            .ok()?;
+        Some(SectionHeader::decode_all(encoding, &bytes))
     };
-    let headers = SectionHeader::decode_all(encoding, &bytes);
+    // A number that does not fit stands in the first header (gABI chapter 4,
+    // `e_shnum`).
+    let count = match header.shnum {
+        0 => read(1).map_or(0, |first| first[0].size),
+        count => count.into(),
+    };
+    let headers = read(count).unwrap_or_default();
     let names = headers
         .get(usize::from(header.shstrndx.0))
         .filter(|names| names.kind == elf::SHT_STRTAB)
-        .and_then(|names| source.read_at(names.offset, names.size).ok())
-        .unwrap_or_default();
-    let name = |at: u32| {
-        let name = usize::try_from(at)
-            .ok()
-            .and_then(|at| names.get(at..))
-            .unwrap_or_default();
-        let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
-        String::from_utf8_lossy(name).into_owned()
+        .and_then(|names| source.read_at(names.offset, names.size).ok());
+    let Some(names) = names else {
+        return Vec::new();
     };
-    headers
-        .into_iter()
-        .map(|header| Section {
-            name: name(header.name),
-            header,
-        })
-        .collect()
+    let section = |header: SectionHeader| Section {
+        name: section_name(&names, header.name),
+        header,
+    };
+    headers.into_iter().map(section).collect()
+}
+
+/// A name in the table; of a hostile file, not more than a name may be long.
+fn section_name(names: &[u8], at: u32) -> String {
+    const LONGEST: usize = 256;
+    let name = names.get(at as usize..).unwrap_or_default();
+    let name = &name[..name.len().min(LONGEST)];
+    let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(name).into_owned()
 }

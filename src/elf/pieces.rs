@@ -6,11 +6,11 @@ use object::elf;
 use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr};
 
 /// Linkers leave fewer bytes than this between two parts, for alignment.
-pub const PADDING: u64 = 16;
+pub(super) const PADDING: u64 = 16;
 
 /// What a movable part is; it tells which header or entry leads to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// The program interpreter's name (PT_INTERP).
     Interpreter,
     /// All notes under one PT_NOTE, or several that overlap.
@@ -28,7 +28,7 @@ pub enum Kind {
 impl Kind {
     /// How people call it.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Interpreter => ".interp",
             Self::Notes => "notes",
@@ -42,15 +42,15 @@ impl Kind {
 
 /// A movable part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub(super) struct Piece {
     /// What it is.
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// Where it is in the file.
-    pub range: FileRange,
+    pub(super) range: FileRange,
     /// Its link-time address.
-    pub address: u64,
+    pub(super) address: u64,
     /// The alignment that it must keep, in bytes.
-    pub align: u64,
+    pub(super) align: u64,
 }
 
 /// The movable parts of a program in file order. A part whose extent is not
@@ -59,7 +59,7 @@ pub struct Piece {
 /// # Errors
 ///
 /// The file can't be read.
-pub fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piece>, Error> {
+pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piece>, Error> {
     let mut pieces = Vec::new();
     if let Some(segment) = layout.segment(elf::PT_INTERP) {
         pieces.extend(piece(

@@ -6,7 +6,7 @@ use object::elf;
 use super::assemble::Assembly;
 use super::placement::Placement;
 use super::undo::Digest;
-use super::{Chunk, Dynamic, Error, Layout, Source, pieces, references, room};
+use super::{Chunk, Dynamic, Error, Layout, Source, pieces, pinned, references, room};
 use crate::note::Content;
 
 /// Where in the list of needed libraries the runtime stands, which decides
@@ -78,6 +78,7 @@ impl Plan {
         let headers = if dynamic_stays { 2 } else { 3 };
         let pieces = pieces::find(layout, source)?;
         references::check(layout, source, dynamic, &pieces)?;
+        let pieces = pinned::leave_out(layout, source, dynamic, pieces)?;
         let displaced = room::make(layout, source, &pieces, headers)?;
         let placement = Placement::make(layout, source, request, dynamic, &displaced, headers)?;
         Assembly {

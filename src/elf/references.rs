@@ -7,10 +7,7 @@ use object::elf;
 
 use super::encoding::{Record, Symbol};
 use super::pieces::{self, Kind, Piece};
-use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr};
-
-/// Records read at a time.
-const BATCH: u64 = 4096;
+use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr, relocations};
 
 /// Checks the tables against the pieces that were found.
 ///
@@ -33,7 +30,7 @@ pub(super) fn check(
     references.check_entries()?;
     references.check_symbols()?;
     references.check_gnu_hash()?;
-    references.check_needed_versions()?;
+    references.check_versions()?;
     references.check_relocations()
 }
 
@@ -52,9 +49,14 @@ impl<S: Source + ?Sized> References<'_, S> {
         };
         let load = self.layout.load_of(VirtAddr(segment.vaddr));
         let readable = load.is_some_and(|load| load.flags.0 & elf::PF_R.0 != 0);
-        if segment.filesz != segment.memsz || !readable {
+        let headers = self
+            .layout
+            .segments_of(elf::PT_LOAD)
+            .find(|load| load.offset == 0);
+        let headers_readable = headers.is_none_or(|load| load.flags.0 & elf::PF_R.0 != 0);
+        if segment.filesz != segment.memsz || !readable || !headers_readable {
             return Err(Error::Malformed(
-                "its dynamic section has another size or place in memory",
+                "its headers or its dynamic section are not the same in memory",
             ));
         }
         Ok(())
@@ -141,147 +143,131 @@ impl<S: Source + ?Sized> References<'_, S> {
             let name = symbols
                 .get(symbol)
                 .and_then(|symbol| strings.get(symbol.name as usize..));
-            let Some(name) = name.and_then(|name| name.split(|&byte| byte == 0).next()) else {
-                continue;
-            };
-            if elf::gnu_hash(name) | 1 != hash | 1 {
+            let name = name.and_then(|name| name.split(|&byte| byte == 0).next());
+            if name.is_none_or(|name| elf::gnu_hash(name) | 1 != hash | 1) {
                 return wrong;
             }
         }
-        let below_first = |&bucket: &u32| bucket != 0 && bucket < table.first;
-        if table.buckets.iter().any(below_first) {
-            wrong
+        let end = u64::from(table.first) + table.chains.len() as u64;
+        let leads_out =
+            |&bucket: &u32| bucket != 0 && !(u64::from(table.first)..end).contains(&bucket.into());
+        if table.buckets.iter().any(leads_out) {
+            return wrong;
+        }
+        Ok(())
+    }
+
+    /// The names in `.gnu.version_r`, and that `.gnu.version` has no index that
+    /// nothing defines (LSB, "Symbol Versioning").
+    fn check_versions(&self) -> Result<(), Error> {
+        let wrong = || Error::Malformed("its symbol versions lie outside their tables");
+        let needed = self.largest_needed_version()?;
+        let (Some(address), None) = (
+            self.dynamic.get(elf::DT_VERSYM),
+            self.dynamic.get(elf::DT_VERDEF),
+        ) else {
+            return Ok(());
+        };
+        let Some(count) = self.symbol_count() else {
+            return Ok(());
+        };
+        let range = self.layout.range_at(address, count * 2).ok_or_else(wrong)?;
+        // 0 and 1 are the local and the global version, bit 15 hides a symbol.
+        let largest = needed.unwrap_or(1).max(1);
+        let indices = self.read(range)?;
+        let mut indices = indices
+            .chunks_exact(2)
+            .map(|index| self.half(index, 0) & 0x7fff);
+        if indices.any(|index| index > largest) {
+            Err(wrong())
         } else {
             Ok(())
         }
     }
 
-    /// The names in `.gnu.version_r` (LSB, "Version Requirements").
-    fn check_needed_versions(&self) -> Result<(), Error> {
+    fn half(&self, bytes: &[u8], at: usize) -> u16 {
+        let half = [bytes[at], bytes[at + 1]];
+        if self.layout.encoding.is_big_endian() {
+            u16::from_be_bytes(half)
+        } else {
+            u16::from_le_bytes(half)
+        }
+    }
+
+    fn largest_needed_version(&self) -> Result<Option<u16>, Error> {
         let wrong = || Error::Malformed("its version requirements lie outside their tables");
         let Some(mut at) = self.dynamic.get(elf::DT_VERNEED) else {
-            return Ok(());
+            return Ok(None);
         };
-        let order = self.layout.encoding.note_order();
-        let strings = self.strings();
-        let record = |address: u64| {
-            let range = self.layout.range_at(address, 16).ok_or_else(wrong)?;
-            let bytes = self.read(range)?;
-            let word = |offset| u64::from(order.read32(&bytes, offset).unwrap_or_default());
-            let half = |offset| match self.layout.encoding.is_big_endian() {
-                true => u16::from_be_bytes([bytes[offset], bytes[offset + 1]]),
-                false => u16::from_le_bytes([bytes[offset], bytes[offset + 1]]),
-            };
-            // Elf_Verneed: version, count, file, aux, next;
-            // Elf_Vernaux: hash, flags, other, name, next.
-            Ok::<_, Error>((half(2), [word(4), word(8), word(12)]))
+        // Elf_Verneed: version, count, file, aux, next;
+        // Elf_Vernaux: hash, flags, other, name, next.
+        let record = |address: u64| self.read(self.layout.range_at(address, 16).ok_or_else(wrong)?);
+        let word = |record: &[u8], at| {
+            u64::from(
+                self.layout
+                    .encoding
+                    .note_order()
+                    .read32(record, at)
+                    .unwrap_or_default(),
+            )
         };
+        let is_name = |offset: u64| {
+            if offset < self.strings() {
+                Ok(())
+            } else {
+                Err(wrong())
+            }
+        };
+        let mut largest = 0;
         // Loaders follow the chain to its end, whatever DT_VERNEEDNUM says. It
         // can't have more records than the file has room for.
-        for _ in 0..self.layout.length / 16 {
-            let (auxiliaries, [file, first, next]) = record(at)?;
-            let mut auxiliary = at.saturating_add(first);
-            for _ in 0..auxiliaries {
-                let (_, [_, name, next]) = record(auxiliary)?;
-                if name >= strings {
-                    return Err(wrong());
+        let mut budget = self.layout.length / 16;
+        let mut spend = || {
+            budget = budget.checked_sub(1).ok_or_else(wrong)?;
+            Ok::<_, Error>(())
+        };
+        loop {
+            spend()?;
+            let file = record(at)?;
+            is_name(word(&file, 4))?;
+            let mut auxiliary_at = at.saturating_add(word(&file, 8));
+            for _ in 0..self.half(&file, 2) {
+                spend()?;
+                let auxiliary = record(auxiliary_at)?;
+                is_name(word(&auxiliary, 8))?;
+                largest = largest.max(self.half(&auxiliary, 6) & 0x7fff);
+                match word(&auxiliary, 12) {
+                    0 => break,
+                    next => auxiliary_at = auxiliary_at.saturating_add(next),
                 }
-                auxiliary = auxiliary.saturating_add(next);
-                if next == 0 {
-                    break;
-                }
             }
-            if file >= strings {
-                return Err(wrong());
+            match word(&file, 12) {
+                0 => return Ok(Some(largest)),
+                next => at = at.saturating_add(next),
             }
-            if next == 0 {
-                return Ok(());
-            }
-            at = at.saturating_add(next);
         }
-        Err(wrong())
     }
 
     /// Relocations that write to the dynamic section would change what stands
     /// there now, and those of symbols that are not there read what does.
     fn check_relocations(&self) -> Result<(), Error> {
-        let word: u64 = if self.layout.encoding.is_64 { 8 } else { 4 };
-        let plt_entry = if self.dynamic.get(elf::DT_PLTREL) == Some(elf::DT_RELA.0.cast_unsigned())
-        {
-            3
-        } else {
-            2
-        };
-        let tables = [
-            (elf::DT_RELA, elf::DT_RELASZ, 3 * word),
-            (elf::DT_REL, elf::DT_RELSZ, 2 * word),
-            (elf::DT_JMPREL, elf::DT_PLTRELSZ, plt_entry * word),
-        ];
-        for (address, size, entry) in tables {
-            let (Some(address), Some(size)) = (self.dynamic.get(address), self.dynamic.get(size))
-            else {
-                continue;
-            };
-            let wrong = Error::Malformed("its relocations are not in the file");
-            let table = self.layout.range_at(address, size).ok_or(wrong)?;
-            let mut done = 0;
-            while done < table.size {
-                let size = (table.size - done).min(BATCH * entry);
-                let bytes = self.read(FileRange::new(table.start.0 + done, size))?;
-                self.check_targets(&bytes, entry)?;
-                done += size;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_targets(&self, relocations: &[u8], entry: u64) -> Result<(), Error> {
         let segment = self.layout.segment(elf::PT_DYNAMIC);
         let dynamic = segment.map_or(0..0, |segment| {
             segment.vaddr..segment.vaddr.saturating_add(segment.memsz)
         });
         let symbols = self.symbol_count();
-        let entry = usize::try_from(entry).unwrap_or(usize::MAX);
-        for relocation in relocations.chunks_exact(entry) {
-            let (target, symbol) = self.relocation(relocation);
-            if (target, symbol) == (0, 0) {
-                // R_*_NONE, which linkers leave where a relocation was dropped.
-                continue;
-            }
-            if !self.layout.is_memory(VirtAddr(target)) {
-                return Err(Error::Malformed(
-                    "a relocation writes outside of its segments",
-                ));
-            }
-            if dynamic.contains(&target) {
-                return Err(Error::Malformed(
-                    "a relocation writes to its dynamic section",
-                ));
-            }
-            if symbols.is_some_and(|symbols| symbol >= symbols) {
-                return Err(Error::Malformed(
-                    "a relocation is of a symbol that is not there",
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Address and symbol of a relocation: `r_offset` and the upper part of
-    /// `r_info`, which is 24 bits in ELF32 and 32 in ELF64. In 64-bit MIPS files
-    /// it is the first word, whatever the byte order (MIPS ABI supplement).
-    fn relocation(&self, bytes: &[u8]) -> (u64, u64) {
-        let order = self.layout.encoding.note_order();
-        if !self.layout.encoding.is_64 {
-            let word = |at| u64::from(order.read32(bytes, at).unwrap_or_default());
-            return (word(0), word(4) >> 8);
-        }
-        let word = |at| order.read64(bytes, at).unwrap_or_default();
-        let symbol = match self.layout.header.machine {
-            elf::EM_MIPS => order.read32(bytes, 8).unwrap_or_default().into(),
-            _ => word(8) >> 32,
-        };
-        (word(0), symbol)
+        relocations::each(self.layout, self.source, self.dynamic, |relocation| {
+            let wrong = if !self.layout.is_memory(VirtAddr(relocation.target)) {
+                "a relocation writes outside of its segments"
+            } else if dynamic.contains(&relocation.target) {
+                "a relocation writes to its dynamic section"
+            } else if symbols.is_some_and(|symbols| relocation.symbol >= symbols) {
+                "a relocation is of a symbol that is not there"
+            } else {
+                return Ok(());
+            };
+            Err(Error::Malformed(wrong))
+        })
     }
 
     fn symbol_count(&self) -> Option<u64> {

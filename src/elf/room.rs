@@ -19,7 +19,7 @@ const MAX_FOR_ORDER: u64 = 1 << 20;
 
 /// Where a displaced piece goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Destination {
+pub(super) enum Destination {
     /// Into the new segment.
     NewSegment,
     /// To this file offset, where another displaced piece stood.
@@ -28,11 +28,11 @@ pub enum Destination {
 
 /// A piece that leaves its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Displaced {
+pub(super) struct Displaced {
     /// The piece.
-    pub piece: Piece,
+    pub(super) piece: Piece,
     /// Where it goes.
-    pub to: Destination,
+    pub(super) to: Destination,
 }
 
 /// Decides which pieces move so that `extra` program headers fit behind the
@@ -42,7 +42,7 @@ pub struct Displaced {
 /// # Errors
 ///
 /// Something that can't move stands behind the table.
-pub fn make(
+pub(super) fn make(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     pieces: &[Piece],
@@ -131,7 +131,7 @@ fn in_order(
 }
 
 /// Size in bytes of a program header table.
-pub fn table_size(layout: &Layout, count: usize) -> u64 {
+pub(super) fn table_size(layout: &Layout, count: usize) -> u64 {
     ProgramHeader::size(layout.encoding) * count as u64
 }
 
@@ -175,8 +175,11 @@ fn check_growth(
             continue;
         }
         padding += 1;
-        // Without section headers a long run of zeros may be data.
-        if byte != 0 || (layout.sections.is_empty() && padding >= PADDING) {
+        // Section headers tell that nothing is there; patchelf fills what it
+        // moved away with 'X'. Without them a long run may be data.
+        let has_sections = !layout.sections.is_empty();
+        let unused = byte == 0 || (byte == b'X' && has_sections);
+        if !unused || (padding >= PADDING && !has_sections) {
             return Err(Error::NoRoom(format!("unknown data at offset {offset:#x}")));
         }
     }

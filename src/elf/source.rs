@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+/// The most that is read at once, in bytes.
+const LIMIT: u64 = 256 << 20;
+
 /// Bytes that can be read at an offset: a file, or a buffer.
 pub trait Source {
     /// The length in bytes.
@@ -20,16 +23,19 @@ pub trait Source {
     /// The bytes are not there, or can't be read.
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 
-    /// The `size` bytes at `offset`. Memory is taken only for bytes that are
-    /// there, so a hostile size is harmless.
+    /// The `size` bytes at `offset`.
     ///
     /// # Errors
     ///
-    /// The bytes are not there, or can't be read.
+    /// The bytes are not there, can't be read, or are more than any table of a
+    /// program has: a sparse file can claim what no memory holds.
     fn read_at(&self, offset: u64, size: u64) -> io::Result<Vec<u8>> {
         let end = offset.checked_add(size);
         if end.is_none_or(|end| self.length().is_ok_and(|length| end > length)) {
             return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if size > LIMIT {
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
         let size = usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let mut bytes = vec![0; size];

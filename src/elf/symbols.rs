@@ -6,7 +6,7 @@ use object::elf;
 
 use super::encoding::{Record, Symbol as Entry};
 use super::room::Displaced;
-use super::{Error, FileRange, Layout, Section, Source};
+use super::{FileRange, Layout, Section, Source};
 
 /// A symbol whose value is the address of something that moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,51 +20,105 @@ pub(super) struct Symbol {
 /// Entries read at a time.
 const BATCH: u64 = 4096;
 
-/// Finds them among the local symbols, which stand first (gABI chapter 4,
-/// `sh_info` of a symbol table); nothing that moves has a global name.
-///
-/// # Errors
-///
-/// The file can't be read.
+/// Which symbols of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// The local ones, which stand first (gABI chapter 4, `sh_info`).
+    Local,
+    /// All.
+    All,
+}
+
+/// A symbol table and the place of its names.
+pub(super) struct Table {
+    names: FileRange,
+}
+
+impl Table {
+    /// Whether a symbol's name is this one, the NUL included.
+    pub(super) fn name_is(
+        &self,
+        source: &(impl Source + ?Sized),
+        offset: u32,
+        name: &[u8],
+    ) -> bool {
+        let start = self.names.start.0.saturating_add(offset.into());
+        source
+            .read_at(start, name.len() as u64)
+            .is_ok_and(|found| found == name)
+    }
+}
+
+/// Calls `visit` for the symbols of the file. A table that is not in the file is
+/// no table.
+pub(super) fn each(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    which: Which,
+    mut visit: impl FnMut(&Table, Symbol),
+) {
+    let size = Entry::size(layout.encoding);
+    for section in layout
+        .sections
+        .iter()
+        .filter(|section| section.header.kind == elf::SHT_SYMTAB)
+    {
+        let names = layout
+            .sections
+            .get(section.header.link as usize)
+            .map(Section::range);
+        let table = Table {
+            names: names.unwrap_or(FileRange::new(0, 0)),
+        };
+        let all = section.header.size / size;
+        let count = if which == Which::Local {
+            all.min(section.header.info.into())
+        } else {
+            all
+        };
+        let mut first = 0;
+        while first < count {
+            let start = section.header.offset.saturating_add(first * size);
+            let Ok(bytes) = source.read_at(start, (count - first).min(BATCH) * size) else {
+                break;
+            };
+            for (index, entry) in (0..).zip(Entry::decode_all(layout.encoding, &bytes)) {
+                visit(
+                    &table,
+                    Symbol {
+                        range: FileRange::new(start + index * size, size),
+                        entry,
+                    },
+                );
+            }
+            first += BATCH;
+        }
+    }
+}
+
+/// Finds those that name what moves, among the local symbols: nothing that moves
+/// has a global name.
 pub(super) fn of_moved_parts(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     displaced: &[Displaced],
     dynamic_moves: bool,
-) -> Result<Vec<Symbol>, Error> {
-    let moves = |section: &Section| {
-        (dynamic_moves && section.header.kind == elf::SHT_DYNAMIC)
-            || section.is_allocated()
-                && displaced
-                    .iter()
-                    .any(|moved| moved.piece.range.contains(&section.range()))
+) -> Vec<Symbol> {
+    let in_piece = |section: &Section| {
+        displaced
+            .iter()
+            .any(|moved| moved.piece.range.contains(&section.range()))
+    };
+    let moves = |section: &Section| match section.header.kind {
+        elf::SHT_DYNAMIC => dynamic_moves,
+        _ => section.is_allocated() && in_piece(section),
     };
     let moving: Vec<bool> = layout.sections.iter().map(moves).collect();
-    let mut symbols = Vec::new();
-    for table in layout
-        .sections
-        .iter()
-        .filter(|section| section.header.kind == elf::SHT_SYMTAB)
-    {
-        let size = Entry::size(layout.encoding);
-        let count = (table.header.size / size).min(table.header.info.into());
-        let mut first = 0;
-        while first < count {
-            let start = table.header.offset.saturating_add(first * size);
-            // A table that is not in the file is no table.
-            let Ok(bytes) = source.read_at(start, (count - first).min(BATCH) * size) else {
-                break;
-            };
-            for (index, entry) in (0..).zip(Entry::decode_all(layout.encoding, &bytes)) {
-                if moving.get(usize::from(entry.section.0)) == Some(&true) {
-                    symbols.push(Symbol {
-                        range: FileRange::new(start + index * size, size),
-                        entry,
-                    });
-                }
-            }
-            first += BATCH;
+    let mut found = Vec::new();
+    each(layout, source, Which::Local, |_, symbol| {
+        if moving.get(usize::from(symbol.entry.section.0)) == Some(&true) {
+            found.push(symbol);
         }
-    }
-    Ok(symbols)
+    });
+    found
 }

@@ -42,7 +42,7 @@ pub const DYNAMIC_TAG: u32 = 0x6000_5342;
 pub const MAX_POLICY: usize = 256 * 1024;
 
 /// Bytes of a FILTER descriptor before its instructions.
-pub const FILTER_HEADER: usize = 64;
+pub const FILTER_HEADER: usize = 72;
 
 /// Bytes of one instruction (`struct sock_filter`).
 pub const INSTRUCTION_SIZE: usize = 8;
@@ -236,6 +236,9 @@ pub struct FilterHeader {
     pub protect_address: u64,
     /// Size of that range in bytes; 0: there is none.
     pub protect_size: u64,
+    /// Link-time address of the place that the dynamic section had before it
+    /// moved to that range. Code that refers to `_DYNAMIC` looks there.
+    pub dynamic_address: u64,
 }
 
 impl FilterHeader {
@@ -250,6 +253,7 @@ impl FilterHeader {
     /// | 16 | 32 | SHA-256 of the POLICY descriptor |
     /// | 48 | 8 | address of the range to make read-only |
     /// | 56 | 8 | its size |
+    /// | 64 | 8 | where the dynamic section in that range was before |
     #[must_use]
     pub fn to_bytes(&self, order: ByteOrder) -> [u8; FILTER_HEADER] {
         let mut bytes = [0; FILTER_HEADER];
@@ -260,6 +264,7 @@ impl FilterHeader {
         bytes[16..48].copy_from_slice(&self.policy_hash);
         bytes[48..56].copy_from_slice(&order.bytes64(self.protect_address));
         bytes[56..64].copy_from_slice(&order.bytes64(self.protect_size));
+        bytes[64..72].copy_from_slice(&order.bytes64(self.dynamic_address));
         bytes
     }
 }
@@ -294,6 +299,7 @@ impl<'a> FilterNote<'a> {
                 .ok_or(Problem::Truncated)?,
             protect_address: word64(48)?,
             protect_size: word64(56)?,
+            dynamic_address: word64(64)?,
         };
         if header.flags & !flags::KNOWN != 0 {
             return Err(Problem::UnknownFlags);

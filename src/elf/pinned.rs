@@ -1,0 +1,87 @@
+//! Pieces that only seem movable: a program may put data of its own into
+//! `.interp` or a note section, and refer to it by address. They stay.
+
+use object::elf;
+use sandbox_format::note::{Note, Notes};
+
+use super::encoding::{Record, Symbol};
+use super::pieces::{Kind, Piece};
+use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr, relocations, symbols};
+
+/// Leaves out the pieces that something refers to by address, as far as the
+/// file tells: by a symbol, by a relocation. Of notes only those are known to be
+/// read through program headers alone whose owners say so.
+///
+/// # Errors
+///
+/// The file can't be read.
+pub(super) fn leave_out(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    pieces: Vec<Piece>,
+) -> Result<Vec<Piece>, Error> {
+    let mut pinned = pieces
+        .iter()
+        .map(|piece| Ok(piece.kind == Kind::Notes && !has_known_notes(layout, source, piece)?))
+        .collect::<Result<Vec<bool>, Error>>()?;
+    let mut pin = |address: u64| {
+        let Some(offset) = layout.offset_of(VirtAddr(address)) else {
+            return;
+        };
+        let byte = FileRange::new(offset, 1);
+        let of_program = |piece: &Piece| matches!(piece.kind, Kind::Notes | Kind::Interpreter);
+        for (piece, pinned) in pieces.iter().zip(&mut pinned) {
+            *pinned |= of_program(piece) && piece.range.contains(&byte);
+        }
+    };
+    relocations::each(layout, source, dynamic, |relocation| {
+        relocation.addend.into_iter().for_each(&mut pin);
+        Ok(())
+    })?;
+    symbols::each(layout, source, symbols::Which::All, |table, symbol| {
+        if !is_of_toolchain(table, source, &symbol.entry) {
+            pin(symbol.entry.value);
+        }
+    });
+    if let Some(symbols) = pieces.iter().find(|piece| piece.kind == Kind::Symbols) {
+        let bytes = source.read_at(symbols.range.start.0, symbols.range.size)?;
+        let exported = Symbol::decode_all(layout.encoding, &bytes).into_iter();
+        exported
+            .filter(|symbol| symbol.section.0 != 0)
+            .for_each(|symbol| pin(symbol.value));
+    }
+    let kept = pieces.iter().zip(pinned).filter(|(_, pinned)| !pinned);
+    Ok(kept.map(|(piece, _)| *piece).collect())
+}
+
+/// Section symbols, undefined ones, and those of the C library's start files
+/// (`__abi_tag`, which nothing refers to).
+fn is_of_toolchain(
+    table: &symbols::Table,
+    source: &(impl Source + ?Sized),
+    symbol: &Symbol,
+) -> bool {
+    let kind = symbol.info.0 & 0xf;
+    kind == elf::STT_SECTION.0
+        || kind == elf::STT_FILE.0
+        || symbol.section.0 == 0
+        || table.name_is(source, symbol.name, b"__abi_tag\0")
+}
+
+/// Notes of the linker, the C library and the language runtimes, and those that
+/// the FDO package metadata specification asks for.
+fn has_known_notes(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    piece: &Piece,
+) -> Result<bool, Error> {
+    const OWNERS: [&[u8]; 5] = [b"GNU\0", b"Go\0\0", b"FDO\0", b"stapsdt\0", b"LLVM\0"];
+    let bytes = source.read_at(piece.range.start.0, piece.range.size)?;
+    let order = layout.encoding.note_order();
+    let is_known = |note: Result<Note<'_>, _>| note.is_ok_and(|note| OWNERS.contains(&note.owner));
+    // mold puts notes of both paddings under one header.
+    Ok([4, 8]
+        .into_iter()
+        .any(|align| Notes::new(&bytes, order, align).all(is_known)))
+}
