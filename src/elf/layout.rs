@@ -65,6 +65,12 @@ pub struct Dynamic {
 }
 
 impl Dynamic {
+    /// Whether it can take more entries where it is.
+    #[must_use]
+    pub fn has_room_for(&self, entries: usize) -> bool {
+        self.slots > self.entries.len() + entries
+    }
+
     /// The value of the first entry with the tag.
     #[must_use]
     pub fn get(&self, tag: elf::DynamicTag) -> Option<u64> {

@@ -108,27 +108,44 @@ fn dynamic_pieces(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Ve
         let size = extent(layout, dynamic, address, size);
         pieces.extend(size.and_then(|size| piece(layout, Kind::Strings, address, size, 1)));
     }
-    let mut symbols = None;
     if let Some(address) = dynamic.get(elf::DT_HASH)
-        && let Some((size, count)) = hash_extent(layout, source, address)?
+        && let Some((size, _)) = hash_extent(layout, source, address)?
     {
-        symbols = Some(count);
         pieces.extend(piece(layout, Kind::Hash, address, size, 8));
     }
     if let Some(address) = dynamic.get(elf::DT_GNU_HASH)
         && let Some(table) = gnu_hash(layout, source, address)?
     {
-        symbols = symbols.or(table.symbols());
         pieces.extend(piece(layout, Kind::GnuHash, address, table.size, 8));
     }
-    if let (Some(address), Some(entry)) = (dynamic.get(elf::DT_SYMTAB), dynamic.get(elf::DT_SYMENT))
-    {
-        let counted = symbols.and_then(|count| count.checked_mul(entry));
-        let size = counted.or_else(|| symbol_section_size(layout, address));
-        let size = size.and_then(|size| extent(layout, dynamic, address, size));
+    if let Some((address, size)) = symbol_table(layout, source, dynamic)? {
+        let size = extent(layout, dynamic, address, size);
         pieces.extend(size.and_then(|size| piece(layout, Kind::Symbols, address, size, word)));
     }
     Ok(pieces)
+}
+
+/// Address and size in bytes of the dynamic symbols, as the hash tables tell
+/// it, else the section headers.
+pub(super) fn symbol_table(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+) -> Result<Option<(u64, u64)>, Error> {
+    let (Some(address), Some(entry)) = (dynamic.get(elf::DT_SYMTAB), dynamic.get(elf::DT_SYMENT))
+    else {
+        return Ok(None);
+    };
+    let mut count = None;
+    if let Some(address) = dynamic.get(elf::DT_HASH) {
+        count = hash_extent(layout, source, address)?.map(|(_, count)| count);
+    }
+    if let (None, Some(address)) = (count, dynamic.get(elf::DT_GNU_HASH)) {
+        count = gnu_hash(layout, source, address)?.and_then(|table| table.symbols());
+    }
+    let counted = count.and_then(|count| count.checked_mul(entry));
+    let size = counted.or_else(|| symbol_section_size(layout, address));
+    Ok(size.map(|size| (address, size)))
 }
 
 /// The size that the section headers give for the dynamic symbols, for files

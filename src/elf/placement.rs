@@ -72,7 +72,7 @@ impl Placement {
         let strings = strings(displaced)?;
         let strings_size = strings.size + request.library.len() as u64 + 1;
         let (placed, end) = place(displaced, start, start + strings_size, bias)?;
-        let stays = dynamic.slots > dynamic.entries.len() + ADDED_ENTRIES;
+        let stays = dynamic.has_room_for(ADDED_ENTRIES);
         let symbols = symbols::of_moved_parts(layout, source, displaced, !stays);
         let mut recorded = recorded(layout, dynamic, &placed, headers);
         recorded.extend(symbols.iter().map(|symbol| symbol.range));

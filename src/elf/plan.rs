@@ -72,7 +72,7 @@ impl Plan {
         let dynamic = layout.require_dynamic_program()?;
         refuse_appended_data(layout, source)?;
         refuse_ambiguous_entries(dynamic)?;
-        let dynamic_stays = dynamic.slots > dynamic.entries.len() + ADDED_ENTRIES;
+        let dynamic_stays = dynamic.has_room_for(ADDED_ENTRIES);
         // The segment, the policy's PT_NOTE, and a writable segment for a
         // dynamic section that moves.
         let headers = if dynamic_stays { 2 } else { 3 };

@@ -20,11 +20,13 @@ pub(super) fn check(
     dynamic: &Dynamic,
     pieces: &[Piece],
 ) -> Result<(), Error> {
+    let symbols = symbols(layout, source, dynamic)?;
     let references = References {
         layout,
         source,
         dynamic,
         pieces,
+        symbols,
     };
     references.check_dynamic_segment()?;
     references.check_entries()?;
@@ -39,6 +41,22 @@ struct References<'a, S: ?Sized> {
     source: &'a S,
     dynamic: &'a Dynamic,
     pieces: &'a [Piece],
+    /// The dynamic symbols, where their number is known.
+    symbols: Option<Vec<Symbol>>,
+}
+
+fn symbols(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+) -> Result<Option<Vec<Symbol>>, Error> {
+    let Some((address, size)) = pieces::symbol_table(layout, source, dynamic)? else {
+        return Ok(None);
+    };
+    let wrong = Error::Malformed("its dynamic symbols are not in the file");
+    let range = layout.range_at(address, size).ok_or(wrong)?;
+    let bytes = source.read_at(range.start.0, range.size)?;
+    Ok(Some(Symbol::decode_all(layout.encoding, &bytes)))
 }
 
 impl<S: Source + ?Sized> References<'_, S> {
@@ -87,28 +105,14 @@ impl<S: Source + ?Sized> References<'_, S> {
         Ok(())
     }
 
-    /// The dynamic symbols, where their number is known.
-    fn symbols(&self) -> Result<Vec<Symbol>, Error> {
-        let Some(piece) = self.pieces.iter().find(|piece| piece.kind == Kind::Symbols) else {
-            return Ok(Vec::new());
-        };
-        Ok(Symbol::decode_all(
-            self.layout.encoding,
-            &self.read(piece.range)?,
-        ))
-    }
-
     fn read(&self, range: FileRange) -> Result<Vec<u8>, Error> {
         Ok(self.source.read_at(range.start.0, range.size)?)
     }
 
     fn check_symbols(&self) -> Result<(), Error> {
         let strings = self.strings();
-        if self
-            .symbols()?
-            .iter()
-            .any(|symbol| u64::from(symbol.name) >= strings)
-        {
+        let outside = |symbol: &Symbol| u64::from(symbol.name) >= strings;
+        if self.symbols.iter().flatten().any(outside) {
             return Err(Error::Malformed(
                 "the name of a dynamic symbol lies outside the string table",
             ));
@@ -130,7 +134,7 @@ impl<S: Source + ?Sized> References<'_, S> {
         else {
             return Ok(());
         };
-        let symbols = self.symbols()?;
+        let symbols = self.symbols.as_deref().unwrap_or_default();
         let Some(strings) = self.pieces.iter().find(|piece| piece.kind == Kind::Strings) else {
             return Ok(());
         };
@@ -168,7 +172,7 @@ impl<S: Source + ?Sized> References<'_, S> {
         ) else {
             return Ok(());
         };
-        let Some(count) = self.symbol_count() else {
+        let Some(count) = self.symbols.as_ref().map(|symbols| symbols.len() as u64) else {
             return Ok(());
         };
         let range = self.layout.range_at(address, count * 2).ok_or_else(wrong)?;
@@ -255,7 +259,7 @@ impl<S: Source + ?Sized> References<'_, S> {
         let dynamic = segment.map_or(0..0, |segment| {
             segment.vaddr..segment.vaddr.saturating_add(segment.memsz)
         });
-        let symbols = self.symbol_count();
+        let symbols = self.symbols.as_ref().map(|symbols| symbols.len() as u64);
         relocations::each(self.layout, self.source, self.dynamic, |relocation| {
             let wrong = if !self.layout.is_memory(VirtAddr(relocation.target)) {
                 "a relocation writes outside of its segments"
@@ -268,13 +272,5 @@ impl<S: Source + ?Sized> References<'_, S> {
             };
             Err(Error::Malformed(wrong))
         })
-    }
-
-    fn symbol_count(&self) -> Option<u64> {
-        let piece = self
-            .pieces
-            .iter()
-            .find(|piece| piece.kind == Kind::Symbols)?;
-        Some(piece.range.size / Symbol::size(self.layout.encoding))
     }
 }

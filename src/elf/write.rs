@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::undo::Original;
@@ -18,16 +19,39 @@ pub fn write(plan: &Plan, original: &Original<'_>, output: &File) -> io::Result<
     write_chunks(output, plan.overwrites.iter().chain(&plan.appended))
 }
 
-/// Copies the first `length` bytes. `io::copy` hands files to the kernel
-/// (copy_file_range(2)), so that none of them passes through this process.
+/// Copies the first `length` bytes; holes stay holes. `io::copy` hands the data
+/// to the kernel (copy_file_range(2)) where the file system can do that.
 pub(super) fn copy(mut input: &File, mut output: &File, length: u64) -> io::Result<()> {
-    input.seek(SeekFrom::Start(0))?;
-    let copied = io::copy(&mut input.take(length), &mut output)?;
-    if copied == length {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::UnexpectedEof.into())
+    output.set_len(length)?;
+    let mut at = 0;
+    while let Some(data) = next_data(input, at, length)? {
+        input.seek(SeekFrom::Start(data.start))?;
+        output.seek(SeekFrom::Start(data.start))?;
+        let size = data.end - data.start;
+        if io::copy(&mut input.take(size), &mut output)? != size {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        at = data.end;
     }
+    Ok(())
+}
+
+/// The next stretch that is no hole, from `at` on and before `length` (lseek(2),
+/// SEEK_DATA); all of it where the file system does not tell.
+fn next_data(file: &File, at: u64, length: u64) -> io::Result<Option<Range<u64>>> {
+    use rustix::fs::SeekFrom::{Data, Hole};
+    use rustix::io::Errno;
+    if at >= length {
+        return Ok(None);
+    }
+    let start = match rustix::fs::seek(file, Data(at)) {
+        Ok(start) => start,
+        Err(Errno::NXIO) => return Ok(None),
+        Err(Errno::INVAL) => return Ok(Some(at..length)),
+        Err(error) => return Err(error.into()),
+    };
+    let end = rustix::fs::seek(file, Hole(start))?;
+    Ok((start < length).then(|| start..end.min(length)))
 }
 
 pub(super) fn write_chunks<'a>(
