@@ -55,7 +55,6 @@ impl Content {
             flags: self.flags,
             arch: self.arch,
             count: u32::try_from(self.program.len()).map_err(|_| Error::TooLarge)?,
-            policy_hash: note::policy_hash(&self.policy),
             protect_address: moved.map_or(0, |moved| moved.to),
             protect_size: moved.map_or(0, |moved| moved.size),
             dynamic_address: moved.map_or(0, |moved| moved.from),
@@ -66,6 +65,7 @@ impl Content {
                 .iter()
                 .flat_map(|instruction| encode(instruction, order)),
         );
+        note::seal(&self.policy, &mut filter);
         let mut bytes = Vec::with_capacity(self.size(undo.len()));
         for (kind, descriptor) in [
             (kind::POLICY, &self.policy[..]),

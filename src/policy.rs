@@ -11,6 +11,7 @@ mod errno;
 mod error;
 mod json;
 mod names;
+mod relatives;
 mod resolve;
 #[cfg(test)]
 mod tests;

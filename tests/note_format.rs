@@ -62,15 +62,18 @@ fn the_reader_in_python_finds_it_in_a_stripped_program() {
 
 #[test]
 fn the_reader_in_python_refuses_what_the_document_says_to_refuse() {
-    let damaged = |damage: fn(PatchedFile) -> PatchedFile| {
+    let damaged = |damage: &dyn Fn(PatchedFile) -> PatchedFile| {
         let ws = patched("gcc");
         damage(PatchedFile::open(&ws.path("myos"))).save();
         ws.run("python3 reader.py ./myos")
     };
-    damaged(|file| file.set_word(Kind::Filter, 16, 0))
-        .exits_with(1)
-        .complains("the filter is another policy's");
-    damaged(|file| file.disown(Kind::Filter))
+    // The digest, and an instruction.
+    for offset in [16, 72] {
+        damaged(&|file| file.set_word(Kind::Filter, offset, 0xffff))
+            .exits_with(1)
+            .complains("were changed");
+    }
+    damaged(&|file| file.disown(Kind::Filter))
         .exits_with(1)
         .complains("KeyError");
 }

@@ -102,16 +102,18 @@ mod damaged_notes {
 
     #[test]
     fn a_filter_with_unknown_flags_is_refused() {
-        assert_damage_is_refused("has unknown flags", |file| {
-            file.set_word(Kind::Filter, 4, 0x8000_0000)
-        });
+        for flags in [1, 0x8000_0000] {
+            assert_damage_is_refused("has unknown flags", |file| {
+                file.set_word(Kind::Filter, 4, flags)
+            });
+        }
     }
 
     #[test]
     fn a_filter_for_another_architecture_is_refused() {
         const AUDIT_ARCH_AARCH64: u32 = 0xc000_00b7;
         assert_damage_is_refused("architecture", |file| {
-            file.set_word(Kind::Filter, 8, AUDIT_ARCH_AARCH64)
+            file.set_word(Kind::Filter, 8, AUDIT_ARCH_AARCH64).seal()
         });
     }
 
@@ -134,23 +136,37 @@ mod damaged_notes {
 
     #[test]
     fn a_changed_policy_does_not_go_with_the_filter() {
-        assert_damage_is_refused("belongs to another policy", |file| {
+        assert_damage_is_refused("does not match its digest", |file| {
             file.flip_last_byte(Kind::Policy)
         });
     }
 
     #[test]
     fn a_changed_hash_does_not_go_with_the_policy() {
-        assert_damage_is_refused("belongs to another policy", |file| {
+        assert_damage_is_refused("does not match its digest", |file| {
             let word = file.word(Kind::Filter, 16);
             file.set_word(Kind::Filter, 16, !word)
         });
     }
 
     #[test]
+    fn a_changed_instruction_does_not_go_with_the_hash() {
+        // Both accepted by the kernel: an instruction's constant, and the
+        // architecture that the filter claims to be for.
+        for offset in [76, 8] {
+            assert_damage_is_refused("does not match its digest", |file| {
+                let word = file.word(Kind::Filter, offset);
+                file.set_word(Kind::Filter, offset, word ^ 1)
+            });
+        }
+    }
+
+    #[test]
     fn a_filter_that_the_kernel_refuses_stops_the_program() {
         // An operation that no BPF program knows.
-        assert_damage_is_refused("EINVAL", |file| file.set_word(Kind::Filter, 64, 0xffff));
+        assert_damage_is_refused("EINVAL", |file| {
+            file.set_word(Kind::Filter, 72, 0xffff).seal()
+        });
     }
 }
 

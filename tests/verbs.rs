@@ -156,7 +156,8 @@ mod verify {
         let ws = patched();
         // The value of the first instruction, for another number or arch.
         PatchedFile::open(&ws.path("myos"))
-            .set_word(Kind::Filter, 68, 1)
+            .set_word(Kind::Filter, 76, 1)
+            .seal()
             .save();
         assert_rejected(&ws, "filter");
     }
@@ -167,7 +168,7 @@ mod verify {
         PatchedFile::open(&ws.path("myos"))
             .flip_last_byte(Kind::Policy)
             .save();
-        assert_rejected(&ws, "belongs to another policy");
+        assert_rejected(&ws, "does not match its digest");
     }
 
     #[test]

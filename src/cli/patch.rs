@@ -5,7 +5,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, ensure};
-use sandbox_format::note::flags;
 
 use super::library::{Library, Presence};
 use super::show;
@@ -160,7 +159,7 @@ impl Prepared {
         warnings.extend(notices.iter().map(ToString::to_string));
         let content = Content {
             policy: resolved.to_json(),
-            flags: flags::TSYNC,
+            flags: 0,
             arch: arch.audit(),
             program: filter::compile(&resolved)?,
         };

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use sandbox_format::bpf::Condition;
-use sandbox_format::{portable, relatives};
+use sandbox_format::portable;
 
 use super::names::{self, Lookup};
-use super::{Action, Arch, Error, List, Policy, UnknownName, errno};
+use super::{Action, Arch, Error, List, Policy, UnknownName, errno, relatives};
 
 /// A policy for one architecture.
 #[derive(Clone, Debug, PartialEq, Eq)]

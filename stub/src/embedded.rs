@@ -24,19 +24,13 @@ pub(crate) fn apply(program: &Program) -> bool {
     let FilterNote {
         header,
         instructions,
+        ..
     } = embedded.filter;
     if header.arch != sys::AUDIT_ARCH {
         die_of_note("is for another architecture");
     }
     protect(program, &header);
-    let mut filter_flags = 0;
-    if header.flags & flags::TSYNC != 0 {
-        filter_flags |= sys::FILTER_TSYNC;
-    }
-    if header.flags & flags::LOG != 0 {
-        filter_flags |= sys::FILTER_LOG;
-    }
-    install(instructions, filter_flags);
+    install(instructions, header.flags & flags::LOG != 0);
     true
 }
 
@@ -79,8 +73,8 @@ fn find(program: &Program) -> Option<Embedded<'static>> {
         Ok(Some(_)) if unreadable => die("a note segment lies outside of the program"),
         Ok(Some(embedded)) => {
             // What runs before this, the program's libraries, could change it.
-            let FilterNote { instructions, .. } = embedded.filter;
-            if !program.is_constant(embedded.policy) || !program.is_constant(instructions) {
+            let filter = embedded.filter.descriptor;
+            if !program.is_constant(embedded.policy) || !program.is_constant(filter) {
                 die_of_note("is in writable memory");
             }
             Some(embedded)

@@ -133,7 +133,7 @@ impl Policy {
         };
         let mut scratch = Scratch::new();
         match filter.compile(&mut scratch) {
-            Ok(instructions) => install(sys::instruction_bytes(instructions), sys::FILTER_TSYNC),
+            Ok(instructions) => install(sys::instruction_bytes(instructions), false),
             Err(_) => die(TOO_LONG),
         }
     }

@@ -5,7 +5,7 @@ use crate::sys;
 
 /// Hands a filter to the kernel, `no_new_privs` first, without which an
 /// unprivileged process may not.
-pub(crate) fn install(instructions: &[u8], filter_flags: usize) {
+pub(crate) fn install(instructions: &[u8], log: bool) {
     // The first malloc of a process asks the kernel for memory (brk or mmap)
     // and, since glibc 2.34, for random numbers (getrandom). Done now, it asks
     // for nothing that a policy would have to allow.
@@ -13,7 +13,7 @@ pub(crate) fn install(instructions: &[u8], filter_flags: usize) {
     if let Err(errno) = sys::set_no_new_privs() {
         die_of_refusal("no_new_privs", errno);
     }
-    match sys::install_filter(instructions, filter_flags) {
+    match sys::install_filter(instructions, log) {
         Ok(0) => (),
         // seccomp(2): with SECCOMP_FILTER_FLAG_TSYNC, the id of a thread that
         // could not be brought under the filter; no thread has got it then.

@@ -36,11 +36,6 @@ mod environ;
 pub(crate) use arch::{AUDIT_ARCH, FOREIGN_FROM};
 pub(crate) use environ::Environ;
 
-/// `SECCOMP_FILTER_FLAG_TSYNC` (include/uapi/linux/seccomp.h).
-pub(crate) const FILTER_TSYNC: usize = 1;
-/// `SECCOMP_FILTER_FLAG_LOG`.
-pub(crate) const FILTER_LOG: usize = 2;
-
 extern "C" fn entry() {
     crate::initialise();
 }
@@ -84,10 +79,14 @@ pub(crate) fn set_no_new_privs() -> Result<(), Errno> {
     Ok(())
 }
 
-/// seccomp(2) with `SECCOMP_SET_MODE_FILTER`. Anything but 0 is the id of a
-/// thread that could not be filtered along (`FILTER_TSYNC`).
-pub(crate) fn install_filter(instructions: &[u8], flags: usize) -> Result<usize, Errno> {
+/// seccomp(2) with `SECCOMP_SET_MODE_FILTER`, for all threads of the process;
+/// with `log` every action but allow is logged. Anything but 0 is the id of a
+/// thread that could not be filtered along.
+pub(crate) fn install_filter(instructions: &[u8], log: bool) -> Result<usize, Errno> {
+    // include/uapi/linux/seccomp.h
     const SECCOMP_SET_MODE_FILTER: usize = 1;
+    const SECCOMP_FILTER_FLAG_TSYNC: usize = 1;
+    const SECCOMP_FILTER_FLAG_LOG: usize = 2;
     /// `struct sock_fprog` of include/uapi/linux/filter.h.
     #[repr(C)]
     struct Program {
@@ -100,6 +99,7 @@ pub(crate) fn install_filter(instructions: &[u8], flags: usize) -> Result<usize,
         instructions: instructions.as_ptr(),
     };
     let address = (&raw const program).expose_provenance();
+    let flags = SECCOMP_FILTER_FLAG_TSYNC | usize::from(log) * SECCOMP_FILTER_FLAG_LOG;
     let arguments = [SECCOMP_SET_MODE_FILTER, flags, address, 0, 0];
     // SAFETY: the kernel reads `program` and as many instructions as it says,
     // all of which are live.

@@ -140,7 +140,8 @@ fn build_others(ws: &Workspace) {
         .map(|(code, jt, jf, k)| format!("{{ {code}, {jt}, {jf}, {k}U }},\n"))
         .collect();
     ws.write("filter.h", instructions);
-    let flags = patched.flags();
+    // SECCOMP_FILTER_FLAG_TSYNC, which the runtime always sets.
+    let flags = patched.flags() | 1;
     ws.compile(
         &format!(
             "gcc -O2 -I{} -DFILTER=\"{}\" -DFLAGS={flags}",

@@ -10,6 +10,7 @@ use object::Endianness;
 use object::elf::{FileHeader64, PT_NOTE, PT_NULL};
 use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
 use object::{Object, ObjectSection};
+use sha2::{Digest, Sha256};
 
 /// Types of notes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,13 +60,25 @@ impl PatchedFile {
 
     /// The filter, as `code`, `jt`, `jf` and `k` of `struct sock_filter`.
     pub fn instructions(&self) -> impl Iterator<Item = (u16, u8, u8, u32)> {
-        const HEADER: usize = 64;
+        const HEADER: usize = 72;
         let filter = &self.bytes[self.place(Kind::Filter).descriptor][HEADER..];
         filter.chunks_exact(8).map(|bytes| {
             let k = bytes[4..].try_into().expect("four bytes");
             let code = u16::from_le_bytes([bytes[0], bytes[1]]);
             (code, bytes[2], bytes[3], u32::from_le_bytes(k))
         })
+    }
+
+    /// Gives the FILTER note the digest that it should have, so that what else
+    /// was changed is what a reader gets to see.
+    pub fn seal(mut self) -> Self {
+        let filter = self.place(Kind::Filter).descriptor;
+        let hash = Sha256::new()
+            .chain_update(&self.bytes[self.place(Kind::Policy).descriptor])
+            .chain_update(&self.bytes[filter.start..filter.start + 16])
+            .chain_update(&self.bytes[filter.start + 48..filter.end]);
+        self.bytes[filter.start + 16..filter.start + 48].copy_from_slice(&hash.finalize());
+        self
     }
 
     /// Says that the note is of another type.

@@ -23,6 +23,5 @@ extern crate std;
 pub mod bpf;
 pub mod note;
 pub mod portable;
-pub mod relatives;
 mod sha256;
 pub mod syscall;

@@ -7,6 +7,7 @@
 //! someone who writes a reader in another language.
 
 use core::fmt;
+use core::ops::Range;
 
 use crate::sha256;
 
@@ -50,13 +51,15 @@ pub const INSTRUCTION_SIZE: usize = 8;
 /// Flags of a FILTER note. A reader refuses flags that it does not know, since
 /// each may ask for a protection.
 pub mod flags {
-    /// Filter all threads of the process (`SECCOMP_FILTER_FLAG_TSYNC`).
-    pub const TSYNC: u32 = 1;
-    /// Log every action but allow (`SECCOMP_FILTER_FLAG_LOG`).
+    /// Log every action but allow (`SECCOMP_FILTER_FLAG_LOG`, whose value it
+    /// has).
     pub const LOG: u32 = 2;
     /// All flags of this version.
-    pub const KNOWN: u32 = TSYNC | LOG;
+    pub const KNOWN: u32 = LOG;
 }
+
+/// Where the digest is in a FILTER descriptor.
+const DIGEST: Range<usize> = 16..48;
 
 /// Byte order of the notes: that of the file they are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,10 +217,16 @@ pub fn header(order: ByteOrder, kind: u32, length: u32) -> [u8; 20] {
     record
 }
 
-/// SHA-256 of a POLICY descriptor, as the FILTER note records it.
-#[must_use]
-pub fn policy_hash(policy: &[u8]) -> [u8; 32] {
-    sha256::digest(policy)
+/// Puts into a FILTER descriptor its digest, which ties it to the POLICY
+/// descriptor: SHA-256 of the policy and of all that is in the filter but the
+/// digest.
+///
+/// # Panics
+///
+/// If the descriptor is shorter than [`FILTER_HEADER`].
+pub fn seal(policy: &[u8], filter: &mut [u8]) {
+    let digest = sha256::digest(&[policy, &filter[..DIGEST.start], &filter[DIGEST.end..]]);
+    filter[DIGEST].copy_from_slice(&digest);
 }
 
 /// The fixed part of a FILTER descriptor.
@@ -229,8 +238,6 @@ pub struct FilterHeader {
     pub arch: u32,
     /// How many instructions follow.
     pub count: u32,
-    /// [`policy_hash`] of the POLICY note beside it.
-    pub policy_hash: [u8; 32],
     /// Link-time address of the page-aligned range that the runtime makes
     /// read-only; meaningless where `protect_size` is 0.
     pub protect_address: u64,
@@ -242,7 +249,8 @@ pub struct FilterHeader {
 }
 
 impl FilterHeader {
-    /// The header as it stands in the note:
+    /// The header as it stands in the note, but for the digest, which
+    /// [`seal`] adds:
     ///
     /// | offset | size | what |
     /// | --- | --- | --- |
@@ -250,7 +258,7 @@ impl FilterHeader {
     /// | 4 | 4 | flags |
     /// | 8 | 4 | audit architecture |
     /// | 12 | 4 | number of instructions |
-    /// | 16 | 32 | SHA-256 of the POLICY descriptor |
+    /// | 16 | 32 | SHA-256 of the POLICY descriptor, then this one without these 32 bytes |
     /// | 48 | 8 | address of the range to make read-only |
     /// | 56 | 8 | its size |
     /// | 64 | 8 | where the dynamic section in that range was before |
@@ -261,7 +269,6 @@ impl FilterHeader {
         bytes[4..8].copy_from_slice(&order.bytes32(self.flags));
         bytes[8..12].copy_from_slice(&order.bytes32(self.arch));
         bytes[12..16].copy_from_slice(&order.bytes32(self.count));
-        bytes[16..48].copy_from_slice(&self.policy_hash);
         bytes[48..56].copy_from_slice(&order.bytes64(self.protect_address));
         bytes[56..64].copy_from_slice(&order.bytes64(self.protect_size));
         bytes[64..72].copy_from_slice(&order.bytes64(self.dynamic_address));
@@ -274,6 +281,8 @@ impl FilterHeader {
 pub struct FilterNote<'a> {
     /// The fixed part.
     pub header: FilterHeader,
+    /// All of the descriptor.
+    pub descriptor: &'a [u8],
     /// The instructions, each [`INSTRUCTION_SIZE`] bytes in the file's byte
     /// order; in memory they stand 4-aligned.
     pub instructions: &'a [u8],
@@ -293,10 +302,6 @@ impl<'a> FilterNote<'a> {
             flags: word32(4)?,
             arch: word32(8)?,
             count: word32(12)?,
-            policy_hash: fixed
-                .get(16..48)
-                .and_then(|hash| hash.try_into().ok())
-                .ok_or(Problem::Truncated)?,
             protect_address: word64(48)?,
             protect_size: word64(56)?,
             dynamic_address: word64(64)?,
@@ -313,8 +318,20 @@ impl<'a> FilterNote<'a> {
         }
         Ok(Self {
             header,
+            descriptor,
             instructions,
         })
+    }
+
+    /// Whether the digest is that of this filter with the policy.
+    fn belongs_to(&self, policy: &[u8]) -> bool {
+        let Some((before, rest)) = self.descriptor.split_at_checked(DIGEST.start) else {
+            return false;
+        };
+        let Some((digest, after)) = rest.split_first_chunk() else {
+            return false;
+        };
+        sha256::is_digest(digest, &[policy, before, after])
     }
 }
 
@@ -346,7 +363,7 @@ pub enum Problem {
     UnknownVersion,
     /// A flag that this version does not know.
     UnknownFlags,
-    /// The filter belongs to another policy.
+    /// The digest is not that of this policy and this filter.
     HashMismatch,
     /// A policy without filter, or a filter without policy.
     Unpaired,
@@ -364,7 +381,7 @@ impl Problem {
             Self::UnknownKind => "is of an unknown type",
             Self::UnknownVersion => "is of an unknown version",
             Self::UnknownFlags => "has unknown flags",
-            Self::HashMismatch => "holds a filter that belongs to another policy",
+            Self::HashMismatch => "does not match its digest",
             Self::Unpaired => "lacks its policy or its filter",
         }
     }
@@ -449,7 +466,7 @@ impl<'a> Collector<'a> {
             return Err(Problem::PolicyTooLarge);
         }
         let filter = FilterNote::parse(filter, self.order)?;
-        if !sha256::is_digest(&filter.header.policy_hash, policy) {
+        if !filter.belongs_to(policy) {
             return Err(Problem::HashMismatch);
         }
         Ok(Some(Embedded {

@@ -97,8 +97,8 @@ const ROUNDS: [[u32; 16]; 4] = [
     ],
 ];
 
-/// The digest of a message.
-pub(crate) fn digest(message: &[u8]) -> [u8; 32] {
+/// The digest of a message, which is given in parts.
+pub(crate) fn digest(message: &[&[u8]]) -> [u8; 32] {
     let mut digest = [0; 32];
     for (to, word) in digest.as_chunks_mut().0.iter_mut().zip(&words(message)) {
         *to = word.to_be_bytes();
@@ -108,7 +108,7 @@ pub(crate) fn digest(message: &[u8]) -> [u8; 32] {
 
 /// Whether that is the digest of a message. Smaller in the runtime than the
 /// comparison of two digests.
-pub(crate) fn is_digest(digest: &[u8; 32], message: &[u8]) -> bool {
+pub(crate) fn is_digest(digest: &[u8; 32], message: &[&[u8]]) -> bool {
     let digest = digest.as_chunks().0.iter();
     digest
         .zip(&words(message))
@@ -116,36 +116,37 @@ pub(crate) fn is_digest(digest: &[u8; 32], message: &[u8]) -> bool {
 }
 
 /// The digest of a message in words of four bytes.
-fn words(message: &[u8]) -> [u32; 8] {
+fn words(message: &[&[u8]]) -> [u32; 8] {
     let mut state = START;
-    let (blocks, rest) = message.as_chunks::<BLOCK>();
-    for block in blocks {
-        compress(&mut state, block);
+    let mut block = [0; BLOCK];
+    let mut length = 0;
+    for part in message {
+        for byte in *part {
+            push(&mut state, &mut block, &mut length, *byte);
+        }
     }
-
     // Section 5.1.1: a one bit, zeros up to the last eight bytes of a block,
     // and there the length of the message in bits.
-    let mut tail = [0; 2 * BLOCK];
-    for (to, from) in tail.iter_mut().zip(rest) {
-        *to = *from;
+    let bits = length as u64 * 8;
+    push(&mut state, &mut block, &mut length, 0x80);
+    while length % BLOCK != BLOCK - 8 {
+        push(&mut state, &mut block, &mut length, 0);
     }
-    if let Some(end) = tail.get_mut(rest.len()) {
-        *end = 0x80;
+    if let Some(end) = block.last_chunk_mut() {
+        *end = bits.to_be_bytes();
     }
-    let used = if rest.len() < BLOCK - 8 {
-        BLOCK
-    } else {
-        2 * BLOCK
-    };
-    let used = tail.get_mut(..used).unwrap_or_default();
-    if let Some(end) = used.last_chunk_mut() {
-        *end = (message.len() as u64 * 8).to_be_bytes();
-    }
-    for block in used.as_chunks().0 {
-        compress(&mut state, block);
-    }
-
+    compress(&mut state, &block);
     state
+}
+
+/// Appends a byte to the message, of which `length` bytes were there before.
+#[inline(never)]
+fn push(state: &mut [u32; 8], block: &mut [u8; BLOCK], length: &mut usize, byte: u8) {
+    block[*length % BLOCK] = byte;
+    *length += 1;
+    if length.is_multiple_of(BLOCK) {
+        compress(state, block);
+    }
 }
 
 /// Section 6.2.2, with the message schedule kept in the 16 words that are
@@ -217,11 +218,11 @@ mod tests {
 
     #[test]
     fn a_digest_is_that_of_its_message_only() {
-        let mut wrong = digest(b"message");
-        assert!(is_digest(&wrong, b"message"));
+        let mut wrong = digest(&[b"message"]);
+        assert!(is_digest(&wrong, &[b"mess", b"age"]));
         for byte in 0..32 {
             wrong[byte] ^= 1;
-            assert!(!is_digest(&wrong, b"message"), "{byte}");
+            assert!(!is_digest(&wrong, &[b"mess", b"age"]), "{byte}");
             wrong[byte] ^= 1;
         }
     }
@@ -231,7 +232,7 @@ mod tests {
         for length in 0..=200 {
             let message = vec![0xa5; length];
             assert_eq!(
-                digest(&message)[..],
+                digest(&[&message])[..],
                 Sha256::digest(&message)[..],
                 "{length}"
             );
@@ -240,8 +241,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_message_has_the_digest_that_the_sha2_crate_computes(message: Vec<u8>) {
-            prop_assert_eq!(&digest(&message)[..], &Sha256::digest(&message)[..]);
+        fn any_parts_have_the_digest_that_the_sha2_crate_computes(parts: Vec<Vec<u8>>) {
+            let whole = Sha256::digest(parts.concat());
+            let parts: Vec<_> = parts.iter().map(Vec::as_slice).collect();
+            prop_assert_eq!(&digest(&parts)[..], &whole[..]);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::vec::Vec;
 
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 
 use super::*;
 
@@ -17,16 +18,16 @@ fn note(order: ByteOrder, kind: u32, descriptor: &[u8]) -> Vec<u8> {
 
 fn filter(order: ByteOrder, count: u32) -> Vec<u8> {
     let header = FilterHeader {
-        flags: flags::TSYNC,
+        flags: flags::LOG,
         arch: 0xc000_003e,
         count,
-        policy_hash: policy_hash(POLICY),
         protect_address: 0,
         protect_size: 0,
         dynamic_address: 0,
     };
     let mut bytes = header.to_bytes(order).to_vec();
     bytes.resize(FILTER_HEADER + count as usize * INSTRUCTION_SIZE, 6);
+    seal(POLICY, &mut bytes);
     bytes
 }
 
@@ -113,12 +114,16 @@ fn each_problem_is_told_apart() {
         ),
         (note(order, 99, b""), Problem::UnknownKind),
         (with(&|d| d[0] = 9), Problem::UnknownVersion),
+        (with(&|d| d[4] = 1), Problem::UnknownFlags),
         (with(&|d| d[7] = 0x80), Problem::UnknownFlags),
         (with(&|d| d[12] = 0), Problem::InstructionCount),
         (with(&|d| d[14] = 1), Problem::InstructionCount),
         (with(&|d| d[12] = 2), Problem::Truncated),
         (with(&|d| d.truncate(40)), Problem::Truncated),
+        (with(&|d| d[8] ^= 1), Problem::HashMismatch),
         (with(&|d| d[16] ^= 1), Problem::HashMismatch),
+        (with(&|d| d[64] ^= 1), Problem::HashMismatch),
+        (with(&|d| d[79] ^= 1), Problem::HashMismatch),
         (
             [
                 note(order, kind::POLICY, &std::vec![b' '; MAX_POLICY + 1]),
@@ -134,10 +139,13 @@ fn each_problem_is_told_apart() {
 }
 
 #[test]
-fn the_hash_is_the_sha_256_of_fips_180() {
-    // FIPS 180-4's example for "abc".
-    let start = [0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea];
-    assert_eq!(policy_hash(b"abc")[..8], start);
+fn the_digest_is_that_of_the_policy_and_the_filter_without_the_digest() {
+    let filter = filter(ByteOrder::Little, 2);
+    let hash = Sha256::new()
+        .chain_update(POLICY)
+        .chain_update(&filter[..16])
+        .chain_update(&filter[48..]);
+    assert_eq!(filter[16..48], hash.finalize()[..]);
 }
 
 proptest! {
@@ -151,12 +159,13 @@ proptest! {
     }
 
     #[test]
-    fn one_flipped_bit_never_yields_another_policy(at in 0usize..160, bit in 0u8..8) {
-        let mut segment = pair();
-        let at = at % segment.len();
-        segment[at] ^= 1 << bit;
+    fn one_flipped_bit_never_yields_another_policy_or_filter(at: prop::sample::Index, bit in 0u8..8) {
+        let whole = pair();
+        let mut segment = whole.clone();
+        segment[at.index(whole.len())] ^= 1 << bit;
         if let Ok(Some(found)) = check(&segment, ByteOrder::Little) {
-            prop_assert_eq!(found.policy, POLICY);
+            // Of the padding behind the policy.
+            prop_assert_eq!(Ok(Some(found)), check(&whole, ByteOrder::Little));
         }
     }
 }

@@ -16,7 +16,7 @@ struct Family {
 
 /// The calls that a filter leaves open which denies only `name`. They may not
 /// all exist on the target's architecture.
-pub fn of(name: &str) -> impl Iterator<Item = &'static str> {
+pub(super) fn of(name: &str) -> impl Iterator<Item = &'static str> {
     FAMILIES
         .iter()
         .filter(move |family| family.calls.contains(&name))
@@ -267,9 +267,8 @@ const FAMILIES: &[Family] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syscall::X86_64;
+    use sandbox_format::syscall::X86_64;
     use std::collections::BTreeSet;
-    use std::vec::Vec;
 
     #[test]
     fn every_relative_is_a_system_call_and_named_once() {
