@@ -24,6 +24,8 @@ use clap::{CommandFactory, Parser};
 pub use options::Cli;
 use options::{PatchArguments, Verb, Verbosity};
 
+use crate::file;
+
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -34,14 +36,16 @@ pub fn main() -> ExitCode {
     cli.color.write_global();
     let verbosity = cli.verbosity();
     let done = match cli.verb {
-        Some(_) if cli.patch.has_policy() => Err(Usage(
-            "a policy is for patching; give options behind the command that they are for",
+        Some(_) if cli.patch.is_given() => Err(Usage(
+            "a policy, its options and files are for patching; give options behind the command \
+             that they are for"
+                .to_owned(),
         )
         .into()),
         None => run_patch(&cli.patch, verbosity),
         Some(Verb::Inspect(arguments)) => inspect::run(&arguments),
         Some(Verb::Verify(arguments)) => Ok(verify::run(&arguments, verbosity)),
-        Some(Verb::Remove(arguments)) => Ok(remove::run(&arguments, verbosity)),
+        Some(Verb::Remove(arguments)) => remove::run(&arguments, verbosity),
         Some(Verb::Link(arguments)) => {
             let verbose = verbosity == Verbosity::Verbose;
             return link::run(Some(arguments.content), &arguments.command, verbose);
@@ -67,10 +71,11 @@ pub fn main() -> ExitCode {
 /// The command line contradicts itself, in a way that its grammar can't tell.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Usage(&'static str);
+struct Usage(String);
 
 fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result<bool> {
     let options = arguments.options()?;
+    file::hold_for_names()?;
     Ok(many::for_each(
         &arguments.files,
         |file| patch::patch(file, &options),

@@ -1,14 +1,24 @@
-//! Opening a program, and replacing it in one step: readers see the old file or
-//! the new one, whatever happens in between.
+//! Opening a program, and putting a file in its place in one step: readers see
+//! the old file or the new one, whatever happens in between.
+//!
+//! Of several who replace one file at the same time each sees what the former
+//! made: they take turns by a lock, and whoever does not know of it (a
+//! compiler, a package manager) is noticed by the file's stamp.
 
-use std::ffi::CStr;
-use std::fs::{File, OpenOptions};
+mod attributes;
+mod ending;
+mod pending;
+
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{Access, AtFlags, CWD, FlockOperation, OFlags};
+
+pub use ending::{hold_for_names, ignored_signals};
+pub use pending::Pending;
 
 /// Why a file can't be opened or replaced; the caller puts its name in front.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +33,22 @@ pub enum Error {
     #[error("it is not a regular file; copy the program into one")]
     NotRegular,
     /// No write permission.
-    #[error("it may not be written; write the result elsewhere with -o")]
-    ReadOnly,
+    #[error("{} may not be written; write the result elsewhere with -o", .0.display())]
+    ReadOnly(PathBuf),
+    /// The output is something else than a file.
+    #[error("{} is not a regular file; name another output with -o", .0.display())]
+    OutputNotRegular(PathBuf),
+    /// The output can't be looked at.
+    #[error("the output {} can't be reached: {error}; name another with -o", path.display())]
+    OutputNotReached {
+        /// The output.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Somebody else changed what is to be replaced.
+    #[error("{} was changed meanwhile; nothing was done, run this again", .0.display())]
+    Changed(PathBuf),
     /// The folder of the result.
     #[error("no file can be written in {}: {error}; name another folder with -o", folder.display())]
     NotCreated {
@@ -46,6 +70,12 @@ pub enum Error {
     /// Writing the new content.
     #[error("the result can't be written: {0}; nothing was changed")]
     Write(io::Error),
+    /// Writing the folder's entry.
+    #[error(
+        "the file was replaced, but its folder can't be synced: {0}; \
+         after a crash the old file may be there again"
+    )]
+    NotSynced(io::Error),
 }
 
 /// A program opened for reading.
@@ -55,7 +85,7 @@ pub struct Input {
     pub file: File,
     /// Its path with symbolic links followed.
     pub path: PathBuf,
-    metadata: std::fs::Metadata,
+    metadata: Metadata,
 }
 
 impl Input {
@@ -87,10 +117,99 @@ impl Input {
         })
     }
 
-    /// How many other names the file has.
+    /// Opens a program, and finds where the result goes: `output`, or the
+    /// program's own place. In that case, others who do the same wait until
+    /// the input is closed.
+    ///
+    /// # Errors
+    ///
+    /// The program can't be opened, the output can't be replaced, or the file
+    /// changes all the time.
+    pub fn open_for(path: &Path, output: Option<&Path>) -> Result<(Self, Target), Error> {
+        /// How often another file may come in its place while this one waits.
+        const PATIENCE: usize = 64;
+        for _ in 0..PATIENCE {
+            let input = Self::open(path)?;
+            let target = Target::of(&input, output)?;
+            if target.in_place {
+                input.lock();
+            }
+            if target.is_as_before() {
+                return Ok((input, target));
+            }
+        }
+        Err(Error::Changed(path.to_owned()))
+    }
+
+    /// Waits until nobody else holds the file. Some file systems have no such
+    /// locks; the stamp must then do.
+    fn lock(&self) {
+        let lock = || rustix::fs::flock(&self.file, FlockOperation::LockExclusive);
+        let _ = rustix::io::retry_on_intr(lock);
+    }
+}
+
+/// Where a result goes.
+#[derive(Debug)]
+pub struct Target {
+    /// The path, with symbolic links followed.
+    pub path: PathBuf,
+    /// The file that was there.
+    before: Option<Metadata>,
+    /// That file is the input.
+    in_place: bool,
+}
+
+impl Target {
+    fn of(input: &Input, output: Option<&Path>) -> Result<Self, Error> {
+        let Some(output) = output else {
+            return Ok(Self {
+                path: input.path.clone(),
+                before: Some(input.metadata.clone()),
+                in_place: true,
+            });
+        };
+        let named = within(output, &input.path);
+        let not_reached = |error| Error::OutputNotReached {
+            path: named.clone(),
+            error,
+        };
+        if let Err(error) = named.symlink_metadata() {
+            let is_folder = named.as_os_str().as_bytes().ends_with(b"/");
+            if error.kind() != io::ErrorKind::NotFound || is_folder {
+                return Err(not_reached(error));
+            }
+            return Ok(Self {
+                path: named,
+                before: None,
+                in_place: false,
+            });
+        }
+        let path = named.canonicalize().map_err(not_reached)?;
+        let before = path.symlink_metadata().map_err(not_reached)?;
+        if !before.is_file() {
+            return Err(Error::OutputNotRegular(named));
+        }
+        let in_place = stamp(&before)[..2] == stamp(&input.metadata)[..2];
+        Ok(Self {
+            path,
+            before: Some(before),
+            in_place,
+        })
+    }
+
+    /// Whether the result takes the place of the input.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        self.in_place
+    }
+
+    /// How many other names the file has that will be replaced.
     #[must_use]
     pub fn other_names(&self) -> u64 {
-        self.metadata.nlink().saturating_sub(1)
+        self.before
+            .as_ref()
+            .map_or(0, |before| before.nlink().saturating_sub(1))
     }
 
     /// Refuses a file that the user may not write: it could be replaced all
@@ -100,18 +219,63 @@ impl Input {
     ///
     /// The user has no write permission.
     pub fn require_writable(&self) -> Result<(), Error> {
-        let access = rustix::fs::accessat(
-            CWD,
-            &self.path,
-            rustix::fs::Access::WRITE_OK,
-            AtFlags::EACCESS,
-        );
-        match access {
+        if self.before.is_none() {
+            return Ok(());
+        }
+        match rustix::fs::accessat(CWD, &self.path, Access::WRITE_OK, AtFlags::EACCESS) {
             // A program that runs may be replaced, though not written.
             Ok(()) | Err(rustix::io::Errno::TXTBSY) => Ok(()),
-            Err(_) => Err(Error::ReadOnly),
+            Err(_) => Err(Error::ReadOnly(self.path.clone())),
         }
     }
+
+    /// Whether there is still what was there at first.
+    fn is_as_before(&self) -> bool {
+        match (self.path.symlink_metadata(), &self.before) {
+            (Ok(now), Some(before)) => stamp(&now) == stamp(before),
+            (Err(error), None) => error.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        match self.path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        }
+    }
+
+    fn not_created(&self, error: io::Error) -> Error {
+        Error::NotCreated {
+            folder: self.folder().to_owned(),
+            error,
+        }
+    }
+}
+
+/// The file that a result of `input` is written to: in a folder, one of the
+/// input's name.
+#[must_use]
+pub fn within(output: &Path, input: &Path) -> PathBuf {
+    match input.file_name() {
+        Some(name) if output.is_dir() => output.join(name),
+        _ => output.to_owned(),
+    }
+}
+
+/// What differs after a file was written or replaced: device and inode first,
+/// then size and the times of the last change of content and inode.
+fn stamp(metadata: &Metadata) -> [i128; 5] {
+    let time = |seconds: i64, nanoseconds: i64| {
+        i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
+    };
+    [
+        metadata.dev().into(),
+        metadata.ino().into(),
+        metadata.size().into(),
+        time(metadata.mtime(), metadata.mtime_nsec()),
+        time(metadata.ctime(), metadata.ctime_nsec()),
+    ]
 }
 
 /// What the result takes over from the input besides mode, owner and extended
@@ -120,159 +284,4 @@ impl Input {
 pub struct Keep {
     /// Times of last access and change.
     pub times: bool,
-}
-
-/// Writes a new file next to `target` and puts it in `target`'s place, whole
-/// and on disk, or leaves everything as it was. Mode, owner and extended
-/// attributes are those of `input`.
-///
-/// # Errors
-///
-/// Something could not be written or kept, or `fill` failed.
-pub fn replace<E: From<Error>>(
-    target: &Path,
-    input: &Input,
-    keep: Keep,
-    fill: impl FnOnce(&File) -> Result<(), E>,
-) -> Result<(), E> {
-    let folder = match target.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let in_folder = |error: io::Error| Error::NotCreated {
-        folder: folder.to_owned(),
-        error,
-    };
-    let unnamed = unnamed(folder).map_err(in_folder)?;
-    let (file, mut temporary) = match unnamed {
-        Some(file) => (file, None),
-        None => {
-            let (file, path) = builder()
-                .tempfile_in(folder)
-                .map_err(in_folder)?
-                .into_parts();
-            (file, Some(path))
-        }
-    };
-    fill(&file)?;
-    take_over(&file, input, keep)?;
-    file.sync_all().map_err(Error::Write)?;
-    let temporary = match temporary.take() {
-        Some(path) => path,
-        None => builder()
-            .make_in(folder, |path| name(&file, path))
-            .map_err(in_folder)?
-            .into_temp_path(),
-    };
-    temporary
-        .persist(target)
-        .map_err(|error| in_folder(error.error))?;
-    // The new name itself is on disk only once the folder is.
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|error| Error::Write(error).into())
-}
-
-/// Unique names in a folder.
-fn builder() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder
-        .prefix(".sandbox-patch-")
-        .permissions(std::fs::Permissions::from_mode(0o600));
-    builder
-}
-
-/// A new file without a name, so that nothing is left of it if this process is
-/// killed (open(2), O_TMPFILE); nothing where the file system has none, or where
-/// there is no /proc to name it through later.
-fn unnamed(folder: &Path) -> io::Result<Option<File>> {
-    use rustix::io::Errno;
-    if !Path::new("/proc/self/fd").exists() {
-        return Ok(None);
-    }
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    match rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR) {
-        Ok(file) => Ok(Some(file.into())),
-        // The second is what kernels and file systems answer that take it for
-        // an attempt to write a folder.
-        Err(Errno::OPNOTSUPP | Errno::ISDIR) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Gives an unnamed file a name.
-fn name(file: &File, path: &Path) -> io::Result<()> {
-    let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(rustix::fs::linkat(
-        CWD,
-        unnamed,
-        CWD,
-        path,
-        AtFlags::SYMLINK_FOLLOW,
-    )?)
-}
-
-fn take_over(output: &File, input: &Input, keep: Keep) -> Result<(), Error> {
-    let metadata = &input.metadata;
-    let own = output.metadata().map_err(Error::Write)?;
-    // chown(2) clears the set-user-ID bits and capabilities, so it comes first.
-    if (own.uid(), own.gid()) != (metadata.uid(), metadata.gid()) {
-        std::os::unix::fs::fchown(output, Some(metadata.uid()), Some(metadata.gid())).map_err(
-            |error| Error::Attributes {
-                what: "owner",
-                error,
-            },
-        )?;
-    }
-    output
-        .set_permissions(std::fs::Permissions::from_mode(metadata.mode() & 0o7777))
-        .map_err(|error| Error::Attributes {
-            what: "mode",
-            error,
-        })?;
-    copy_attributes(&input.file, output).map_err(|error| Error::Attributes {
-        what: "extended attributes",
-        error: error.into(),
-    })?;
-    if keep.times {
-        let time = |seconds, nanoseconds| Timespec {
-            tv_sec: seconds,
-            tv_nsec: nanoseconds,
-        };
-        let times = Timestamps {
-            last_access: time(metadata.atime(), metadata.atime_nsec()),
-            last_modification: time(metadata.mtime(), metadata.mtime_nsec()),
-        };
-        rustix::fs::futimens(output, &times).map_err(|error| Error::Attributes {
-            what: "times",
-            error: error.into(),
-        })?;
-    }
-    Ok(())
-}
-
-/// Extended attributes: capabilities, access control lists, labels, and what
-/// users put there.
-fn copy_attributes(from: &File, to: &File) -> rustix::io::Result<()> {
-    let mut names = vec![0; 1 << 16];
-    let length = match rustix::fs::flistxattr(from, &mut names[..]) {
-        Err(rustix::io::Errno::OPNOTSUPP) => return Ok(()),
-        length => length?,
-    };
-    let mut value = vec![0; 1 << 16];
-    for name in names[..length].split_inclusive(|&byte| byte == 0) {
-        let Ok(name) = CStr::from_bytes_with_nul(name) else {
-            continue;
-        };
-        let length = rustix::fs::fgetxattr(from, name, &mut value[..])?;
-        // A label that the new file has already need not be set, which may
-        // take a privilege that keeping it does not.
-        let mut present = vec![0; length];
-        if rustix::fs::fgetxattr(to, name, &mut present[..]) == Ok(length)
-            && present == value[..length]
-        {
-            continue;
-        }
-        rustix::fs::fsetxattr(to, name, &value[..length], rustix::fs::XattrFlags::empty())?;
-    }
-    Ok(())
 }

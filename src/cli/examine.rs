@@ -7,7 +7,7 @@ use object::elf;
 use serde::Serialize;
 
 use super::library::{self, Presence, is_absolute};
-use super::patch::{PREINIT, arch, position, runs_code_before};
+use super::patch::{PREINIT, UNKNOWN_MOMENT, arch, position, runs_code_before, unknown_loader};
 use super::show;
 use crate::elf::{Embedded, Error, Layout, Position, Source, embedded};
 use crate::filter;
@@ -217,13 +217,17 @@ impl Examination {
         if runs_code_before(layout) {
             self.notices.push(PREINIT.to_owned());
         }
-        let place = position(self.interpreter.as_deref().unwrap_or_default());
-        let expected = match place {
+        let interpreter = self.interpreter.as_deref().unwrap_or_default();
+        let place = position(interpreter, &needed);
+        if place.is_none() {
+            self.notices.push(unknown_loader(interpreter));
+        }
+        let expected = match place.unwrap_or(Position::First) {
             Position::First => 0,
             Position::Last => needed.len() - 1,
         };
         if at == expected {
-            self.enforced = Some(show::ENFORCED);
+            self.enforced = Some(place.map_or(UNKNOWN_MOMENT, |_| show::ENFORCED));
         } else {
             self.enforced = Some("before the constructors of some other libraries");
             self.notices.push("libraries were added after it was patched; the policy holds for their constructors".to_owned());

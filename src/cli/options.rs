@@ -1,15 +1,16 @@
 //! The command line's grammar.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, ensure};
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use super::library::Library;
 use super::{Usage, patch};
-use crate::file::Keep;
+use crate::file::{self, Keep};
 use crate::policy::{self, Action, List, Policy};
 
 /// Put a seccomp policy into a program, so that it sandboxes itself.
@@ -161,6 +162,7 @@ impl PolicyArguments {
             Usage(
                 "--allow and --deny exclude each other: an allow-list denies all that it does not \
                  name; leave out what is to be denied"
+                    .to_owned()
             )
         );
         let (list, given) = if self.deny.is_empty() {
@@ -211,7 +213,21 @@ pub(super) struct ContentArguments {
     allow_relative_lib: bool,
 }
 
+/// The longest path that Linux opens, in bytes: PATH_MAX (linux/limits.h) counts
+/// the final zero.
+const LONGEST_PATH: usize = 4095;
+
 impl ContentArguments {
+    /// Whether any of these options is given.
+    fn is_given(&self) -> bool {
+        let policy = &self.policy;
+        self.has_policy()
+            || policy.action.is_some()
+            || policy.exact
+            || self.lib.is_some()
+            || self.allow_relative_lib
+    }
+
     /// Whether there is a list of system calls, be it an empty one.
     pub(super) fn has_policy(&self) -> bool {
         !(self.policy.allow.is_empty() && self.policy.deny.is_empty())
@@ -248,10 +264,14 @@ impl ContentArguments {
     }
 
     pub(super) fn library(&self) -> Result<Library> {
-        Ok(Library::choose(
-            self.lib.as_deref(),
-            self.allow_relative_lib,
-        )?)
+        let library = Library::choose(self.lib.as_deref(), self.allow_relative_lib)?;
+        let length = library.path.len();
+        ensure!(
+            length <= LONGEST_PATH,
+            "the library path has {length} bytes, and no program can load what has more than \
+             {LONGEST_PATH}; give a shorter one with --lib"
+        );
+        Ok(library)
     }
 }
 
@@ -263,7 +283,9 @@ pub(super) struct PatchArguments {
 
     /// Write the result there: a file or a folder.
     ///
-    /// With several files it must be a folder.
+    /// With several files it must be a folder. As with cp(1), a result in
+    /// another place than the program's own belongs to who writes it, without
+    /// set-user-ID, set-group-ID and capabilities.
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
 
@@ -287,18 +309,18 @@ pub(super) struct PatchArguments {
 }
 
 impl PatchArguments {
-    pub(super) fn has_policy(&self) -> bool {
-        self.content.has_policy()
+    /// Whether any of what is for patching is given.
+    pub(super) fn is_given(&self) -> bool {
+        self.content.is_given()
+            || self.output.is_some()
+            || self.replace
+            || self.dry_run
+            || self.preserve_timestamps
+            || !self.files.is_empty()
     }
 
     pub(super) fn options(&self) -> Result<patch::Options> {
-        if let (Some(output), [_, _, ..]) = (&self.output, &self.files[..]) {
-            ensure!(
-                output.is_dir(),
-                "{}: not a folder; with several files, -o names one",
-                output.display()
-            );
-        }
+        require_one_output_each(&self.files, self.output.as_deref())?;
         Ok(patch::Options {
             policy: self.content.policy()?,
             library: self.content.library()?,
@@ -310,6 +332,55 @@ impl PatchArguments {
             },
         })
     }
+}
+
+/// Refuses an output that can't hold the results of all files.
+pub(super) fn require_one_output_each(files: &[PathBuf], output: Option<&Path>) -> Result<()> {
+    let Some(output) = output else {
+        return Ok(());
+    };
+    ensure!(
+        !is_standard_output(output),
+        Usage("a program can't be written to standard output; name a file with -o".to_owned())
+    );
+    if files.len() < 2 {
+        return Ok(());
+    }
+    ensure!(
+        output.is_dir(),
+        Usage(format!(
+            "{}: not a folder; with several files, -o names one",
+            output.display()
+        ))
+    );
+    let mut outputs = BTreeMap::new();
+    for file in files {
+        // One that is not there is complained about when its turn comes.
+        let Ok(path) = file.canonicalize() else {
+            continue;
+        };
+        let place = file::within(output, &path);
+        if let Some(other) = outputs.insert(place.clone(), file) {
+            return Err(Usage(format!(
+                "{} and {} would both become {}; give them one after the other",
+                other.display(),
+                file.display(),
+                place.display()
+            ))
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Names of an open file of this process, which can't be replaced; '-' by
+/// custom.
+fn is_standard_output(output: &Path) -> bool {
+    let open_files = ["/dev/fd", "/proc/self/fd", "/proc/thread-self/fd"];
+    ["-", "/dev/stdout", "/dev/stderr"]
+        .iter()
+        .any(|name| output == Path::new(name))
+        || open_files.iter().any(|folder| output.starts_with(folder))
 }
 
 #[derive(Debug, Args)]
@@ -350,7 +421,9 @@ pub(super) struct VerifyArguments {
 pub(super) struct RemoveArguments {
     /// Write the result there: a file or a folder.
     ///
-    /// With several files it must be a folder.
+    /// With several files it must be a folder. As with cp(1), a result in
+    /// another place than the program's own belongs to who writes it, without
+    /// set-user-ID, set-group-ID and capabilities.
     #[arg(short, long, value_name = "PATH")]
     pub(super) output: Option<PathBuf>,
 

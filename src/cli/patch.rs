@@ -10,7 +10,7 @@ use super::library::{Library, Presence};
 use super::show;
 use crate::elf::undo::{Digest, Original};
 use crate::elf::{self, Embedded, Layout, Plan, Position, Request, embedded};
-use crate::file::{self, Input, Keep};
+use crate::file::{self, Input, Keep, Pending, Target};
 use crate::filter;
 use crate::note::Content;
 use crate::policy::{self, Arch, Policy, Resolved};
@@ -37,12 +37,12 @@ pub struct Options {
 pub enum Outcome {
     /// It carries the policy now.
     Patched,
-    /// It carried another one before.
+    /// It carried another one before, or loaded another library.
     Replaced,
+    /// It carried this one before, in a patch that was changed since.
+    PatchedAgain,
     /// It carried this very policy already.
     Unchanged,
-    /// Nothing was written, since that was asked for.
-    Planned,
 }
 
 /// What was done, for people.
@@ -50,10 +50,14 @@ pub enum Outcome {
 pub struct Report {
     /// The file that carries the policy.
     pub file: PathBuf,
-    /// What became of it.
+    /// What became of it, or would become.
     pub outcome: Outcome,
+    /// Nothing was written, since that was asked for.
+    pub dry_run: bool,
     /// The policy as compiled.
     pub resolved: Resolved,
+    /// From when on the policy holds.
+    pub enforced: &'static str,
     /// The DT_NEEDED value.
     pub library: String,
     /// The file's length in bytes, before and after.
@@ -71,41 +75,21 @@ pub struct Report {
 /// Says why it can't be done; the file is then as it was, and nothing is left
 /// behind.
 pub fn patch(path: &Path, options: &Options) -> Result<Report> {
-    let input = Input::open(path)?;
+    let (input, target) = Input::open_for(path, options.output.as_deref())?;
     let layout = Layout::read(&input.file)?;
     layout.require_dynamic_program()?;
     let present = embedded::read(&layout, &input.file);
-    let mut warnings = Vec::new();
-    let prepared = Prepared::make(&layout, &input.file, options, &mut warnings)?;
-
+    let prepared = Prepared::make(&layout, &input.file, options)?;
     let present = present?;
-    if let Some(present) = &present {
-        let same =
-            prepared.is_in(present) && layout.needed(&input.file)?.contains(&options.library.path);
-        if same && options.output.is_none() {
-            let length = (layout.length, layout.length);
-            return Ok(prepared.report(
-                path,
-                Outcome::Unchanged,
-                options,
-                length,
-                Vec::new(),
-                warnings,
-            ));
-        }
-        ensure!(
-            options.replace || same,
-            "it carries another policy already; --replace puts this one in its place"
-        );
+    let outcome = match &present {
+        Some(present) => prepared.compare(present, &layout, &input.file, options)?,
+        None => Outcome::Patched,
+    };
+    if outcome == Outcome::Unchanged && target.is_in_place() {
+        let length = (layout.length, layout.length);
+        return Ok(prepared.report(path, outcome, options, length, Vec::new()));
     }
 
-    let target = target(&input, options.output.as_deref())?;
-    if options.output.is_none() {
-        input.require_writable()?;
-        if input.other_names() > 0 {
-            warnings.push(other_names(input.other_names()));
-        }
-    }
     let original = original(&input.file, present.as_ref())?;
     let layout = Layout::read(&original)?;
     let request = Request {
@@ -115,20 +99,36 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
         digest: Digest::of(&original)?,
     };
     let plan = Plan::make(&layout, &original, &request)?;
-    let outcome = match (options.dry_run, &present) {
-        (true, _) => Outcome::Planned,
-        (false, Some(_)) => Outcome::Replaced,
-        (false, None) => Outcome::Patched,
-    };
-    if !options.dry_run {
-        file::replace(&target, &input, options.keep, |output| {
-            elf::write(&plan, &original, output).map_err(file::Error::Write)?;
-            check(output, &prepared, options)
-        })?;
-    }
-    let shown = options.output.as_ref().map_or(path, |_| target.as_path());
+    write(&plan, &original, &input, &target, &prepared, options)?;
+    let shown = options.output.as_ref().map_or(path, |_| &target.path);
     let length = (layout.length, plan.length());
-    Ok(prepared.report(shown, outcome, options, length, plan.moved, warnings))
+    let names = target.other_names();
+    let mut report = prepared.report(shown, outcome, options, length, plan.moved);
+    report
+        .warnings
+        .extend((names > 0).then(|| other_names(names)));
+    Ok(report)
+}
+
+/// Carries the plan out. A dry run does so, too, but for the last step: it must
+/// fail where patching would.
+fn write(
+    plan: &Plan,
+    original: &Original<'_>,
+    input: &Input,
+    target: &Target,
+    prepared: &Prepared,
+    options: &Options,
+) -> Result<()> {
+    target.require_writable()?;
+    let pending = Pending::write(target, input, options.keep, |output| {
+        elf::write(plan, original, output).map_err(file::Error::Write)?;
+        check(output, prepared, options)
+    })?;
+    if !options.dry_run {
+        pending.commit()?;
+    }
+    Ok(())
 }
 
 /// The content to embed, made before anything is written.
@@ -136,15 +136,13 @@ struct Prepared {
     resolved: Resolved,
     content: Content,
     position: Position,
+    enforced: &'static str,
+    warnings: Vec<String>,
 }
 
 impl Prepared {
-    fn make(
-        layout: &Layout,
-        source: &File,
-        options: &Options,
-        warnings: &mut Vec<String>,
-    ) -> Result<Self> {
+    fn make(layout: &Layout, source: &File, options: &Options) -> Result<Self> {
+        let mut warnings = Vec::new();
         let arch = arch(layout).ok_or_else(|| {
             let machine = layout.header.machine.0;
             anyhow!("seccomp filters for its architecture (ELF machine {machine}) are unknown")
@@ -167,15 +165,52 @@ impl Prepared {
         if runs_code_before(layout) {
             warnings.push(PREINIT.to_owned());
         }
+        let position = position(&interpreter, &layout.needed(source)?);
+        if position.is_none() {
+            warnings.push(unknown_loader(&interpreter));
+        }
         Ok(Self {
             resolved,
             content,
-            position: position(&interpreter),
+            position: position.unwrap_or(Position::First),
+            enforced: position.map_or(UNKNOWN_MOMENT, |_| show::ENFORCED),
+            warnings,
         })
     }
 
-    fn is_in(&self, present: &Embedded) -> bool {
-        present.policy == self.content.policy && present.program == self.content.program
+    /// What patching means for a file that carries a policy.
+    fn compare(
+        &self,
+        present: &Embedded,
+        layout: &Layout,
+        source: &File,
+        options: &Options,
+    ) -> Result<Outcome> {
+        let content = &self.content;
+        let needed = layout.needed(source)?;
+        let library = &options.library.path;
+        let same_policy = present.policy == content.policy && present.program == content.program;
+        if !same_policy || !needed.contains(library) {
+            let what = if same_policy {
+                "this policy already, for another library"
+            } else {
+                "another policy already"
+            };
+            ensure!(
+                options.replace,
+                "it carries {what}; --replace puts this one in its place"
+            );
+            return Ok(Outcome::Replaced);
+        }
+        let header = &present.header;
+        let intact = (header.flags, header.arch) == (content.flags, content.arch)
+            && embedded::is_marked(layout)
+            && placed(self.position, &needed) == Some(library);
+        Ok(if intact {
+            Outcome::Unchanged
+        } else {
+            Outcome::PatchedAgain
+        })
     }
 
     fn report(
@@ -185,16 +220,17 @@ impl Prepared {
         options: &Options,
         length: (u64, u64),
         moved: Vec<&'static str>,
-        warnings: Vec<String>,
     ) -> Report {
         Report {
             file: file.to_owned(),
             outcome,
+            dry_run: options.dry_run,
             resolved: self.resolved,
+            enforced: self.enforced,
             library: options.library.path.clone(),
             length,
             moved,
-            warnings,
+            warnings: self.warnings,
         }
     }
 }
@@ -225,38 +261,53 @@ pub fn runs_code_before(layout: &Layout) -> bool {
     size.is_some_and(|size| size > 0)
 }
 
-/// The place among the needed libraries that is initialised last. glibc sorts
-/// by dependencies and goes backwards through the list (elf/dl-sort-maps.c),
-/// musl goes through it forwards (ldso/dynlink.c, `queue_ctors`).
+/// The place among the needed libraries that is initialised last; nothing where
+/// the loader is unknown. glibc sorts by dependencies and goes backwards through
+/// the list (elf/dl-sort-maps.c), musl goes through it forwards (ldso/dynlink.c,
+/// `queue_ctors`). A loader may have any name; the C library that the program
+/// needs is the loader's own.
 #[must_use]
-pub fn position(interpreter: &str) -> Position {
-    let name = interpreter.rsplit('/').next().unwrap_or_default();
-    if name.starts_with("ld-musl-") {
-        Position::Last
-    } else {
-        Position::First
+pub fn position(interpreter: &str, needed: &[String]) -> Option<Position> {
+    let loader = interpreter.rsplit('/').next().unwrap_or_default();
+    let needs = |is_it: fn(&str) -> bool| needed.iter().any(|name| is_it(name));
+    // Alpine Linux gives musl's library the name of its loader.
+    if loader.starts_with("ld-musl-")
+        || needs(|name| name == "libc.so" || name.starts_with("libc.musl-"))
+    {
+        return Some(Position::Last);
     }
+    // glibc's loaders and libraries (shlib-versions, sysdeps/*/shlib-versions).
+    let glibc = ["ld-linux", "ld.so.1", "ld64.so."]
+        .iter()
+        .any(|start| loader.starts_with(start))
+        || needs(|name| name == "libc.so.6" || name == "libc.so.6.1");
+    glibc.then_some(Position::First)
+}
+
+/// The library at that place.
+fn placed(position: Position, needed: &[String]) -> Option<&String> {
+    match position {
+        Position::First => needed.first(),
+        Position::Last => needed.last(),
+    }
+}
+
+/// From when on the policy holds where [`position`] knows nothing, for people.
+pub const UNKNOWN_MOMENT: &str = "at a moment that is not known for this loader";
+
+/// A warning of that.
+#[must_use]
+pub fn unknown_loader(interpreter: &str) -> String {
+    format!(
+        "the loader {interpreter} is not known; the policy may be in force before or after the \
+         constructors of other libraries and of the program"
+    )
 }
 
 /// The warning for a file that is replaced and has `count` hard links more.
 pub(super) fn other_names(count: u64) -> String {
     let names = if count == 1 { "name" } else { "names" };
     format!("replacing the file breaks a hard link: its {count} other {names} keep the old content")
-}
-
-/// The file to write.
-pub(super) fn target(input: &Input, output: Option<&Path>) -> Result<PathBuf> {
-    let Some(output) = output else {
-        return Ok(input.path.clone());
-    };
-    if !output.is_dir() {
-        return Ok(output.to_owned());
-    }
-    let name = input
-        .path
-        .file_name()
-        .ok_or_else(|| anyhow!("it has no file name; name the result with -o"))?;
-    Ok(output.join(name))
 }
 
 /// The program without the policy that it may carry.
@@ -288,10 +339,7 @@ fn check(output: &File, prepared: &Prepared, options: &Options) -> Result<()> {
     let needed = layout
         .needed(output)
         .map_err(|error| fault(&error.to_string()))?;
-    let place = match prepared.position {
-        Position::First => needed.first(),
-        Position::Last => needed.last(),
-    };
+    let place = placed(prepared.position, &needed);
     ensure!(place == Some(&options.library.path), fault("library"));
     let undo = found.undo.ok_or_else(|| fault("no way back"))?;
     ensure!(undo.is_exact(output)?, fault("the way back"));
@@ -300,11 +348,18 @@ fn check(output: &File, prepared: &Prepared, options: &Options) -> Result<()> {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.outcome {
-            Outcome::Patched => "patched",
-            Outcome::Replaced => "policy replaced",
-            Outcome::Unchanged => "carries this policy already; nothing to do",
-            Outcome::Planned => "would be patched",
+        let what = match (self.outcome, self.dry_run) {
+            (Outcome::Patched, false) => "patched",
+            (Outcome::Patched, true) => "would be patched",
+            (Outcome::Replaced, false) => "policy replaced",
+            (Outcome::Replaced, true) => "policy would be replaced",
+            (Outcome::PatchedAgain, false) => {
+                "patched again, since its flags, its mark or the library's place had been changed"
+            }
+            (Outcome::PatchedAgain, true) => {
+                "would be patched again, since its flags, its mark or the library's place were changed"
+            }
+            (Outcome::Unchanged, _) => "carries this policy already; nothing to do",
         };
         writeln!(f, "{}: {what}", self.file.display())?;
         let mut line = |name: &str, value: &str| writeln!(f, "  {name:<9} {value}");
@@ -312,13 +367,13 @@ impl fmt::Display for Report {
         for added in show::added(&self.resolved) {
             line("added", &added)?;
         }
-        line("enforced", show::ENFORCED)?;
+        line("enforced", self.enforced)?;
         line("library", &self.library)?;
         if self.outcome != Outcome::Unchanged {
             let (before, after) = self.length;
             line("size", &format!("{before} bytes + {}", after - before))?;
         }
-        if self.outcome == Outcome::Planned && !self.moved.is_empty() {
+        if self.dry_run && !self.moved.is_empty() {
             line("moves", &self.moved.join(", "))?;
         }
         Ok(())

@@ -1,15 +1,16 @@
 //! Taking the patch out.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anstream::println;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
-use super::options::{RemoveArguments, Verbosity};
+use super::options::{RemoveArguments, Verbosity, require_one_output_each};
 use super::{many, patch, warn};
-use crate::elf::undo::Original;
-use crate::elf::{self, Error, Layout, best_effort, embedded};
-use crate::file::{self, Input, Keep};
+use crate::elf::undo::{Digest, Original, Undo};
+use crate::elf::{self, Error, Layout, Source, best_effort, embedded};
+use crate::file::{self, Input, Keep, Pending};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +32,9 @@ pub enum Outcome {
     BestEffort,
 }
 
-pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> bool {
+pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<bool> {
+    require_one_output_each(&arguments.files, arguments.output.as_deref())?;
+    file::hold_for_names()?;
     let options = Options {
         output: arguments.output.clone(),
         best_effort: arguments.best_effort,
@@ -39,11 +42,11 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> bool {
             times: arguments.preserve_timestamps,
         },
     };
-    many::for_each(
+    Ok(many::for_each(
         &arguments.files,
         |file| remove(file, &options),
         |file, (outcome, names)| {
-            if names > 0 && options.output.is_none() {
+            if names > 0 {
                 warn(file, &patch::other_names(names));
             }
             let what = match outcome {
@@ -55,45 +58,45 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> bool {
             }
             true
         },
-    )
+    ))
 }
 
 /// Takes the patch out of one program. Tells how well it went, and how many
-/// other names the file has.
+/// other names the replaced file had.
 ///
 /// # Errors
 ///
 /// It carries no patch, or the original can't be restored.
 pub fn remove(path: &Path, options: &Options) -> Result<(Outcome, u64)> {
-    let input = Input::open(path)?;
+    let (input, target) = Input::open_for(path, options.output.as_deref())?;
     let layout = Layout::read(&input.file)?;
     let found = embedded::read(&layout, &input.file)?.ok_or(Error::NotPatched)?;
     let undo = found.undo.ok_or(Error::NoUndo)?;
-    let target = patch::target(&input, options.output.as_deref())?;
-    if options.output.is_none() {
-        input.require_writable()?;
-    }
-    let exact = undo.is_exact(&input.file)?;
-    if !exact && !options.best_effort {
-        return Err(Error::Changed.into());
-    }
-    file::replace(&target, &input, options.keep, |output| {
-        if exact {
-            Original::Restored(&input.file, &undo)
-                .copy_to(output)
-                .map_err(file::Error::Write)?;
-            return Ok(());
+    target.require_writable()?;
+    let outcome = match (undo.is_exact(&input.file)?, options.best_effort) {
+        (true, _) => Outcome::Exact,
+        (false, true) => Outcome::BestEffort,
+        (false, false) => return Err(Error::Changed.into()),
+    };
+    Pending::write(&target, &input, options.keep, |output| match outcome {
+        Outcome::Exact => restore(&input, &undo, output),
+        Outcome::BestEffort => {
+            let plan = best_effort::plan(&layout, &input.file, &undo)?;
+            let whole = Original::Whole(&input.file);
+            Ok(elf::write(&plan, &whole, output).map_err(file::Error::Write)?)
         }
-        let plan = best_effort::plan(&layout, &input.file, &undo)?;
-        elf::write(&plan, &Original::Whole(&input.file), output).map_err(file::Error::Write)?;
-        anyhow::Ok(())
-    })?;
-    Ok((
-        if exact {
-            Outcome::Exact
-        } else {
-            Outcome::BestEffort
-        },
-        input.other_names(),
-    ))
+    })?
+    .commit()?;
+    Ok((outcome, target.other_names()))
+}
+
+/// Writes the original, and proves it: the file may have been written to since
+/// it was looked at.
+fn restore(input: &Input, undo: &Undo, output: &File) -> Result<()> {
+    Original::Restored(&input.file, undo)
+        .copy_to(output)
+        .map_err(file::Error::Write)?;
+    let exact = output.length()? == undo.length && Digest::of(output)? == undo.digest;
+    ensure!(exact, file::Error::Changed(input.path.clone()));
+    Ok(())
 }

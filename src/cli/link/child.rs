@@ -8,7 +8,6 @@
 //! between linking and patching and leaves an unprotected program.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, ExitStatus};
@@ -21,6 +20,8 @@ use rustix::process::{
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+
+use crate::file::ignored_signals;
 
 /// Runs the command to its end.
 ///
@@ -60,17 +61,6 @@ pub(super) fn run(command: &[OsString]) -> io::Result<ExitStatus> {
         ended
     })?;
     child.wait()
-}
-
-/// The set of ignored signals (proc(5), "SigIgn"): bit 0 is signal 1. None can
-/// be seen without /proc.
-fn ignored_signals() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or_default()
 }
 
 /// Ends this process as the command ended.

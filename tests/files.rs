@@ -1,0 +1,541 @@
+//! Where the result goes, what is kept of the file, and what happens when
+//! somebody else is at the same file.
+
+mod support;
+
+use std::os::unix::fs::MetadataExt;
+
+use support::{Kind, PatchedFile, Signal, Workspace, as_nobody, as_root, library};
+
+const PATCH: &str = "sandbox-patch --deny ptrace";
+const OTHER: &str = "sandbox-patch --deny uname";
+
+/// Commands before `line` to run it with a system call of it tampered with
+/// (strace(1), "Tampering").
+fn tampered(injection: &str, line: &str) -> String {
+    format!("strace -f -o strace.log -e inject={injection} {line}")
+}
+
+/// The command fails with one line about `./myos`, and all is as before.
+#[track_caller]
+fn assert_refused(ws: &Workspace, line: &str, reason: &str) {
+    let before = ws.snapshot();
+    ws.run(line)
+        .exits_with(1)
+        .prints_only("")
+        .complains_in_one_line("sandbox-patch: ./myos: ")
+        .complains(reason);
+    assert_eq!(before, ws.snapshot(), "{line} changed something");
+}
+
+#[track_caller]
+fn assert_usage_error(ws: &Workspace, line: &str, reason: &str) {
+    let before = ws.snapshot();
+    ws.run(line).exits_with(2).prints_only("").complains(reason);
+    assert_eq!(before, ws.snapshot(), "{line} changed something");
+}
+
+mod a_file_that_changes_meanwhile {
+    use super::*;
+
+    /// Long enough for the other command to be done.
+    const PAUSE: &str = "delay_enter=1500000:when=1";
+
+    /// Runs `other` while `line` pauses at a system call; `line`'s outcome.
+    fn while_paused(ws: &Workspace, call: &str, line: &str, other: &str) -> support::Outcome {
+        let paused = tampered(&format!("{call}:{PAUSE}"), line);
+        ws.run(&format!(
+            "{paused} & pid=$!; sleep 0.5; {other}; wait $pid; status=$?; rm -f strace.log; exit $status"
+        ))
+    }
+
+    #[test]
+    fn it_is_not_called_restored_when_it_was_written_during_the_copy() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("{PATCH} -q ./myos")).succeeds();
+        let write = "printf X | dd of=myos bs=1 seek=4200 conv=notrunc status=none; cp myos seen";
+        while_paused(&ws, "copy_file_range", "sandbox-patch remove ./myos", write)
+            .exits_with(1)
+            .prints_only("")
+            .complains("changed meanwhile");
+        assert!(ws.read("myos") == ws.read("seen"));
+        assert_eq!(ws.listing(), ["myos", "seen"]);
+    }
+
+    #[test]
+    fn it_is_not_overwritten_when_a_newer_one_took_its_place() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("cp /bin/true newer").succeeds();
+        let replace = "cp newer temporary && mv temporary myos";
+        while_paused(&ws, "fsync", &format!("{PATCH} ./myos"), replace)
+            .exits_with(1)
+            .complains("changed meanwhile");
+        assert!(ws.read("myos") == ws.read("newer"));
+        assert_eq!(ws.listing(), ["myos", "newer"]);
+    }
+
+    #[test]
+    fn an_output_that_appears_is_not_overwritten() {
+        let ws = Workspace::with_myos("gcc");
+        let line = format!("{PATCH} -o out ./myos");
+        while_paused(&ws, "fsync", &line, "echo new > out")
+            .exits_with(1)
+            .complains("changed meanwhile");
+        assert_eq!(ws.read("out"), b"new\n");
+        assert_eq!(ws.listing(), ["myos", "out"]);
+    }
+
+    #[test]
+    fn two_patchers_at_one_file_do_not_overwrite_each_others_policy() {
+        let ws = Workspace::with_myos("gcc");
+        while_paused(
+            &ws,
+            "fsync",
+            &format!("{PATCH} -q ./myos"),
+            &format!("{OTHER} ./myos; echo second $?"),
+        )
+        .succeeds()
+        .prints_only("second 1\n")
+        .complains("it carries another policy already");
+        ws.run("./myos").succeeds();
+        ws.run("sandbox-patch verify ./myos").succeeds();
+    }
+
+    #[test]
+    fn one_file_under_many_names_is_patched_once() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("for i in 1 2 3 4 5 6 7 8; do ln -s myos link$i; done")
+            .succeeds();
+        ws.run(&format!("{OTHER} link?"))
+            .succeeds()
+            .is_silent()
+            .prints("nothing to do");
+    }
+}
+
+mod the_output {
+    use super::*;
+
+    #[test]
+    fn is_never_put_in_the_place_of_a_fifo_or_device() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("mkfifo fifo && {}mknod null c 1 3", as_root()))
+            .succeeds();
+        for name in ["fifo", "null"] {
+            assert_refused(&ws, &format!("{PATCH} -o {name} ./myos"), name);
+        }
+        ws.run("mkdir folder && mkfifo folder/myos").succeeds();
+        assert_refused(&ws, &format!("{PATCH} -o folder ./myos"), "folder/myos");
+        ws.run(&format!("{PATCH} -q ./myos")).succeeds();
+        assert_refused(&ws, "sandbox-patch remove -o fifo ./myos", "fifo");
+    }
+
+    #[test]
+    fn goes_to_the_file_behind_a_symbolic_link() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("mkdir real && cp myos real/out && ln -s real/out link")
+            .succeeds();
+        ws.run(&format!("{OTHER} -o link ./myos")).succeeds();
+        let link = std::fs::read_link(ws.path("link")).expect("still a link");
+        assert_eq!(link.to_str(), Some("real/out"));
+        ws.run("real/out").dies_by(Signal::SYS);
+    }
+
+    #[test]
+    fn does_not_go_through_a_link_that_leads_nowhere_or_round() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("ln -s nowhere dangling && ln -s loop loop")
+            .succeeds();
+        for name in ["dangling", "loop"] {
+            assert_refused(&ws, &format!("{PATCH} -o {name} ./myos"), name);
+        }
+    }
+
+    #[test]
+    fn that_is_the_input_is_treated_like_no_output() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("ln myos other").succeeds();
+        ws.run(&format!("{PATCH} -o ./myos ./myos"))
+            .succeeds()
+            .complains("hard link");
+        ws.run(&format!("{PATCH} -o ./myos ./myos"))
+            .succeeds()
+            .prints("nothing to do");
+    }
+
+    #[test]
+    fn may_not_replace_what_the_user_may_not_write() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("cp $(type -p sandbox-patch) {} .", library()))
+            .succeeds();
+        ws.run("mkdir open && chmod 777 open && cp myos open/out && chmod 555 open/out")
+            .succeeds();
+        let patch = format!("{}./{PATCH}", as_nobody());
+        assert_refused(&ws, &format!("{patch} -o open/out ./myos"), "open/out");
+        assert_refused(&ws, &format!("{patch} --dry-run -o open/out ./myos"), "");
+    }
+
+    #[test]
+    fn that_has_other_names_is_warned_about() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("cp myos out && ln out other").succeeds();
+        ws.run(&format!("{PATCH} -o out ./myos"))
+            .succeeds()
+            .complains("hard link");
+        ws.run("ln out third && sandbox-patch remove -o out out")
+            .succeeds()
+            .complains("hard link");
+    }
+
+    #[test]
+    fn can_not_be_standard_output() {
+        let ws = Workspace::with_myos("gcc");
+        for name in ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+            let line = format!("{PATCH} -o {name} ./myos");
+            assert_usage_error(&ws, &line, "standard output");
+            let line = format!("sandbox-patch remove -o {name} ./myos");
+            assert_usage_error(&ws, &line, "standard output");
+        }
+    }
+
+    #[test]
+    fn of_two_programs_of_one_name_is_not_put_in_one_place() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("mkdir a out && cp myos a/").succeeds();
+        assert_usage_error(&ws, &format!("{PATCH} -o out ./myos a/myos"), "a/myos");
+        ws.run(&format!("{PATCH} -q ./myos && cp myos a/"))
+            .succeeds();
+        let line = "sandbox-patch remove -o out ./myos a/myos";
+        assert_usage_error(&ws, line, "out/myos");
+        ws.run("ls out").prints_only("");
+    }
+
+    #[test]
+    fn of_several_programs_must_be_a_folder_for_remove_too() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("{PATCH} -q ./myos && cp myos other"))
+            .succeeds();
+        let before = ws.snapshot();
+        ws.run("sandbox-patch remove -o out ./myos ./other").fails();
+        assert_eq!(before, ws.snapshot());
+    }
+
+    #[test]
+    fn in_a_folder_that_is_not_there_is_refused_by_that_name() {
+        let ws = Workspace::with_myos("gcc");
+        assert_refused(&ws, &format!("{PATCH} -o ./nofolder/ ./myos"), "nofolder/");
+    }
+}
+
+mod a_result_written_elsewhere {
+    use super::*;
+
+    const CAPABILITY: &str = "security.capability";
+
+    /// Runs a line of Python as root.
+    fn python_as_root(ws: &Workspace, line: &str) {
+        ws.run(&format!("{}python3 -c \"import os; {line}\"", as_root()))
+            .succeeds();
+    }
+
+    #[test]
+    fn belongs_to_whoever_wrote_it() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!(
+            "cp $(type -p sandbox-patch) {} . && mkdir open && chmod 777 open",
+            library()
+        ))
+        .succeeds();
+        ws.run(&format!("{}./{OTHER} -o open/out /bin/uname", as_nobody()))
+            .succeeds();
+        ws.run("open/out").dies_by(Signal::SYS);
+        let owner = |path: &str| ws.path(path).metadata().expect("a file").uid();
+        assert_ne!(owner("open/out"), owner("/bin/uname"));
+    }
+
+    #[test]
+    fn has_no_privileges() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("{}chown 65534:65534 myos", as_root()))
+            .succeeds();
+        ws.run(&format!("{}chmod 6755 myos", as_root())).succeeds();
+        // cap_net_raw, effective (linux/capability.h, VFS_CAP_REVISION_2).
+        python_as_root(
+            &ws,
+            &format!(
+                "os.setxattr('myos', '{CAPABILITY}', bytes.fromhex('01000002002000000000000000000000' + '00000000')); \
+                 os.setxattr('myos', 'user.note', b'kept')"
+            ),
+        );
+        ws.run(&format!("{PATCH} -q -o out ./myos")).succeeds();
+        ws.run("stat -c %a out").prints_only("755\n");
+        ws.run("python3 -c \"import os; print(os.listxattr('out'))\"")
+            .prints_only("['user.note']\n");
+        let out = ws.path("out").metadata().expect("the result");
+        let folder = ws.root().metadata().expect("an own folder");
+        assert_eq!(out.uid(), folder.uid());
+    }
+
+    #[test]
+    fn keeps_no_privileges_when_the_patch_is_taken_out() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("{PATCH} -q ./myos && chmod 4755 myos"))
+            .succeeds();
+        ws.run("sandbox-patch remove -o out ./myos").succeeds();
+        ws.run("stat -c %a out myos").prints_only("755\n4755\n");
+    }
+
+    #[test]
+    fn replaced_in_place_a_program_keeps_them() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("chmod 4755 myos && {PATCH} -q -o ./myos ./myos"))
+            .succeeds();
+        ws.run("stat -c %a myos").prints_only("4755\n");
+    }
+}
+
+mod a_signal {
+    use super::*;
+
+    #[test]
+    fn leaves_no_temporary_file() {
+        for call in ["linkat", "rename,renameat,renameat2"] {
+            for name in ["SIGHUP", "SIGINT", "SIGTERM"] {
+                let ws = Workspace::with_myos("gcc");
+                let line = tampered(
+                    &format!("{call}:signal={name}"),
+                    &format!("{PATCH} ./myos >log"),
+                );
+                let outcome = ws.run(&line);
+                assert_eq!(ws.listing(), ["log", "myos", "strace.log"], "{outcome}");
+                ws.run("sandbox-patch verify ./myos").succeeds();
+            }
+        }
+    }
+
+    #[test]
+    fn ends_the_program_as_ever() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("mkfifo list; sleep 3 > list & exec timeout --preserve-status -s TERM 1 sandbox-patch --deny - ./myos < list")
+            .exits_with(143);
+    }
+
+    #[test]
+    fn that_is_ignored_stays_so() {
+        let ws = Workspace::with_myos("gcc");
+        let line = tampered("linkat:signal=SIGHUP", &format!("{PATCH} ./myos"));
+        ws.run(&format!("trap '' HUP; {line}"))
+            .succeeds()
+            .prints("./myos: patched");
+    }
+}
+
+#[test]
+fn a_folder_that_can_not_be_synced_is_no_reason_to_say_that_nothing_was_changed() {
+    let ws = Workspace::with_myos("gcc");
+    ws.run(&tampered(
+        "fsync:error=EIO:when=2",
+        &format!("{OTHER} ./myos"),
+    ))
+    .exits_with(1)
+    .complains_in_one_line("was replaced")
+    .complains("Input/output error");
+    ws.run("./myos").dies_by(Signal::SYS);
+}
+
+mod a_patch_that_was_changed {
+    use super::*;
+
+    const DT_DEBUG: u64 = 21;
+    const DYNAMIC_TAG: u64 = 0x6000_5342;
+
+    /// Changes the dynamic section, as an array of tag and value.
+    fn change_dynamic(ws: &Workspace, change: impl Fn(&mut Vec<[u64; 2]>)) {
+        let mut bytes = ws.read("myos");
+        let shown = ws.run("readelf -lW myos | awk '$1 == \"DYNAMIC\" { print $2, $5 }'");
+        let words: Vec<usize> = shown
+            .stdout
+            .split_whitespace()
+            .map(|word| usize::from_str_radix(word.trim_start_matches("0x"), 16).expect("a number"))
+            .collect();
+        let range = words[0]..words[0] + words[1];
+        let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+        let mut entries: Vec<[u64; 2]> = bytes[range.clone()]
+            .chunks_exact(16)
+            .map(|entry| [word(&entry[..8]), word(&entry[8..])])
+            .collect();
+        change(&mut entries);
+        let changed: Vec<u8> = entries
+            .as_flattened()
+            .iter()
+            .flat_map(|word| word.to_le_bytes())
+            .collect();
+        bytes[range].copy_from_slice(&changed);
+        ws.write("myos", bytes);
+    }
+
+    /// The same policy again makes the file what it was.
+    #[track_caller]
+    fn assert_mended(change: impl Fn(&Workspace)) {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("{OTHER} -q ./myos")).succeeds();
+        let patched = ws.read("myos");
+        change(&ws);
+        assert!(ws.read("myos") != patched);
+        ws.run(&format!("{OTHER} ./myos"))
+            .succeeds()
+            .prints("./myos: patched again");
+        assert!(ws.read("myos") == patched);
+    }
+
+    #[test]
+    fn is_made_again_when_its_flags_differ() {
+        assert_mended(|ws| {
+            PatchedFile::open(&ws.path("myos"))
+                .set_word(Kind::Filter, 4, 2)
+                .seal()
+                .save();
+        });
+    }
+
+    #[test]
+    fn is_made_again_when_the_library_is_initialised_too_early() {
+        assert_mended(|ws| change_dynamic(ws, |entries| entries.swap(0, 1)));
+    }
+
+    #[test]
+    fn is_made_again_when_the_file_does_not_say_that_it_is_patched() {
+        assert_mended(|ws| {
+            change_dynamic(ws, |entries| {
+                for entry in entries.iter_mut().filter(|entry| entry[0] == DYNAMIC_TAG) {
+                    *entry = [DT_DEBUG, 0];
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn for_another_library_must_be_replaced_by_request() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("{PATCH} -q ./myos")).succeeds();
+        let line = format!("{PATCH} -q --lib /nowhere/libsandbox.so");
+        ws.run(&format!("{line} ./myos"))
+            .exits_with(1)
+            .complains("another library")
+            .complains("--replace");
+        ws.run(&format!("{line} --replace ./myos")).succeeds();
+    }
+}
+
+mod the_loader {
+    use super::*;
+
+    #[track_caller]
+    fn assert_library_is(ws: &Workspace, place: &str) {
+        ws.run(&format!("readelf -dW myos | grep NEEDED | {place} -n 1"))
+            .prints("libsandbox.so");
+    }
+
+    #[test]
+    fn of_musl_is_known_by_its_library_under_any_name() {
+        let ws = Workspace::with_myos("musl-gcc -Wl,--dynamic-linker=/opt/loader");
+        ws.run(&format!("{OTHER} ./myos")).succeeds().is_silent();
+        assert_library_is(&ws, "tail");
+    }
+
+    #[test]
+    fn of_glibc_is_known_by_its_library_under_any_name() {
+        let ws = Workspace::with_myos("gcc -Wl,--dynamic-linker=/opt/loader");
+        ws.run(&format!("{OTHER} ./myos")).succeeds().is_silent();
+        assert_library_is(&ws, "head");
+    }
+
+    #[test]
+    fn that_is_unknown_is_warned_about() {
+        let ws = Workspace::new();
+        ws.compile_as(
+            "gcc -nostdlib -nostartfiles -pie -Wl,--dynamic-linker=/opt/loader",
+            "empty.c",
+            "myos",
+        );
+        ws.run(&format!("{OTHER} ./myos"))
+            .succeeds()
+            .complains_in_one_line("the loader /opt/loader is not known")
+            .prints("enforced  at a moment that is not known");
+        ws.run("sandbox-patch inspect ./myos")
+            .succeeds()
+            .prints("the loader /opt/loader is not known")
+            .prints("enforced  at a moment that is not known");
+    }
+}
+
+mod options {
+    use super::*;
+
+    #[test]
+    fn of_patching_are_refused_before_another_command() {
+        let ws = Workspace::with_myos("gcc");
+        for option in [
+            "--lib /x",
+            "-o out",
+            "--exact",
+            "--action log",
+            "--replace",
+            "--dry-run",
+            "--preserve-timestamps",
+            "--allow-relative-lib",
+            "--deny uname",
+        ] {
+            let line = format!("sandbox-patch {option} inspect ./myos");
+            assert_usage_error(&ws, &line, "behind the command");
+        }
+        ws.run("sandbox-patch --color never inspect ./myos")
+            .succeeds();
+    }
+
+    #[test]
+    fn a_library_path_that_no_system_call_takes_is_refused() {
+        let ws = Workspace::with_myos("gcc");
+        let before = ws.snapshot();
+        // PATH_MAX counts the final zero.
+        let path = format!("/{}", "x/".repeat(2048));
+        ws.run(&format!("{PATCH} --lib {} ./myos", &path[..4096]))
+            .fails()
+            .complains_in_one_line("4095");
+        assert_eq!(before, ws.snapshot());
+        ws.run(&format!("{PATCH} -q --lib {} ./myos", &path[..4095]))
+            .succeeds();
+    }
+}
+
+mod a_dry_run {
+    use super::*;
+
+    #[test]
+    fn says_that_a_policy_would_be_replaced() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("{PATCH} --dry-run ./myos"))
+            .succeeds()
+            .prints("./myos: would be patched\n");
+        ws.run(&format!("{PATCH} -q ./myos")).succeeds();
+        let before = ws.snapshot();
+        ws.run(&format!("{OTHER} --dry-run --replace ./myos"))
+            .succeeds()
+            .prints("./myos: policy would be replaced\n");
+        assert_eq!(before, ws.snapshot());
+    }
+
+    #[test]
+    fn fails_where_patching_would() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("cp $(type -p sandbox-patch) {} .", library()))
+            .succeeds();
+        let patch = format!("{}./{PATCH} --dry-run ./myos", as_nobody());
+        // The file may be written, the folder not.
+        ws.run("chmod 777 myos && chmod 555 .").succeeds();
+        assert_refused(&ws, &patch, "Permission denied");
+        // The other way round.
+        ws.run("chmod 555 myos && chmod 777 .").succeeds();
+        assert_refused(&ws, &patch, "may not be written");
+    }
+}
