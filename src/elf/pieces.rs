@@ -145,6 +145,9 @@ pub(super) fn symbol_table(
     }
     let counted = count.and_then(|count| count.checked_mul(entry));
     let size = counted.or_else(|| symbol_section_size(layout, address));
+    // Where nothing tells, the table can at most reach to the next one.
+    let room = || next_start(layout, dynamic, address).map(|next| next - address);
+    let size = size.or_else(|| Some(room()? / entry.max(1) * entry));
     Ok(size.map(|size| (address, size)))
 }
 
@@ -156,11 +159,8 @@ fn symbol_section_size(layout: &Layout, address: u64) -> Option<u64> {
     (found.addr == address).then_some(found.size)
 }
 
-/// The bytes from a table's start to the next thing that is known, if that is
-/// where the table is said to end. Loaders take no notice of the sizes of
-/// symbols and strings, so that a false one does no harm until the table is
-/// moved in part.
-fn extent(layout: &Layout, dynamic: &Dynamic, address: u64, size: u64) -> Option<u64> {
+/// The next address behind `address` at which a table or a section starts.
+pub(super) fn next_start(layout: &Layout, dynamic: &Dynamic, address: u64) -> Option<u64> {
     const TABLES: [elf::DynamicTag; 11] = [
         elf::DT_STRTAB,
         elf::DT_SYMTAB,
@@ -180,11 +180,20 @@ fn extent(layout: &Layout, dynamic: &Dynamic, address: u64, size: u64) -> Option
         .iter()
         .filter(|section| section.is_allocated());
     let starts = tables.chain(sections.map(|section| section.header.addr));
+    let next = starts.filter(|&start| start > address).min()?;
+    (layout.load_of(VirtAddr(next)) == layout.load_of(VirtAddr(address))).then_some(next)
+}
+
+/// The bytes from a table's start to the next thing that is known, if that is
+/// where the table is said to end. Loaders take no notice of the sizes of
+/// symbols and strings, so that a false one does no harm until the table is
+/// moved in part.
+fn extent(layout: &Layout, dynamic: &Dynamic, address: u64, size: u64) -> Option<u64> {
     let end = address.checked_add(size)?;
-    match starts.filter(|&start| start > address).min() {
+    match next_start(layout, dynamic, address) {
         Some(next) if (end..end.saturating_add(PADDING)).contains(&next) => Some(next - address),
-        Some(next) if layout.load_of(VirtAddr(next)) == layout.load_of(VirtAddr(address)) => None,
-        _ => Some(size),
+        Some(_) => None,
+        None => Some(size),
     }
 }
 
@@ -242,7 +251,7 @@ pub(super) struct GnuHash {
     /// The chain words.
     pub(super) chains: Vec<u32>,
     /// Size of the table in bytes.
-    size: u64,
+    pub(super) size: u64,
 }
 
 impl GnuHash {

@@ -139,6 +139,12 @@ impl<S: Source + ?Sized> References<'_, S> {
             return Ok(());
         };
         let strings = self.read(strings.range)?;
+        let end = address.unwrap_or_default().saturating_add(table.size);
+        let next =
+            address.and_then(|address| pieces::next_start(self.layout, self.dynamic, address));
+        if next.is_some_and(|next| next < end) {
+            return wrong;
+        }
         if table.buckets.is_empty() || (!symbols.is_empty() && table.first as usize > symbols.len())
         {
             return wrong;
