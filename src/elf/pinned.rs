@@ -36,7 +36,9 @@ pub(super) fn leave_out(
         }
     };
     relocations::each(layout, source, dynamic, |relocation| {
-        relocation.addend.into_iter().for_each(&mut pin);
+        // With a symbol, the addend is a distance.
+        let address = relocation.addend.filter(|_| relocation.symbol == 0);
+        address.into_iter().for_each(&mut pin);
         Ok(())
     })?;
     symbols::each(layout, source, symbols::Which::All, |table, symbol| {
