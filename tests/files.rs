@@ -314,6 +314,30 @@ mod a_signal {
     }
 
     #[test]
+    fn leaves_none_where_files_can_not_be_made_without_a_name() {
+        let ws = Workspace::with_myos("gcc");
+        // Without /proc an unnamed file could not be given a name.
+        let line = tampered(
+            "fsync:signal=SIGTERM:when=1",
+            &format!("{PATCH} --lib {} ./myos", library()),
+        );
+        ws.write(
+            "story.sh",
+            format!("set -e\nmount -t tmpfs none /proc\n{line}\n"),
+        );
+        let story = format!("{}unshare --mount $(type -p bash) story.sh", as_root());
+        let outcome = ws.run(&story);
+        assert_eq!(
+            ws.listing(),
+            ["myos", "story.sh", "strace.log"],
+            "{outcome}"
+        );
+        let log = ws.run("cat strace.log");
+        log.prints(".sandbox-patch-").prints("SIGTERM");
+        ws.run("sandbox-patch verify ./myos").succeeds();
+    }
+
+    #[test]
     fn ends_the_program_as_ever() {
         let ws = Workspace::with_myos("gcc");
         ws.run("mkfifo list; sleep 3 > list & exec timeout --preserve-status -s TERM 1 sandbox-patch --deny - ./myos < list")
