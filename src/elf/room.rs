@@ -153,7 +153,15 @@ fn check_growth(
     pieces: &[Piece],
     growth: &FileRange,
 ) -> Result<(), Error> {
-    let covered = |range: &FileRange| pieces.iter().any(|piece| piece.range.contains(range));
+    // Go's linker puts the section headers there; they are written anew.
+    let count = layout.sections.len() as u64;
+    let section_headers = FileRange::new(
+        layout.header.shoff,
+        count * u64::from(layout.header.shentsize),
+    );
+    let covered = |range: &FileRange| {
+        section_headers.contains(range) || pieces.iter().any(|piece| piece.range.contains(range))
+    };
     for section in &layout.sections {
         if section.is_allocated() && section.range().overlaps(growth) && !covered(&section.range())
         {
