@@ -10,19 +10,19 @@ pub mod library;
 mod link;
 mod many;
 mod options;
+mod output;
 pub mod patch;
 pub mod remove;
 pub mod show;
 pub mod verify;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use anstream::{eprintln, println};
 use clap::{CommandFactory, Parser};
 
 pub use options::Cli;
 use options::{PatchArguments, Verb, Verbosity};
+use output::{complain, warn};
 
 use crate::file;
 
@@ -32,7 +32,10 @@ pub fn main() -> ExitCode {
     if let Some(command) = link::wrapped_command(std::env::args_os()) {
         return link::run(None, &command, false);
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => return show_message(&message),
+    };
     cli.color.write_global();
     let verbosity = cli.verbosity();
     let done = match cli.verb {
@@ -43,7 +46,7 @@ pub fn main() -> ExitCode {
         )
         .into()),
         None => run_patch(&cli.patch, verbosity),
-        Some(Verb::Inspect(arguments)) => inspect::run(&arguments),
+        Some(Verb::Inspect(arguments)) => Ok(inspect::run(&arguments)),
         Some(Verb::Verify(arguments)) => Ok(verify::run(&arguments, verbosity)),
         Some(Verb::Remove(arguments)) => remove::run(&arguments, verbosity),
         Some(Verb::Link(arguments)) => {
@@ -68,6 +71,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The help and the version are results; what is wrong with the command line is
+/// not.
+fn show_message(message: &clap::Error) -> ExitCode {
+    let shown = message.print();
+    if !message.use_stderr()
+        && let Err(error) = output::written(shown)
+    {
+        complain(None, &error.into());
+        return ExitCode::FAILURE;
+    }
+    ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2))
+}
+
 /// The command line contradicts itself, in a way that its grammar can't tell.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -84,24 +100,12 @@ fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result
                 warn(file, warning);
             }
             if verbosity != Verbosity::Quiet {
-                anstream::print!("{report}");
+                output::print(&report)?;
             }
             if verbosity == Verbosity::Verbose && !report.moved.is_empty() {
-                println!("  moved     {}", report.moved.join(", "));
+                output::print(format_args!("  moved     {}\n", report.moved.join(", ")))?;
             }
-            true
+            Ok(true)
         },
     ))
-}
-
-/// One line on standard error: what is wrong, with which file.
-fn complain(file: Option<&Path>, error: &anyhow::Error) {
-    match file {
-        Some(file) => eprintln!("sandbox-patch: {}: {error}", file.display()),
-        None => eprintln!("sandbox-patch: {error}"),
-    }
-}
-
-fn warn(file: &Path, warning: &str) {
-    eprintln!("sandbox-patch: {}: warning: {warning}", file.display());
 }

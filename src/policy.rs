@@ -21,7 +21,7 @@ pub use arch::Arch;
 pub use error::{Error, UnknownName};
 pub use json::FORMAT;
 pub use names::parse as parse_names;
-pub use resolve::{Resolved, ResolvedRule, Warning, resolve};
+pub use resolve::{Resolved, ResolvedRule, Warning, resolve, rules};
 
 pub(crate) use errno::name as errno_name;
 pub(crate) use names::name as call_name;

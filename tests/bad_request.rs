@@ -68,6 +68,16 @@ mod names {
     }
 
     #[test]
+    fn denying_nothing_is_possible_but_warned_about() {
+        let ws = Workspace::with_myos("gcc");
+        for list in ["''", "waitpid"] {
+            ws.run(&format!("sandbox-patch --deny {list} -o out ./myos"))
+                .succeeds()
+                .complains("the policy denies no system call at all");
+        }
+    }
+
+    #[test]
     fn a_deny_list_with_open_relatives_is_warned_about() {
         let ws = Workspace::with_myos("gcc");
         ws.run("sandbox-patch --deny read ./myos")
@@ -222,14 +232,47 @@ mod the_runtime {
         let ws = Workspace::with_myos("gcc");
         let mut bytes = std::fs::read(library()).expect("the runtime");
         bytes[E_MACHINE] = EM_AARCH64;
-        ws.write("foreign.so", bytes);
-        assert_library_refused(&ws, "$PWD/foreign.so", "architecture");
+        ws.run("mkdir foreign").succeeds();
+        ws.write("foreign/libsandbox.so", bytes);
+        assert_library_refused(&ws, "$PWD/foreign/libsandbox.so", "architecture");
     }
 
     #[test]
     fn one_that_is_not_the_runtime_is_refused() {
         let ws = Workspace::with_myos("gcc");
-        ws.compile_as("gcc -shared -fPIC", "empty.c", "empty.so");
-        assert_library_refused(&ws, "$PWD/empty.so", "empty.so");
+        ws.compile_as("gcc -shared -fPIC", "empty.c", "libsandbox.so");
+        assert_library_refused(&ws, "$PWD/libsandbox.so", "no libsandbox.so");
+    }
+
+    #[test]
+    fn one_by_another_name_is_refused() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("cp {} renamed.so", library())).succeeds();
+        for path in ["$PWD/renamed.so", "/nowhere/other.so", "/libsandbox.so/"] {
+            assert_library_refused(&ws, path, "is not named libsandbox.so");
+            assert_library_refused(
+                &ws,
+                &format!("{path} --allow-relative-lib"),
+                "is not named libsandbox.so",
+            );
+        }
+    }
+
+    #[test]
+    fn one_that_is_out_of_reach_is_not_said_to_be_missing() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("mkdir closed && cp {} closed/", library()))
+            .succeeds();
+        ws.run("chmod 700 closed && chmod 777 .").succeeds();
+        let as_nobody = support::as_nobody();
+        ws.run(&format!("{as_nobody}cp myos mine")).succeeds();
+        ws.run(&format!(
+            "{as_nobody}sandbox-patch --lib $PWD/closed/libsandbox.so --deny getpid ./mine"
+        ))
+        .succeeds()
+        .complains_in_one_line("can't be looked at: Permission denied");
+        ws.run(&format!("{as_nobody}sandbox-patch verify ./mine"))
+            .exits_with(1)
+            .complains_in_one_line("can't be looked at: Permission denied");
     }
 }

@@ -522,12 +522,15 @@ mod options {
         let ws = Workspace::with_myos("gcc");
         let before = ws.snapshot();
         // PATH_MAX counts the final zero.
-        let path = format!("/{}", "x/".repeat(2048));
-        ws.run(&format!("{PATCH} --lib {} ./myos", &path[..4096]))
+        let path = |length: usize| {
+            let folders = length - "/libsandbox.so".len();
+            format!("{}/libsandbox.so", &"/x".repeat(2048)[..folders])
+        };
+        ws.run(&format!("{PATCH} --lib {} ./myos", path(4096)))
             .fails()
             .complains_in_one_line("4095");
         assert_eq!(before, ws.snapshot());
-        ws.run(&format!("{PATCH} -q --lib {} ./myos", &path[..4095]))
+        ws.run(&format!("{PATCH} -q --lib {} ./myos", path(4095)))
             .succeeds();
     }
 }

@@ -359,6 +359,78 @@ mod what_is_left_alone {
     }
 }
 
+mod what_is_written_elsewhere {
+    use super::*;
+
+    /// The command succeeds without writing what it should have.
+    #[track_caller]
+    fn assert_fails(ws: &Workspace, command: &str, missed: &str) {
+        ws.run(&format!("{LINK} {command}"))
+            .exits_with(1)
+            .complains_in_one_line(&format!("it did not write {missed}"))
+            .complains("unprotected")
+            .complains("-o");
+    }
+
+    #[test]
+    fn a_program_that_is_named_after_its_source_fails_the_build() {
+        let ws = workspace();
+        ws.write("hello.rs", "fn main() {}");
+        let rustc = "rustc -Clinker=gcc hello.rs";
+        let home = std::env::var("HOME").expect("a home");
+        let path = std::env::var("PATH").expect("a path");
+        ws.shell(&format!("PATH=$PATH:{path} {LINK} {rustc}"))
+            .env("HOME", &home)
+            .finish()
+            .exits_with(1)
+            .complains_in_one_line("it did not write a.out");
+    }
+
+    #[test]
+    fn so_does_one_in_a_folder_or_under_a_longer_name() {
+        let ws = workspace();
+        ws.write(
+            "compiler",
+            "#!/bin/bash\nexec gcc \"$1\" -o \"$3\"/program\n",
+        );
+        ws.write("other", "#!/bin/bash\nexec gcc \"$1\" -o \"$3\".exe\n");
+        ws.run("chmod +x compiler other && mkdir out").succeeds();
+        assert_fails(&ws, "./compiler forbidden.c -o out", "out");
+        assert_fails(&ws, "./other forbidden.c -o x", "x");
+    }
+
+    #[test]
+    fn an_older_output_does_not_count() {
+        let ws = workspace();
+        ws.run(&format!("{LINK} gcc forbidden.c")).succeeds();
+        assert_fails(&ws, "true forbidden.c", "a.out");
+    }
+
+    #[test]
+    fn what_configuration_scripts_ask_is_answered() {
+        let ws = workspace();
+        for question in [
+            "gcc --version",
+            "gcc -v",
+            "gcc -dumpmachine",
+            "gcc -print-file-name=crt1.o",
+            "gcc -print-search-dirs",
+            "gcc -Wl,--version",
+            "gcc -c forbidden.c",
+            "gcc -E -dM -x c /dev/null",
+            "gcc -fsyntax-only forbidden.c",
+            "gcc -### forbidden.c",
+            "ld --version",
+            "ld -m elf_x86_64 -v",
+            "ld --help",
+        ] {
+            let wrapped = ws.run(&format!("{LINK} {question}"));
+            assert_eq!(wrapped.status(), ws.run(question).status(), "{wrapped}");
+            assert!(!wrapped.stderr.contains("sandbox-patch:"), "{wrapped}");
+        }
+    }
+}
+
 mod what_cannot_be_patched {
     use super::*;
 
@@ -383,9 +455,13 @@ mod what_cannot_be_patched {
 
     #[test]
     fn so_does_one_whose_library_does_not_serve() {
+        let libraries = Workspace::new();
+        libraries.run("cp /bin/true libsandbox.so").succeeds();
+        let library = libraries.path("libsandbox.so");
+        let library = library.display();
         assert_removed(
-            "sandbox-patch link --deny getppid --lib /bin/true -- gcc",
-            "/bin/true",
+            &format!("sandbox-patch link --deny getppid --lib {library} -- gcc"),
+            "no libsandbox.so",
         );
     }
 

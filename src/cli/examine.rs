@@ -6,16 +6,21 @@ use anyhow::Result;
 use object::elf;
 use serde::Serialize;
 
-use super::library::{self, Presence, is_absolute};
+use super::library::{self, Presence, is_absolute, is_named_like_runtime};
 use super::patch::{PREINIT, UNKNOWN_MOMENT, arch, position, runs_code_before, unknown_loader};
 use super::show;
-use crate::elf::{Embedded, Error, Layout, Position, Source, embedded};
+use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
+use crate::elf::undo::Undo;
+use crate::elf::{Embedded, Encoding, Error, Layout, Position, Source, embedded};
 use crate::filter;
 use crate::policy::{self, Arch, Resolved};
 
 /// The version of the JSON that [`Examination`] becomes; fields may be added
 /// without a new one.
 pub const SCHEMA: u32 = 1;
+
+/// The smallest page of any architecture, in bytes.
+const PAGE: u64 = 4096;
 
 /// The problem of a file that was never patched.
 pub const NO_POLICY: &str = "it carries no sandbox policy";
@@ -117,9 +122,18 @@ impl Examination {
             resolved: None,
             program: Vec::new(),
         };
+        if let Some(version) = own_runtime(&layout, source)? {
+            found
+                .notices
+                .push(format!("this is the runtime, version {version}"));
+            found.problems.push(NO_POLICY.to_owned());
+            return Ok(found);
+        }
         match embedded::read(&layout, source) {
             Ok(Some(embedded)) => {
                 found.policy(&embedded, arch);
+                found.check_header(&embedded, &layout);
+                found.original(embedded.undo.as_ref(), &layout);
                 found.runtime(&layout, source, root)?;
             }
             Ok(None) => found.problems.push(NO_POLICY.to_owned()),
@@ -154,17 +168,52 @@ impl Examination {
             instructions: embedded.program.len(),
             matches_policy,
         });
-        match &embedded.undo {
-            Some(undo) => {
-                let xxh3 = format!("{:032x}", undo.digest.0);
-                self.original = Some(Original {
-                    length: undo.length,
-                    xxh3,
-                });
-            }
-            None => self
-                .notices
-                .push("it keeps no record of the original file".to_owned()),
+    }
+
+    /// The way back, as far as it can be told without reading the whole file.
+    fn original(&mut self, undo: Option<&Undo>, layout: &Layout) {
+        let Some(undo) = undo else {
+            self.notices
+                .push("it keeps no record of the original file".to_owned());
+            return;
+        };
+        if layout.length != undo.patched_length {
+            self.notices.push(
+                "something was appended or stripped since it was patched; \
+                 'sandbox-patch remove' needs --best-effort"
+                    .to_owned(),
+            );
+        }
+        let xxh3 = format!("{:032x}", undo.digest.0);
+        self.original = Some(Original {
+            length: undo.length,
+            xxh3,
+        });
+    }
+
+    /// What the runtime does besides installing the filter is not in the
+    /// policy; patching asks for the same of every program.
+    fn check_header(&mut self, embedded: &Embedded, layout: &Layout) {
+        let header = &embedded.header;
+        if header.flags != 0 {
+            self.problems.push(format!(
+                "its filter has the flags {:#x}, which patching does not set",
+                header.flags
+            ));
+        }
+        let protected = (header.protect_address, header.protect_size);
+        let own = own_dynamic_pages(layout);
+        if protected != own.unwrap_or_default() {
+            self.problems.push(
+                "the memory that is to become read-only is not its dynamic section".to_owned(),
+            );
+        }
+        let undo = embedded.undo.as_ref();
+        let old = undo.and_then(|undo| original_dynamic(undo, layout.encoding));
+        // Without a record of the original this can't be told.
+        if own.is_some() && old.is_some_and(|old| old != header.dynamic_address) {
+            self.problems
+                .push("its dynamic section was not where it is said to have been".to_owned());
         }
     }
 
@@ -178,8 +227,8 @@ impl Examination {
 
     /// The names that people read must mean the rules that are enforced.
     fn check_expansion(&mut self, resolved: &Resolved) {
-        let today = policy::resolve(&resolved.policy, resolved.arch).map(|(today, _)| today.rules);
-        if today.is_ok_and(|rules| rules == resolved.rules) {
+        let today = policy::rules(&resolved.policy, resolved.arch);
+        if today.is_some_and(|rules| rules == resolved.rules) {
             return;
         }
         if resolved.version == env!("CARGO_PKG_VERSION") {
@@ -204,9 +253,7 @@ impl Examination {
                 .push("its dynamic section does not say that it was patched".to_owned());
         }
         let needed = layout.needed(source)?;
-        let at = needed
-            .iter()
-            .position(|path| is_runtime(path, root, layout));
+        let at = needed.iter().position(|path| is_named_like_runtime(path));
         let Some(at) = at else {
             self.problems.push(
                 "it does not load libsandbox.so, so that its policy is not enforced".to_owned(),
@@ -259,6 +306,9 @@ impl Examination {
                     "its library {path} does not exist, so that it will not start"
                 ));
             }
+            Presence::Hidden(why) => self
+                .problems
+                .push(format!("its library {path} can't be looked at: {why}")),
             Presence::Unknown => {
                 self.problems.push(format!(
                     "its library {path} is not an absolute path, so that it can be diverted"
@@ -269,9 +319,46 @@ impl Examination {
     }
 }
 
-fn is_runtime(path: &str, root: &Path, layout: &Layout) -> bool {
-    path.rsplit('/').next() == Some(library::NAME)
-        || matches!(library::presence(path, root, layout), Presence::Fit(_))
+/// The address and size of a dynamic section that patching moved to pages of
+/// its own, which the runtime makes read-only; nothing where it stayed.
+fn own_dynamic_pages(layout: &Layout) -> Option<(u64, u64)> {
+    let range = |kind| {
+        let of_kind = layout.segments.iter().find(|it| it.kind == kind);
+        of_kind.map(|it| (it.vaddr, it.memsz))
+    };
+    let (address, size) = range(elf::PT_DYNAMIC)?;
+    let is_own = |load: &ProgramHeader| {
+        (load.vaddr, load.memsz) == (address, size) && load.flags.0 & elf::PF_W.0 != 0
+    };
+    // One that a linker placed so is either not of whole pages, or made
+    // read-only by the loader.
+    let whole = address.is_multiple_of(PAGE) && size.is_multiple_of(PAGE);
+    let relro = range(elf::PT_GNU_RELRO)
+        .is_some_and(|(start, size)| (start..start.saturating_add(size)).contains(&address));
+    let moved = whole && !relro && layout.segments_of(elf::PT_LOAD).any(is_own);
+    moved.then_some((address, size))
+}
+
+/// The address of the dynamic section in the original, by its program headers,
+/// which patching overwrites.
+fn original_dynamic(undo: &Undo, encoding: Encoding) -> Option<u64> {
+    let at = |offset| undo.originals.iter().find(|kept| kept.offset == offset);
+    let header = FileHeader::decode(encoding, &at(0)?.bytes)?;
+    let table = ProgramHeader::decode_all(encoding, &at(header.phoff)?.bytes);
+    let mut table = table.iter().take(header.phnum.into());
+    let dynamic = table.find(|segment| segment.kind == elf::PT_DYNAMIC)?;
+    Some(dynamic.vaddr)
+}
+
+/// The version of a libsandbox.so.
+fn own_runtime(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<String>> {
+    // A program has no business with the runtime's note.
+    let is_library = matches!(layout.require_dynamic_program(), Err(Error::SharedLibrary));
+    if !is_library {
+        return Ok(None);
+    }
+    let runtime = embedded::runtime(layout, source)?;
+    Ok(runtime.map(|runtime| runtime.version))
 }
 
 fn kind(layout: &Layout) -> &'static str {

@@ -1,32 +1,38 @@
 //! Showing what a file carries.
 
+use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
-use anstream::println;
 use anstyle::{AnsiColor, Style};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 
 use super::examine::{Examination, Filter, Library, NO_POLICY};
 use super::options::InspectArguments;
-use super::{many, show};
+use super::show::escaped;
+use super::{many, output, show};
+use crate::elf::Encoding;
 use crate::file::Input;
 use crate::filter;
 use crate::policy::Arch;
 
-pub(super) fn run(arguments: &InspectArguments) -> Result<bool> {
+/// The longest program that is read from standard input, in bytes: all of it
+/// has to be kept in memory.
+const MAX_INPUT: u64 = 1 << 30;
+
+pub(super) fn run(arguments: &InspectArguments) -> bool {
     let examine = |file: &Path| inspect(file, &arguments.root);
-    let mut failed = None;
-    let ok = many::for_each(&arguments.files, examine, |_, found| {
-        match print(&found, arguments) {
-            Ok(()) => true,
-            Err(error) => {
-                failed = Some(error);
-                false
-            }
+    many::for_each(&arguments.files, examine, |_, found| {
+        if arguments.json {
+            let json = serde_json::to_string(&found)?;
+            output::print(format_args!("{}\n", show::escaped_json(&json)))?;
+        } else if arguments.bpf {
+            output::print(bpf(&found)?)?;
+        } else {
+            output::print(Text(&found))?;
         }
-    });
-    failed.map_or(Ok(ok), Err)
+        Ok(true)
+    })
 }
 
 /// Examines one file; `-` is standard input.
@@ -36,86 +42,100 @@ pub(super) fn run(arguments: &InspectArguments) -> Result<bool> {
 /// Not an ELF file, or one that can't be read.
 pub fn inspect(file: &Path, root: &Path) -> Result<Examination> {
     if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().read_to_end(&mut bytes);
-        read.map_err(|error| anyhow!("standard input can't be read: {error}"))?;
-        return Examination::of("-", &bytes[..], root);
+        return Examination::of("-", &standard_input()?[..], root);
     }
     let input = Input::open(file)?;
     Examination::of(&file.to_string_lossy(), &input.file, root)
 }
 
-fn print(found: &Examination, arguments: &InspectArguments) -> Result<()> {
-    if arguments.json {
-        println!("{}", serde_json::to_string(found)?);
-    } else if arguments.bpf {
-        print_bpf(found)?;
-    } else {
-        print_text(found);
-    }
-    Ok(())
+/// What comes from standard input, which need not have an end: no more of it is
+/// read than may be a program.
+fn standard_input() -> Result<Vec<u8>> {
+    let mut input = std::io::stdin().lock();
+    let mut bytes = Vec::new();
+    let mut read = |limit, bytes: &mut Vec<u8>| {
+        let read = input.by_ref().take(limit).read_to_end(bytes);
+        read.map_err(|error| anyhow!("standard input can't be read: {error}"))
+    };
+    read(64, &mut bytes)?;
+    Encoding::of(&bytes)?;
+    let rest = read(MAX_INPUT, &mut bytes)?;
+    ensure!(
+        (rest as u64) < MAX_INPUT,
+        "standard input is longer than {} MiB; give the file's name",
+        MAX_INPUT >> 20
+    );
+    Ok(bytes)
 }
 
-fn print_text(found: &Examination) {
-    const GOOD: Style = AnsiColor::Green.on_default().bold();
-    const BAD: Style = AnsiColor::Red.on_default().bold();
-    let (style, verdict) = match (found.protected, found.sound) {
-        (true, true) => (GOOD, "protected"),
-        (true, false) => (BAD, "protected, with problems"),
-        (false, _) => (BAD, "not protected"),
-    };
-    println!("{}: {style}{verdict}{style:#}", found.file);
-    let line = |name: &str, value: &str| println!("  {name:<9} {value}");
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// What is known of a file, for people.
+struct Text<'a>(&'a Examination);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(found) = self;
+        let (style, verdict) = match (found.protected, found.sound) {
+            (true, true) => (GOOD, "protected"),
+            (true, false) => (BAD, "protected, with problems"),
+            (false, _) => (BAD, "not protected"),
+        };
+        writeln!(f, "{}: {style}{verdict}{style:#}", escaped(&found.file))?;
+        for (name, value) in facts(found) {
+            writeln!(f, "  {name:<9} {}", escaped(&value))?;
+        }
+        // That there is no policy was said.
+        let said = |problem: &&String| *problem == NO_POLICY;
+        for problem in found.problems.iter().filter(|problem| !said(problem)) {
+            writeln!(f, "  {BAD}problem{BAD:#}   {}", escaped(problem))?;
+        }
+        for notice in &found.notices {
+            writeln!(f, "  notice    {}", escaped(notice))?;
+        }
+        Ok(())
+    }
+}
+
+/// What there is to tell, with the name of each.
+fn facts(found: &Examination) -> Vec<(&'static str, String)> {
     let arch = found
         .arch
         .unwrap_or("an architecture without seccomp filters");
-    line("file", &format!("{} for {arch}", found.kind));
-    if let Some(interpreter) = &found.interpreter {
-        line("loader", interpreter);
-    }
+    let mut facts = vec![("file", format!("{} for {arch}", found.kind))];
+    let mut add = |name, value: Option<String>| facts.extend(value.map(|value| (name, value)));
+    add("loader", found.interpreter.clone());
     if let Some(resolved) = &found.resolved {
-        line("policy", &show::policy(resolved));
+        add("policy", Some(show::policy(resolved)));
         for added in show::added(resolved) {
-            line("added", &added);
+            add("added", Some(added));
         }
     }
-    if let Some(enforced) = found.enforced {
-        line("enforced", enforced);
-    }
-    if let Some(library) = &found.library {
-        line("library", &format!("{} ({})", library.path, state(library)));
-    }
-    if let Some(Filter {
-        instructions,
-        matches_policy,
-    }) = found.filter
-    {
-        let not = if matches_policy { "" } else { "NOT " };
-        line(
-            "filter",
-            &format!("{instructions} instructions, {not}as the policy compiles to"),
-        );
-    }
-    if let Some(original) = &found.original {
-        line(
-            "original",
-            &format!(
-                "{} bytes; 'sandbox-patch remove' restores it",
-                original.length
-            ),
-        );
-    }
-    // That there is no policy was said.
-    for problem in found
-        .problems
-        .iter()
-        .filter(|problem| *problem != NO_POLICY)
-    {
-        println!("  {BAD}problem{BAD:#}   {problem}");
-    }
-    for notice in &found.notices {
-        line("notice", notice);
-    }
+    add("enforced", found.enforced.map(str::to_owned));
+    let library = found.library.as_ref();
+    add(
+        "library",
+        library.map(|library| format!("{} ({})", library.path, state(library))),
+    );
+    add("filter", found.filter.as_ref().map(filter_line));
+    let original = found.original.as_ref();
+    add(
+        "original",
+        original.map(|original| {
+            let length = original.length;
+            format!("{length} bytes, kept for 'sandbox-patch remove'")
+        }),
+    );
+    facts
+}
+
+fn filter_line(filter: &Filter) -> String {
+    let not = if filter.matches_policy { "" } else { "NOT " };
+    format!(
+        "{} instructions, {not}as the policy compiles to",
+        filter.instructions
+    )
 }
 
 fn state(library: &Library) -> String {
@@ -123,23 +143,20 @@ fn state(library: &Library) -> String {
         (Some(true), Some(version)) => format!("present, version {version}"),
         (Some(true), None) => "present, but unfit".to_owned(),
         (Some(false), _) => "missing".to_owned(),
+        (None, _) if library.absolute => "can't be looked at".to_owned(),
         (None, _) => "searched for when the program starts".to_owned(),
     }
 }
 
-fn print_bpf(found: &Examination) -> Result<()> {
+fn bpf(found: &Examination) -> Result<String> {
     let arch = found
         .resolved
         .as_ref()
         .map(|resolved| resolved.arch)
         .or(found.arch.and_then(Arch::from_name));
-    let Some(arch) = arch.filter(|_| !found.program.is_empty()) else {
-        return Err(anyhow!(
-            "{}: it carries no filter; there is nothing to disassemble",
-            found.file
-        ));
-    };
-    println!("{}:", found.file);
-    anstream::print!("{}", filter::disassemble(&found.program, arch));
-    Ok(())
+    let arch = arch
+        .filter(|_| !found.program.is_empty())
+        .ok_or_else(|| anyhow!("it carries no filter; there is nothing to disassemble"))?;
+    let listing = filter::disassemble(&found.program, arch);
+    Ok(format!("{}:\n{listing}", escaped(&found.file)))
 }

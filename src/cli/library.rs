@@ -1,15 +1,18 @@
 //! Which libsandbox.so a patched program will load, and whether it is fit.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use object::elf;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use sandbox_format::note;
 
 use crate::elf::embedded::{self, Runtime};
 use crate::elf::{self as rewriting, Layout};
 
-/// The file name of the runtime.
+/// The file name of the runtime, by which a program's entry for it is known
+/// whether the file is there or not.
 pub const NAME: &str = "libsandbox.so";
 
 /// Why no library can be named.
@@ -29,6 +32,11 @@ pub enum Error {
     /// An impossible path.
     #[error("the library path is empty; give an absolute path with --lib")]
     Empty,
+    /// A file name that nothing would know the runtime by.
+    #[error(
+        "the library {0:?} is not named libsandbox.so, which the entry for it is known by; rename it"
+    )]
+    Name(String),
     /// A file that does not serve.
     #[error("the library {path}: {why}; name a libsandbox.so of version {} with --lib", env!("CARGO_PKG_VERSION"))]
     Unfit {
@@ -53,6 +61,8 @@ pub enum Presence {
     Fit(String),
     /// No file.
     Missing,
+    /// The user may not see whether there is a file, or which: the reason.
+    Hidden(String),
     /// A file that does not serve.
     Unfit(String),
     /// The dynamic loader searches for it, or a loader variable is in it.
@@ -65,13 +75,16 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// There is none, or its path can be diverted.
+    /// There is none, its path can be diverted, or its name is not [`NAME`].
     pub fn choose(given: Option<&str>, allow_relative: bool) -> Result<Self, Error> {
         let path = match given {
             Some("") => return Err(Error::Empty),
             Some(path) => path.to_owned(),
             None => installed().ok_or(Error::NotFound)?,
         };
+        if !is_named_like_runtime(&path) {
+            return Err(Error::Name(path));
+        }
         if !is_absolute(&path) && !allow_relative {
             return Err(Error::Relative(path));
         }
@@ -101,6 +114,12 @@ pub fn is_absolute(path: &str) -> bool {
     path.starts_with('/') && !path.contains('$')
 }
 
+/// Whether a DT_NEEDED value is that of a runtime.
+#[must_use]
+pub fn is_named_like_runtime(path: &str) -> bool {
+    path.rsplit('/').next() == Some(NAME)
+}
+
 /// Beside the running program, or where `make install` puts it.
 fn installed() -> Option<String> {
     let program = std::env::current_exe().ok()?;
@@ -119,14 +138,46 @@ pub fn presence(path: &str, root: &Path, program: &Layout) -> Presence {
     if !is_absolute(path) {
         return Presence::Unknown;
     }
-    let path: PathBuf = root.join(path.trim_start_matches('/'));
-    let Ok(file) = File::open(&path) else {
-        return Presence::Missing;
+    let file = match open(path, root) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Presence::Unfit("it is not a regular file".to_owned()),
+        Err(error) if is_absence(&error) => return Presence::Missing,
+        Err(error) => return Presence::Hidden(error.to_string()),
     };
     match examine(&file, program) {
         Ok(Ok(version)) => Presence::Fit(version),
         Ok(Err(why)) => Presence::Unfit(why),
         Err(error) => Presence::Unfit(error.to_string()),
+    }
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}
+
+/// Opens a regular file; nothing where it is another. The path is one that a
+/// program under examination names, which may be hostile: what is there is seen
+/// first, since a device may act when it is opened, and a FIFO would wait for a
+/// writer.
+fn open(path: &str, root: &Path) -> io::Result<Option<File>> {
+    let below = match root.to_str() {
+        Some("/") => None,
+        _ => Some(File::open(root)?),
+    };
+    let open = |flags: OFlags| -> io::Result<Option<File>> {
+        let flags = flags | OFlags::CLOEXEC;
+        let file = match &below {
+            None => openat(CWD, path, flags, Mode::empty()),
+            // Absolute symbolic links are those of the root, too.
+            Some(root) => openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT),
+        };
+        let file = File::from(file?);
+        Ok(file.metadata()?.is_file().then_some(file))
+    };
+    match open(OFlags::PATH)? {
+        Some(_) => open(OFlags::RDONLY | OFlags::NONBLOCK),
+        None => Ok(None),
     }
 }
 

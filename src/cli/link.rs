@@ -24,9 +24,11 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 
 use super::options::{ContentArguments, EnvironmentArguments};
-use super::{complain, patch, warn};
+use super::output::{complain, print_error, warn};
+use super::patch;
 use crate::elf;
 use crate::file::Keep;
+use outputs::Outputs;
 
 /// Options for every command of a build.
 const VARIABLE: &str = "SANDBOX_PATCH_OPTIONS";
@@ -67,10 +69,8 @@ pub(super) fn run(
             return ExitCode::from(2);
         }
     };
-    let outputs: Vec<Output> = outputs::named(command)
-        .into_iter()
-        .map(Output::watch)
-        .collect();
+    let expected = Outputs::of(command);
+    let outputs: Vec<Output> = expected.paths.iter().map(|it| Output::watch(it)).collect();
     match child::run(command) {
         Ok(status) if status.success() => {}
         Ok(status) => return child::end_likewise(status),
@@ -81,8 +81,13 @@ pub(super) fn run(
             return ExitCode::from(if not_found { NOT_FOUND } else { NOT_RUN });
         }
     }
+    let written: Vec<&Output> = outputs.iter().filter(|it| it.has_changed()).collect();
+    if written.is_empty() && expected.links && outputs.iter().all(|it| it.is_bypassed(&expected)) {
+        complain(Some(Path::new(&command[0])), &written_elsewhere(&expected));
+        return ExitCode::FAILURE;
+    }
     let mut ok = true;
-    for output in outputs.iter().filter(|output| output.has_changed()) {
+    for output in written {
         if let Err(error) = protect(&output.path, &options, verbose) {
             complain(Some(&output.path), &error);
             ok = false;
@@ -93,6 +98,16 @@ pub(super) fn run(
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Why the build fails though the command did not: a program was to be written,
+/// and nobody knows where.
+fn written_elsewhere(expected: &Outputs) -> anyhow::Error {
+    let names = expected.paths.iter().map(|path| path.to_string_lossy());
+    let names = names.collect::<Vec<_>>().join(", ");
+    anyhow!(
+        "it did not write {names}, so that what it wrote is unprotected; name the output with -o"
+    )
 }
 
 /// All that can be found wrong before the command runs is found here.
@@ -148,7 +163,7 @@ fn protect(path: &Path, options: &patch::Options, verbose: bool) -> Result<()> {
             }
             // Standard output is the command's, and may be read by a program.
             if verbose {
-                anstream::eprint!("{report}");
+                print_error(report);
             }
             return Ok(());
         }
@@ -190,14 +205,24 @@ struct Stamp {
 }
 
 impl Output {
-    fn watch(path: PathBuf) -> Self {
-        let before = Stamp::of(&path);
+    fn watch(path: &Path) -> Self {
+        let before = Stamp::of(path);
+        let path = path.to_owned();
         Self { path, before }
     }
 
     fn has_changed(&self) -> bool {
         let now = Stamp::of(&self.path);
         now.is_some() && now != self.before
+    }
+
+    /// Whether the command, which did not change it, wrote somewhere else: what
+    /// was named is there and was up to date, or is a device.
+    fn is_bypassed(&self, expected: &Outputs) -> bool {
+        match fs::metadata(&self.path) {
+            Ok(metadata) => metadata.is_dir() || !expected.named,
+            Err(_) => true,
+        }
     }
 }
 

@@ -9,17 +9,18 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::prelude::*;
 
-use super::complain;
+use super::output::{self, complain};
 
 /// A run that is shorter than this shows no progress bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Applies `work` to each file and hands the results to `report` in the order
-/// of the files; failures are complained about. Tells whether all went well.
+/// of the files; failures of either are complained about, that of standard
+/// output once. Tells whether all went well.
 pub(super) fn for_each<T: Send>(
     files: &[PathBuf],
     work: impl Fn(&Path) -> Result<T> + Sync,
-    report: impl FnMut(&Path, T) -> bool + Send,
+    report: impl FnMut(&Path, T) -> Result<bool> + Send,
 ) -> bool {
     let bar = ProgressBar::with_draw_target(Some(files.len() as u64), ProgressDrawTarget::hidden())
         .with_style(ProgressStyle::default_bar());
@@ -29,6 +30,7 @@ pub(super) fn for_each<T: Send>(
         waiting: files.iter().map(|_| None).collect(),
         report,
         ok: true,
+        unheard: false,
     });
     let start = Instant::now();
     files.par_iter().enumerate().for_each(|(index, file)| {
@@ -55,21 +57,32 @@ struct Reported<'a, T, R> {
     waiting: Vec<Option<Result<T>>>,
     report: R,
     ok: bool,
+    /// Whether standard output was found not to be writable.
+    unheard: bool,
 }
 
-impl<T, R: FnMut(&Path, T) -> bool> Reported<'_, T, R> {
+impl<T, R: FnMut(&Path, T) -> Result<bool>> Reported<'_, T, R> {
     fn add(&mut self, index: usize, result: Result<T>) {
         self.waiting[index] = Some(result);
         while let Some(result) = self.waiting.get_mut(self.next).and_then(Option::take) {
-            let file = &self.files[self.next];
-            self.ok &= match result {
-                Ok(value) => (self.report)(file, value),
+            let index = self.next;
+            let file = &self.files[index];
+            self.ok &= match result.and_then(|value| (self.report)(file, value)) {
+                Ok(ok) => ok,
                 Err(error) => {
-                    complain(Some(file), &error);
+                    self.complain(index, &error);
                     false
                 }
             };
             self.next += 1;
+        }
+    }
+
+    fn complain(&mut self, index: usize, error: &anyhow::Error) {
+        if !error.is::<output::Error>() {
+            complain(Some(&self.files[index]), error);
+        } else if !std::mem::replace(&mut self.unheard, true) {
+            complain(None, error);
         }
     }
 }

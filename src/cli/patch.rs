@@ -147,11 +147,16 @@ impl Prepared {
             let machine = layout.header.machine.0;
             anyhow!("seccomp filters for its architecture (ELF machine {machine}) are unknown")
         })?;
-        if options.library.check(layout)? == Presence::Missing {
-            warnings.push(format!(
-                "{} does not exist here; the program will not start where it is missing",
-                options.library.path
-            ));
+        let library = &options.library.path;
+        match options.library.check(layout)? {
+            Presence::Missing => warnings.push(format!(
+                "{library} does not exist here; the program will not start where it is missing"
+            )),
+            Presence::Hidden(why) => warnings.push(format!(
+                "{library} can't be looked at: {why}; the program will not start for whom it is \
+                 out of reach"
+            )),
+            _ => {}
         }
         let (resolved, notices) = policy::resolve(&options.policy, arch)?;
         warnings.extend(notices.iter().map(ToString::to_string));
@@ -361,8 +366,9 @@ impl fmt::Display for Report {
             }
             (Outcome::Unchanged, _) => "carries this policy already; nothing to do",
         };
-        writeln!(f, "{}: {what}", self.file.display())?;
-        let mut line = |name: &str, value: &str| writeln!(f, "  {name:<9} {value}");
+        writeln!(f, "{}: {what}", show::name(&self.file))?;
+        let mut line =
+            |name: &str, value: &str| writeln!(f, "  {name:<9} {}", show::escaped(value));
         line("policy", &show::policy(&self.resolved))?;
         for added in show::added(&self.resolved) {
             line("added", &added)?;

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anstream::println;
 use anyhow::{Result, ensure};
 
 use super::options::{RemoveArguments, Verbosity, require_one_output_each};
-use super::{many, patch, warn};
+use super::output::{self, warn};
+use super::{many, patch, show};
 use crate::elf::undo::{Digest, Original, Undo};
 use crate::elf::{self, Error, Layout, Source, best_effort, embedded};
 use crate::file::{self, Input, Keep, Pending};
@@ -54,9 +54,9 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
                 Outcome::BestEffort => "patch taken out; other tools' changes kept",
             };
             if verbosity != Verbosity::Quiet {
-                println!("{}: {what}", file.display());
+                output::print(format_args!("{}: {what}\n", show::name(file)))?;
             }
-            true
+            Ok(true)
         },
     ))
 }

@@ -1,6 +1,9 @@
-//! Policies in words.
+//! Policies in words, and text that is safe to print.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
 
 use sandbox_format::bpf::Condition;
 
@@ -81,3 +84,94 @@ fn constant(call: &str, value: u64) -> String {
 /// From when on the policy holds.
 pub const ENFORCED: &str =
     "after the constructors of all other libraries, before the program's own";
+
+/// Whether a character does something to a terminal or to the lines of a log
+/// rather than being shown: the controls C0, DEL and C1, the separators of
+/// lines and paragraphs, and what changes the direction of the text around it
+/// (Unicode Standard Annex 9, "Directional Formatting Characters").
+fn is_active(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Text from a file, or the name of one, as it may be printed: in one line, and
+/// without effect on a terminal. Ordinary text is as it was.
+#[must_use]
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    replace_active(text, |escaped, character| {
+        escaped.extend(character.escape_default());
+    })
+}
+
+/// The name of a file, likewise.
+#[must_use]
+pub fn name(path: &Path) -> String {
+    escaped(&path.to_string_lossy()).into_owned()
+}
+
+/// JSON text, likewise; it remains the same JSON.
+#[must_use]
+pub fn escaped_json(json: &str) -> Cow<'_, str> {
+    replace_active(json, |escaped, character| {
+        // They stand in JSON's strings only, and all have four digits.
+        let written = write!(escaped, "\\u{:04x}", u32::from(character));
+        written.expect("text can be added to text");
+    })
+}
+
+fn replace_active(text: &str, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    if !text.contains(is_active) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_active(character) {
+            escape(&mut escaped, character);
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ordinary_text_is_as_it_was() {
+        for text in ["", "/usr/bin/ls", "a b\\c", "Größe", "文件", "🦀"] {
+            assert_eq!(escaped(text), text);
+        }
+    }
+
+    #[test]
+    fn what_acts_on_a_terminal_is_named() {
+        for (text, shown) in [
+            ("a\nb\tc\r", "a\\nb\\tc\\r"),
+            ("\u{1b}[2J\u{7f}", "\\u{1b}[2J\\u{7f}"),
+            ("\u{9b}2J", "\\u{9b}2J"),
+            ("\u{2028}\u{2029}", "\\u{2028}\\u{2029}"),
+            ("\u{202a}\u{202e}", "\\u{202a}\\u{202e}"),
+            ("\u{2066}\u{2069}", "\\u{2066}\\u{2069}"),
+        ] {
+            assert_eq!(escaped(text), shown);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_active_is_printed(text in any::<String>()) {
+            prop_assert!(!escaped(&text).contains(is_active));
+        }
+
+        #[test]
+        fn json_means_the_same(text in "[a\"\\\\\u{0}-\u{a0}\u{2020}-\u{2070}]*") {
+            let json = serde_json::to_string(&text).unwrap();
+            let safe = escaped_json(&json);
+            prop_assert!(!safe.contains(is_active));
+            prop_assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
+        }
+    }
+}

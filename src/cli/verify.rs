@@ -1,23 +1,20 @@
 //! The gate of a pipeline: every file must carry a policy that can be relied
 //! on.
 
-use anstream::{eprintln, println};
+use anyhow::anyhow;
 
 use super::options::{Verbosity, VerifyArguments};
-use super::{inspect, many};
+use super::output::{self, complain};
+use super::{inspect, many, show};
 
 pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> bool {
     let examine = |file: &std::path::Path| inspect::inspect(file, &arguments.root);
     many::for_each(&arguments.files, examine, |file, found| {
         if !found.sound {
-            eprintln!(
-                "sandbox-patch: {}: {}",
-                file.display(),
-                found.problems.join("; ")
-            );
+            complain(Some(file), &anyhow!(found.problems.join("; ")));
         } else if verbosity != Verbosity::Quiet {
-            println!("{}: ok", file.display());
+            output::print(format_args!("{}: ok\n", show::name(file)))?;
         }
-        found.sound
+        Ok(found.sound)
     })
 }

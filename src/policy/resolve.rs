@@ -55,8 +55,10 @@ pub enum Warning {
         /// What was allowed in its place.
         instead: Vec<String>,
     },
-    /// An allow-list without any name.
+    /// An allow-list of which nothing is left.
     NothingAllowed,
+    /// A deny-list of which nothing is left.
+    NothingDenied,
     /// Calls that do nearly what a denied one does.
     RelativesOpen {
         /// The denied name.
@@ -104,6 +106,9 @@ impl fmt::Display for Warning {
             Warning::NothingAllowed => {
                 f.write_str("the policy allows no system call at all; the program cannot even exit")
             }
+            Warning::NothingDenied => f.write_str(
+                "the policy denies no system call at all; the program is as free as without it",
+            ),
             Warning::RelativesOpen { name, open } => {
                 write!(
                     f,
@@ -148,9 +153,6 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
         rules: Vec::new(),
         warnings: Vec::new(),
     };
-    if policy.list == List::Allow && policy.names.is_empty() && policy.action != Action::Log {
-        resolver.warnings.push(Warning::NothingAllowed);
-    }
     if let Action::Errno(number) = policy.action
         && number > errno::LAST_COMMON
         && arch.has_own_errno()
@@ -169,6 +171,9 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
             .warnings
             .push(Warning::PortableIncomplete { arch, missing });
     }
+    if resolver.rules.is_empty() {
+        resolver.warnings.extend(nothing_left(policy));
+    }
 
     let resolved = Resolved {
         policy: policy.clone(),
@@ -177,6 +182,27 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Ok((resolved, resolver.warnings))
+}
+
+/// The rules that the names of a policy stand for; nothing where `resolve`
+/// fails. Who only asks that need not wait for what misspelt names may mean.
+#[must_use]
+pub fn rules(policy: &Policy, arch: Arch) -> Option<Vec<ResolvedRule>> {
+    let is_known = |name: &String| names::look_up(name, arch) != Lookup::Unknown;
+    if !policy.names.iter().all(is_known) {
+        return None;
+    }
+    Some(resolve(policy, arch).ok()?.0.rules)
+}
+
+/// What a policy without any rule means.
+fn nothing_left(policy: &Policy) -> Option<Warning> {
+    match policy.list {
+        // Logs every call, which is a way to learn what a program needs.
+        List::Allow if policy.action == Action::Log => None,
+        List::Allow => Some(Warning::NothingAllowed),
+        List::Deny => Some(Warning::NothingDenied),
+    }
 }
 
 fn unknown_names(policy: &Policy, arch: Arch) -> Vec<UnknownName> {

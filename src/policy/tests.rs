@@ -253,10 +253,34 @@ fn an_empty_allow_list_is_warned_of() {
         resolve(&allow(""), Arch::X86_64).unwrap().1,
         [Warning::NothingAllowed]
     );
+}
+
+#[test]
+fn a_deny_list_of_which_nothing_is_left_is_warned_of() {
     assert_eq!(
         resolve(&policy(List::Deny, ""), Arch::X86_64).unwrap().1,
-        []
+        [Warning::NothingDenied]
     );
+    let (_, warnings) = resolve(&policy(List::Deny, "waitpid"), Arch::X86_64).unwrap();
+    assert_eq!(warnings.last(), Some(&Warning::NothingDenied));
+}
+
+#[test]
+fn asking_for_rules_does_not_wait_for_suggestions() {
+    let names: Vec<String> = (0..20_000).map(|number| format!("open{number}")).collect();
+    let start = std::time::Instant::now();
+    assert_eq!(rules(&allow(&names.join(":")), Arch::Aarch64), None);
+    let taken = start.elapsed();
+    assert!(taken < std::time::Duration::from_secs(1), "{taken:?}");
+}
+
+#[test]
+fn rules_are_those_that_resolving_gives() {
+    let portable = allow("open:write");
+    let (resolved, _) = resolve(&portable, Arch::X86_64).unwrap();
+    assert_eq!(rules(&portable, Arch::X86_64), Some(resolved.rules));
+    assert_eq!(rules(&allow("opena"), Arch::X86_64), None);
+    assert_eq!(rules(&exact("socketcall"), Arch::X86_64), None);
 }
 
 #[test]

@@ -12,19 +12,74 @@ use super::response_file;
 /// The output where the command line names none.
 const DEFAULT: &str = "a.out";
 
-/// Every file that the command line names as an output; which of them were
-/// written is seen afterwards.
-pub(super) fn named(command: &[OsString]) -> Vec<PathBuf> {
-    let mut found = Found::default();
-    found.scan(response_file::expand(command.iter().skip(1).cloned()));
-    let for_linker = std::mem::take(&mut found.for_linker);
-    found.scan(response_file::expand(for_linker));
-    let mut outputs = found.outputs;
-    outputs.retain(|output| !output.as_os_str().is_empty());
-    if outputs.is_empty() {
-        outputs.push(PathBuf::from(DEFAULT));
+/// What a command line says of what it will write.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Outputs {
+    /// Every file that it names as an output; which of them were written is
+    /// seen afterwards.
+    pub(super) paths: Vec<PathBuf>,
+    /// Whether it names any, else they are the default.
+    pub(super) named: bool,
+    /// Whether a program should come of it, as far as the options tell: there
+    /// is something to link, and nothing else is asked for.
+    pub(super) links: bool,
+}
+
+impl Outputs {
+    /// Reads a command line.
+    pub(super) fn of(command: &[OsString]) -> Self {
+        let mut found = Found::default();
+        found.scan(response_file::expand(command.iter().skip(1).cloned()));
+        // What a compiler is given has been seen; the linker gets more.
+        let has_operand = found.has_operand;
+        let for_linker = std::mem::take(&mut found.for_linker);
+        found.scan(response_file::expand(for_linker));
+        let mut paths = found.outputs;
+        paths.retain(|output| !output.as_os_str().is_empty());
+        let named = !paths.is_empty();
+        if !named {
+            paths.push(PathBuf::from(DEFAULT));
+        }
+        Self {
+            paths,
+            named,
+            links: has_operand && !found.asks_otherwise,
+        }
     }
-    outputs
+}
+
+/// Options for something else than a program: an earlier stage or a check of
+/// the compiler, another kind of output, or a question, as configuration
+/// scripts put it.
+fn asks_otherwise(option: &[u8]) -> bool {
+    const WHOLE: [&[u8]; 17] = [
+        b"-c",
+        b"-E",
+        b"-S",
+        b"-M",
+        b"-MM",
+        b"-r",
+        b"--relocatable",
+        b"-shared",
+        b"--shared",
+        b"-fsyntax-only",
+        b"--analyze",
+        b"-###",
+        b"-h",
+        b"-V",
+        b"-vV",
+        b"--version",
+        b"-version",
+    ];
+    const STARTS: [&[u8]; 6] = [
+        b"-print",
+        b"--print",
+        b"-dump",
+        b"-help",
+        b"--help",
+        b"--target-help",
+    ];
+    WHOLE.contains(&option) || STARTS.iter().any(|start| option.starts_with(start))
 }
 
 #[derive(Default)]
@@ -32,6 +87,8 @@ struct Found {
     outputs: Vec<PathBuf>,
     /// What a compiler hands on to the linker.
     for_linker: Vec<OsString>,
+    has_operand: bool,
+    asks_otherwise: bool,
 }
 
 impl Found {
@@ -44,7 +101,12 @@ impl Found {
                 b"-Xlinker" => self.for_linker.extend(words.next()),
                 // The next word is for somebody else, even if it is `-o`.
                 b"-Xassembler" | b"-Xpreprocessor" | b"-Xclang" => drop(words.next()),
-                _ => self.joined(word),
+                // The language and the emulation, which questions name, too.
+                b"-x" | b"-m" => drop(words.next()),
+                _ if asks_otherwise(word) => self.asks_otherwise = true,
+                // `-` is standard input.
+                [b'-', _, ..] => self.joined(word),
+                _ => self.has_operand = true,
             }
         }
     }
@@ -72,7 +134,7 @@ mod tests {
 
     fn outputs(line: &str) -> Vec<String> {
         let command: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let outputs = named(&command).into_iter();
+        let outputs = Outputs::of(&command).paths.into_iter();
         outputs.map(|path| path.display().to_string()).collect()
     }
 
@@ -118,6 +180,46 @@ mod tests {
         }
     }
 
+    fn links(line: &str) -> bool {
+        let command: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        Outputs::of(&command).links
+    }
+
+    #[test]
+    fn a_program_is_to_come_of_what_is_linked() {
+        for line in [
+            "cc x.c",
+            "ld x.o -lc",
+            "cc -x c -",
+            "rustc x.rs",
+            "go build .",
+            "cc -MD -v x.c",
+        ] {
+            assert!(links(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_program_is_to_come_of_other_work_and_of_questions() {
+        for line in [
+            "cc",
+            "cc -v",
+            "cc -c x.c",
+            "cc -dM -E -",
+            "cc -fsyntax-only x.c",
+            "cc -shared x.c",
+            "cc -print-file-name=plugin",
+            "cc --print-search-dirs x.c",
+            "cc -Wl,--version",
+            "cc -Wl,--version x.c",
+            "ld -m elf_x86_64 -v",
+            "rustc -vV",
+            "rustc - --print=cfg",
+        ] {
+            assert!(!links(line), "{line}");
+        }
+    }
+
     #[test]
     fn the_command_itself_is_no_option() {
         assert_eq!(outputs("-ocompiler x.c"), ["a.out"]);
@@ -129,7 +231,7 @@ mod tests {
             words in prop::collection::vec("(-o|--output=?|-Xlinker|-Wl,|,|@|)[-o,a-z\"\\\\]{0,4}", 1..8)
         ) {
             let command: Vec<OsString> = words.iter().map(OsString::from).collect();
-            prop_assert!(!named(&command).is_empty());
+            prop_assert!(!Outputs::of(&command).paths.is_empty());
         }
     }
 }

@@ -1,0 +1,301 @@
+//! Files that were made to mislead whoever looks at them, and file names.
+
+mod support;
+
+use support::{Kind, PatchedFile, Workspace, library};
+
+/// Offsets in a FILTER descriptor.
+const FLAGS: usize = 4;
+const PROTECT_ADDRESS: usize = 48;
+const PROTECT_SIZE: usize = 56;
+const DYNAMIC_ADDRESS: usize = 64;
+
+fn patched(compiler: &str) -> Workspace {
+    let ws = Workspace::with_myos(compiler);
+    ws.run("sandbox-patch --allow exit_group:fstat:uname:write ./myos")
+        .succeeds();
+    ws
+}
+
+/// Puts other bytes in the place of the first ones that are these.
+fn replace(ws: &Workspace, file: &str, old: &[u8], new: &[u8]) {
+    assert_eq!(old.len(), new.len(), "the file keeps its length");
+    let mut bytes = ws.read(file);
+    let at = bytes.windows(old.len()).position(|window| window == old);
+    let at = at.expect("the bytes are in the file");
+    bytes[at..at + old.len()].copy_from_slice(new);
+    ws.write(file, bytes);
+}
+
+/// Nothing of what was printed acts on a terminal.
+#[track_caller]
+fn assert_harmless(text: &str) {
+    let is_harmful = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!text.contains(is_harmful), "{text:?}");
+}
+
+mod verify {
+    use super::*;
+
+    #[track_caller]
+    fn assert_rejected(ws: &Workspace, reason: &str) {
+        ws.run("sandbox-patch verify ./myos")
+            .exits_with(1)
+            .complains_in_one_line("sandbox-patch: ./myos: ")
+            .complains(reason);
+    }
+
+    #[test]
+    fn it_rejects_flags_that_patching_does_not_set() {
+        for (flags, reason) in [(1, "unknown flags"), (2, "flags 0x2")] {
+            let ws = patched("gcc");
+            PatchedFile::open(&ws.path("myos"))
+                .set_word(Kind::Filter, FLAGS, flags)
+                .seal()
+                .save();
+            assert_rejected(&ws, reason);
+        }
+    }
+
+    #[test]
+    fn it_rejects_a_dynamic_section_that_stays_writable() {
+        // lld leaves no room in the dynamic section, so that it moves.
+        let ws = patched("clang -fuse-ld=lld");
+        ws.run("sandbox-patch verify ./myos").succeeds();
+        let file = PatchedFile::open(&ws.path("myos"));
+        assert_ne!(file.word(Kind::Filter, PROTECT_SIZE), 0, "it has moved");
+        file.set_word(Kind::Filter, PROTECT_SIZE, 0).seal().save();
+        assert_rejected(&ws, "read-only");
+    }
+
+    #[test]
+    fn it_rejects_a_range_that_is_not_the_dynamic_section() {
+        let ws = patched("gcc");
+        PatchedFile::open(&ws.path("myos"))
+            .set_word(Kind::Filter, PROTECT_ADDRESS, 0x4000)
+            .set_word(Kind::Filter, PROTECT_SIZE, 0x1000)
+            .seal()
+            .save();
+        assert_rejected(&ws, "read-only");
+    }
+
+    #[test]
+    fn it_rejects_another_place_for_the_copy_of_the_dynamic_section() {
+        let ws = patched("clang -fuse-ld=lld");
+        PatchedFile::open(&ws.path("myos"))
+            .set_word(Kind::Filter, DYNAMIC_ADDRESS, 0x4000)
+            .seal()
+            .save();
+        assert_rejected(&ws, "not where it is said to have been");
+    }
+
+    #[test]
+    fn it_follows_absolute_symbolic_links_below_the_root() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --lib /opt/libsandbox.so --deny uname ./myos")
+            .succeeds();
+        ws.run("mkdir -p image/opt image/usr/lib").succeeds();
+        ws.run(&format!("cp {} $PWD/outside.so", library()))
+            .succeeds();
+        // On the host there is a library, below the root there is none.
+        ws.run("ln -s $PWD/outside.so image/opt/libsandbox.so")
+            .succeeds();
+        ws.run("sandbox-patch verify --root image ./myos")
+            .exits_with(1)
+            .complains("does not exist");
+        // And the other way round.
+        ws.run(&format!("cp {} image/usr/lib/real.so", library()))
+            .succeeds();
+        ws.run("ln -sf /usr/lib/real.so image/opt/libsandbox.so")
+            .succeeds();
+        ws.run("sandbox-patch verify --root image ./myos")
+            .succeeds();
+    }
+
+    #[test]
+    fn it_does_not_wait_for_a_pipe_or_a_device_in_the_librarys_place() {
+        let ws = Workspace::with_myos("gcc");
+        let path = ws.path("libsandbox.so").display().to_string();
+        ws.run(&format!("sandbox-patch --lib {path} --deny uname ./myos"))
+            .succeeds();
+        for place in [
+            "mkfifo libsandbox.so",
+            "ln -sf /dev/zero libsandbox.so",
+            "rm libsandbox.so && mkdir libsandbox.so",
+        ] {
+            ws.run(place).succeeds();
+            assert_rejected(&ws, "it is not a regular file");
+        }
+    }
+
+    #[test]
+    fn it_opens_no_other_library() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --lib /opt/libsandbox.so --deny uname ./myos")
+            .succeeds();
+        ws.run("mkfifo pipe").succeeds();
+        replace(&ws, "myos", b"/opt/libsandbox.so", b"/opt/libsandbax.so");
+        ws.run("strace -f -e trace=file -o trace sandbox-patch inspect ./myos")
+            .succeeds()
+            .prints("not protected");
+        let trace = String::from_utf8_lossy(&ws.read("trace")).into_owned();
+        assert!(
+            trace.contains("myos") && !trace.contains("sandbax"),
+            "{trace}"
+        );
+    }
+}
+
+mod inspect {
+    use super::*;
+
+    #[test]
+    fn it_does_not_promise_what_remove_refuses() {
+        let ws = patched("gcc");
+        ws.run("sandbox-patch inspect ./myos")
+            .succeeds()
+            .prints(", kept for 'sandbox-patch remove'")
+            .does_not_print("--best-effort");
+        ws.run("echo appended >>myos").succeeds();
+        ws.run("sandbox-patch inspect ./myos")
+            .succeeds()
+            .prints("needs --best-effort");
+    }
+
+    #[test]
+    fn it_knows_its_own_runtime() {
+        let ws = Workspace::new();
+        let library = library();
+        ws.run(&format!("sandbox-patch inspect {library}"))
+            .succeeds()
+            .prints("this is the runtime, version ")
+            .prints("shared library")
+            .does_not_print("problem");
+        ws.run(&format!("sandbox-patch verify {library}"))
+            .exits_with(1)
+            .complains("no sandbox policy");
+    }
+
+    #[test]
+    fn it_ends_where_standard_input_does_not() {
+        let ws = patched("gcc");
+        ws.run("sandbox-patch inspect - </dev/zero")
+            .exits_with(1)
+            .complains_in_one_line("not an ELF file");
+        ws.run("cat myos /dev/zero | sandbox-patch inspect -")
+            .exits_with(1)
+            .complains_in_one_line("longer than 1024 MiB");
+    }
+}
+
+mod names {
+    use super::*;
+
+    const NAME: &str = "a\x1b]0;PWNED\x07\nb: ok\u{9b}2J\u{202e}\u{2028}";
+
+    fn with_hostile_name() -> Workspace {
+        let ws = Workspace::with_myos("gcc");
+        std::fs::rename(ws.path("myos"), ws.path(NAME)).expect("a strange name");
+        ws
+    }
+
+    #[test]
+    fn they_forge_no_line_and_reach_no_terminal() {
+        let ws = with_hostile_name();
+        for (command, lines) in [
+            ("verify", 1),
+            ("--deny uname", 5),
+            ("--deny getpid", 1),
+            ("inspect", 8),
+            ("verify", 1),
+            ("--color always verify", 1),
+            ("remove", 1),
+            ("remove", 1),
+        ] {
+            let outcome = ws.run(&format!("sandbox-patch {command} ./a*"));
+            let text = format!("{}{}", outcome.stdout, outcome.stderr);
+            assert_harmless(&text);
+            assert!(text.contains(r"a\u{1b}]0;PWNED\u{7}\nb: ok\u{9b}2J\u{202e}\u{2028}"));
+            assert_eq!(text.lines().count(), lines, "{outcome}");
+        }
+    }
+
+    #[test]
+    fn they_are_harmless_in_json_and_mean_the_same() {
+        let ws = with_hostile_name();
+        let outcome = ws.run("sandbox-patch inspect --json ./a*");
+        assert_harmless(&outcome.succeeds().stdout);
+        let found: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+        assert_eq!(found["file"], format!("./{NAME}"));
+    }
+
+    #[test]
+    fn those_in_the_file_are_harmless_too() {
+        let ws = patched("gcc");
+        replace(
+            &ws,
+            "myos",
+            b"/lib64/ld-linux-x86-64.so.2",
+            b"\x1b]0;PWNED\x07\x1b[2J/lib\nsound\nxx",
+        );
+        let outcome = ws.run("sandbox-patch inspect ./myos");
+        outcome.succeeds().prints(r"\u{1b}]0;PWNED");
+        assert_harmless(&outcome.stdout);
+        assert!(!outcome.stdout.contains("\nsound"), "{outcome}");
+    }
+
+    #[test]
+    fn ordinary_ones_stay_as_they_are() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(r"mv myos 'Größe a\b 文件' && sandbox-patch --deny uname ./G*")
+            .succeeds()
+            .prints(r"./Größe a\b 文件: patched");
+    }
+}
+
+mod a_full_disk_behind_standard_output {
+    use super::*;
+
+    const REASON: &str = "standard output can't be written: ";
+
+    #[test]
+    fn it_is_told_and_shows_in_the_status() {
+        let ws = patched("gcc");
+        for command in [
+            "inspect ./myos",
+            "inspect --json ./myos",
+            "inspect --bpf ./myos",
+            "verify ./myos",
+            "--allow exit_group:fstat:uname:write ./myos",
+            "remove -o restored ./myos",
+            "--help",
+            "--version",
+        ] {
+            ws.run(&format!("sandbox-patch {command} >/dev/full"))
+                .exits_with(1)
+                .complains_in_one_line(&format!("sandbox-patch: {REASON}"));
+        }
+    }
+
+    #[test]
+    fn the_other_files_are_handled_all_the_same() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("cp myos one && cp myos two").succeeds();
+        ws.run("sandbox-patch --deny uname one two >/dev/full")
+            .exits_with(1)
+            .complains(REASON);
+        ws.run("sandbox-patch verify one two").succeeds();
+    }
+
+    #[test]
+    fn nor_does_standard_error_end_it() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch verify ./myos 2>/dev/full")
+            .exits_with(1);
+        ws.run("sandbox-patch --deny read -o out ./myos 2>/dev/full")
+            .succeeds();
+    }
+}
