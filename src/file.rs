@@ -141,6 +141,17 @@ impl Input {
         Err(Error::Changed(path.to_owned()))
     }
 
+    /// Refuses a file that was written to since it was opened: what was read of
+    /// it does not belong together.
+    fn require_unchanged(&self) -> Result<(), Error> {
+        let now = self.file.metadata().map_err(Error::Open)?;
+        if stamp(&now) == stamp(&self.metadata) {
+            Ok(())
+        } else {
+            Err(Error::Changed(self.path.clone()))
+        }
+    }
+
     /// Waits until nobody else holds the file. Some file systems have no such
     /// locks; the stamp must then do.
     fn lock(&self) {

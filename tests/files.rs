@@ -75,6 +75,17 @@ mod a_file_that_changes_meanwhile {
     }
 
     #[test]
+    fn no_output_is_made_of_two_states_of_it() {
+        let ws = Workspace::with_myos("gcc");
+        let write = "printf X | dd of=myos bs=1 seek=4200 conv=notrunc status=none";
+        let line = format!("{PATCH} -o out ./myos");
+        while_paused(&ws, "copy_file_range", &line, write)
+            .exits_with(1)
+            .complains("changed meanwhile");
+        assert_eq!(ws.listing(), ["myos"]);
+    }
+
+    #[test]
     fn an_output_that_appears_is_not_overwritten() {
         let ws = Workspace::with_myos("gcc");
         let line = format!("{PATCH} -o out ./myos");
@@ -218,6 +229,16 @@ mod the_output {
         let before = ws.snapshot();
         ws.run("sandbox-patch remove -o out ./myos ./other").fails();
         assert_eq!(before, ws.snapshot());
+    }
+
+    #[test]
+    fn is_said_to_be_patched_when_the_input_is_so_already() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("{PATCH} -q ./myos")).succeeds();
+        ws.run(&format!("{PATCH} -o out ./myos"))
+            .succeeds()
+            .prints("out: patched\n");
+        assert!(ws.read("out") == ws.read("myos"));
     }
 
     #[test]

@@ -81,13 +81,17 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
     let present = embedded::read(&layout, &input.file);
     let prepared = Prepared::make(&layout, &input.file, options)?;
     let present = present?;
-    let outcome = match &present {
+    let mut outcome = match &present {
         Some(present) => prepared.compare(present, &layout, &input.file, options)?,
         None => Outcome::Patched,
     };
-    if outcome == Outcome::Unchanged && target.is_in_place() {
-        let length = (layout.length, layout.length);
-        return Ok(prepared.report(path, outcome, options, length, Vec::new()));
+    if outcome == Outcome::Unchanged {
+        if target.is_in_place() {
+            let length = (layout.length, layout.length);
+            return Ok(prepared.report(path, outcome, options, length, Vec::new()));
+        }
+        // What is unchanged is the input.
+        outcome = Outcome::Patched;
     }
 
     let original = original(&input.file, present.as_ref())?;
@@ -122,9 +126,9 @@ fn write(
 ) -> Result<()> {
     target.require_writable()?;
     let pending = Pending::write(target, input, options.keep, |output| {
-        elf::write(plan, original, output).map_err(file::Error::Write)?;
-        check(output, prepared, options)
+        elf::write(plan, original, output).map_err(file::Error::Write)
     })?;
+    check(&pending.file, prepared, options)?;
     if !options.dry_run {
         pending.commit()?;
     }
@@ -383,5 +387,27 @@ impl fmt::Display for Report {
             line("moves", &self.moved.join(", "))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_c_library_tells_the_loader_whatever_its_name() {
+        let position = |interpreter: &str, needed: &[&str]| {
+            let needed: Vec<String> = needed.iter().map(|&name| name.to_owned()).collect();
+            position(interpreter, &needed)
+        };
+        let (first, last) = (Some(Position::First), Some(Position::Last));
+        assert_eq!(position("/lib64/ld-linux-x86-64.so.2", &[]), first);
+        assert_eq!(position("/lib64/ld64.so.2", &["libfoo.so"]), first);
+        assert_eq!(position("/opt/loader", &["libm.so.6", "libc.so.6"]), first);
+        assert_eq!(position("/lib/ld-musl-x86_64.so.1", &[]), last);
+        assert_eq!(position("/opt/loader", &["libfoo.so", "libc.so"]), last);
+        assert_eq!(position("/opt/ld", &["libc.musl-x86_64.so.1"]), last);
+        assert_eq!(position("/opt/loader", &["libfoo.so"]), None);
+        assert_eq!(position("/opt/loader", &["libc.so.0"]), None);
     }
 }

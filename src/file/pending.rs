@@ -17,8 +17,9 @@ use super::{Error, Input, Keep, Target};
 /// A file that is written and on disk, but not yet in its place. Dropped, it
 /// leaves nothing behind.
 pub struct Pending<'a> {
+    /// The file itself, to look at.
+    pub file: File,
     target: &'a Target,
-    file: File,
     /// Its name for the time being, where it could not be made without one.
     name: Option<TempPath>,
     /// For that name; behind it, since fields are dropped in this order.
@@ -31,7 +32,8 @@ impl<'a> Pending<'a> {
     ///
     /// # Errors
     ///
-    /// Something could not be written or kept, or `fill` failed.
+    /// Something could not be written or kept, the input was written to in the
+    /// meantime, or `fill` failed.
     pub fn write<E: From<Error>>(
         target: &'a Target,
         input: &Input,
@@ -40,6 +42,7 @@ impl<'a> Pending<'a> {
     ) -> Result<Self, E> {
         let pending = Self::create(target)?;
         fill(&pending.file)?;
+        input.require_unchanged()?;
         take_over(&pending.file, input, target.in_place, keep)?;
         pending.file.sync_all().map_err(Error::Write)?;
         Ok(pending)
