@@ -28,7 +28,7 @@ const MAKES: [&str; 8] = [
 fn content() -> Content {
     Content {
         policy: br#"{"a policy":"of any text"}"#.to_vec(),
-        flags: 1,
+        flags: 0,
         arch: 0xc000_003e,
         program: vec![
             Instruction {
