@@ -156,6 +156,20 @@ mod kernel_refusal {
     }
 
     #[test]
+    fn that_is_kept_from_the_program_stops_it() {
+        for compiler in COMPILERS {
+            let ws = workspace(compiler);
+            ws.run("sandbox-patch --allow exit_group:fstat:uname:write ./myos")
+                .succeeds();
+            // An error number of 0 is no error to who made the call.
+            ws.run("./refuse_seccomp seccomp 0 ./myos")
+                .exits_with(121)
+                .prints_only("")
+                .complains_in_one_line("can't be trusted");
+        }
+    }
+
+    #[test]
     fn of_no_new_privs_stops_the_program() {
         for compiler in COMPILERS {
             let ws = workspace(compiler);

@@ -241,6 +241,57 @@ mod environment {
     }
 }
 
+mod environment_mode {
+    use super::*;
+
+    #[test]
+    fn a_name_may_be_given_any_number_of_times() {
+        let list = "exit_group:fstat:uname:write:".repeat(1000);
+        let library = library();
+        for compiler in COMPILERS {
+            let ws = Workspace::with_myos(compiler);
+            ws.shell(&format!(
+                "LD_PRELOAD={library} SECCOMP_SYSCALL_ALLOW=$LIST ./myos"
+            ))
+            .env("LIST", &list)
+            .finish()
+            .succeeds()
+            .prints_only(LINE);
+        }
+    }
+
+    #[test]
+    fn a_message_holds_nothing_that_a_terminal_would_act_on() {
+        let library = library();
+        for compiler in COMPILERS {
+            let ws = Workspace::with_myos(compiler);
+            // Bytes for CSI, in one byte and in two, and DEL.
+            ws.run(&format!(
+                "LD_PRELOAD={library} SECCOMP_SYSCALL_DENY=$'\\x9b1m\\e[2m\\x7f' ./myos"
+            ))
+            .exits_with(121)
+            .complains_in_one_line("unknown system call \"?1m?[2m?\"");
+        }
+    }
+
+    #[test]
+    fn it_works_when_the_loader_is_called_by_hand() {
+        let library = library();
+        let loaders = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1"];
+        for (compiler, loader) in COMPILERS.into_iter().zip(loaders) {
+            let ws = Workspace::with_myos(compiler);
+            ws.run(&format!(
+                "SECCOMP_SYSCALL_DENY=uname {loader} --preload {library} ./myos"
+            ))
+            .dies_by(Signal::SYS);
+            ws.run(&format!("{loader} --preload {library} ./myos"))
+                .succeeds()
+                .is_silent()
+                .prints_only(LINE);
+        }
+    }
+}
+
 mod loading {
     use super::*;
 

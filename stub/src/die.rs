@@ -26,28 +26,29 @@ impl Line {
         }
     }
 
-    /// Appends text. Control characters, which an environment variable may
-    /// hold, would do things to a terminal and become `?`.
+    /// Appends text. What is not visible ASCII, as an environment variable may
+    /// hold it, could do things to a terminal and becomes `?`.
     #[inline(never)]
     fn push(&mut self, text: &[u8]) {
         // The last byte is kept for the end of the line.
-        for byte in text {
-            if self.length < Self::CAPACITY - 1
-                && let Some(place) = self.bytes.get_mut(self.length)
-            {
-                *place = if byte.is_ascii_control() { b'?' } else { *byte };
-                self.length += 1;
-            }
+        let free = self.bytes.get_mut(self.length..Self::CAPACITY - 1);
+        for (place, byte) in free.unwrap_or_default().iter_mut().zip(text) {
+            *place = if matches!(byte, b' '..=b'~') {
+                *byte
+            } else {
+                b'?'
+            };
+            self.length += 1;
         }
     }
 
     fn send(&mut self) {
-        if let Some(end) = self.bytes.get_mut(self.length) {
+        let line = self.bytes.get_mut(..=self.length).unwrap_or_default();
+        if let Some(end) = line.last_mut() {
             *end = b'\n';
-            self.length += 1;
         }
         // Where standard error is closed there is nobody to tell.
-        sys::write_standard_error(self.bytes.get(..self.length).unwrap_or_default());
+        sys::write_standard_error(line);
     }
 }
 

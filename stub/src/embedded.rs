@@ -9,9 +9,6 @@ use crate::install::install;
 use crate::program::Program;
 use crate::sys;
 
-/// The tag that ends a dynamic section (elf(5)).
-const DT_NULL: usize = 0;
-
 /// Puts the program's own policy in force. False: it carries none.
 pub(crate) fn apply(program: &Program) -> bool {
     let patched = is_patched(program);
@@ -30,7 +27,7 @@ pub(crate) fn apply(program: &Program) -> bool {
         die_of_note("is for another architecture");
     }
     protect(program, &header);
-    install(instructions, header.flags & flags::LOG != 0);
+    install(program, instructions, header.flags & flags::LOG != 0);
     true
 }
 
@@ -38,12 +35,9 @@ pub(crate) fn apply(program: &Program) -> bool {
 fn is_patched(program: &Program) -> bool {
     let mut patched = false;
     let Some(entries) = program.dynamic_entries() else {
-        die("the dynamic section lies outside of the program");
+        die("the dynamic section is unreadable");
     };
     for [tag, value] in entries {
-        if *tag == DT_NULL {
-            break;
-        }
         if *tag == DYNAMIC_TAG as usize {
             if *value != note::VERSION as usize {
                 die("the program was patched by another version");
@@ -96,7 +90,18 @@ fn protect(program: &Program, header: &FilterHeader) {
     let Some(range) = range else {
         die_of_note("protects a range that is not the program's");
     };
-    if let Err(errno) = sys::make_read_only(range) {
-        die_of_refusal("to make the dynamic section read-only", errno);
+    let former = usize::try_from(header.dynamic_address).unwrap_or(usize::MAX);
+    // Code that refers to `_DYNAMIC` looks at the former place, and loaders
+    // have written to the present one: DT_DEBUG, and glibc run-time addresses.
+    let refreshed = if former == 0 {
+        Some(Ok(()))
+    } else {
+        program.refresh_dynamic_entries(former)
+    };
+    let Some(refreshed) = refreshed else {
+        die_of_note("moves what is not a dynamic section");
+    };
+    if let Err(errno) = refreshed.and_then(|()| sys::make_read_only(&range)) {
+        die_of_refusal("to protect the dynamic section", errno);
     }
 }

@@ -24,7 +24,8 @@ use sandbox_format::syscall;
 
 use crate::die::{die, die_about, say_added};
 use crate::install::install;
-use crate::sys::{self, Environ};
+use crate::program::Program;
+use crate::sys::{self, Environ, Stack};
 
 const ALLOW: &str = "SECCOMP_SYSCALL_ALLOW";
 const DENY: &str = "SECCOMP_SYSCALL_DENY";
@@ -40,8 +41,8 @@ const TOO_LONG: &str = "the environment's policy is too long";
 /// from the way of a patched program, which does not come here.
 #[cold]
 #[inline(never)]
-pub(crate) fn apply() {
-    let Some(environ) = Environ::of_process() else {
+pub(crate) fn apply(program: &Program, stack: Stack) {
+    let Some(environ) = Environ::of_process(stack) else {
         die("the environment can't be found");
     };
     let allow = environ.get(ALLOW);
@@ -52,10 +53,11 @@ pub(crate) fn apply() {
     } else {
         return;
     };
-    match sys::is_secure_execution() {
-        Some(false) => (),
-        Some(true) => return,
-        None => die("whether the environment is trusted is unknown"),
+    let Some(secure) = sys::secure_execution(stack) else {
+        die("AT_SECURE can't be found");
+    };
+    if secure != 0 {
+        return;
     }
     let policy = Policy {
         list,
@@ -67,10 +69,11 @@ pub(crate) fn apply() {
             _ => ret::KILL_PROCESS,
         },
     };
-    policy.enforce();
-    for name in [ALLOW, DENY, ACTION, EXACT] {
-        environ.remove(name);
-    }
+    policy.enforce(program);
+    environ.remove(ALLOW);
+    environ.remove(DENY);
+    environ.remove(ACTION);
+    environ.remove(EXACT);
 }
 
 /// What the variables ask for.
@@ -94,7 +97,7 @@ impl Policy {
     /// without any of the variables, touch 70 KiB of stack.
     #[cold]
     #[inline(never)]
-    fn enforce(&self) {
+    fn enforce(&self, program: &Program) {
         const NONE: Rule<'_> = Rule {
             number: 0,
             when: &[],
@@ -133,7 +136,7 @@ impl Policy {
         };
         let mut scratch = Scratch::new();
         match filter.compile(&mut scratch) {
-            Ok(instructions) => install(sys::instruction_bytes(instructions), false),
+            Ok(instructions) => install(program, sys::instruction_bytes(instructions), false),
             Err(_) => die(TOO_LONG),
         }
     }
@@ -146,7 +149,8 @@ struct RuleList<'a, 'b> {
 }
 
 impl<'a> RuleList<'a, '_> {
-    /// Keeps the order, by moving those with larger numbers up.
+    /// Keeps the order, by moving those with larger numbers up. A rule that is
+    /// there already, from a name given twice, is not taken again.
     fn insert(&mut self, mut rule: Rule<'a>) {
         let Some((free, used)) = self
             .rules
@@ -156,6 +160,9 @@ impl<'a> RuleList<'a, '_> {
             die(TOO_LONG);
         };
         for place in used {
+            if rule.number == place.number && core::ptr::eq(rule.when, place.when) {
+                return;
+            }
             if rule.number < place.number {
                 core::mem::swap(place, &mut rule);
             }

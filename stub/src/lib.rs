@@ -27,15 +27,24 @@ mod program;
 mod sys;
 
 use program::Program;
+use sys::Stack;
 
 /// Called once by the dynamic loader (see [`sys`]). Returns only when the
 /// policy is in force, or when none was asked for.
-fn initialise() {
-    let Some(program) = Program::running() else {
-        die::die("the program headers can't be found");
-    };
-    if !embedded::apply(&program) {
-        environment::apply();
+fn initialise(stack: Stack) {
+    let listed = Program::of_c_library();
+    if listed.as_ref().is_some_and(embedded::apply) {
+        return;
+    }
+    // A program or library may have a `dl_iterate_phdr` of its own, which knows
+    // less than the C library's.
+    let started = Program::of_kernel(stack);
+    if started.as_ref().is_some_and(embedded::apply) {
+        return;
+    }
+    match listed.or(started) {
+        Some(program) => environment::apply(&program, stack),
+        None => die::die("the program headers can't be found"),
     }
 }
 

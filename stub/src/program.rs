@@ -3,18 +3,27 @@
 
 use core::ops::Range;
 
-use crate::sys;
+use crate::die::Errno;
+use crate::sys::{self, Stack};
 
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
 const PT_NOTE: u32 = 4;
 const PT_PHDR: u32 = 6;
+const PT_GNU_RELRO: u32 = 0x6474_e552;
 const PF_W: u32 = 2;
 const PF_R: u32 = 4;
+
+/// The tag that ends a dynamic section (elf(5)).
+const DT_NULL: usize = 0;
 
 /// The smallest page of any architecture that Linux supports here. On a
 /// machine with larger ones, mprotect(2) refuses what is not aligned to them.
 const PAGE: usize = 4096;
+
+/// Tag and value of an entry of a dynamic section, `Elf64_Dyn` or `Elf32_Dyn`
+/// of elf(5), whichever is native.
+pub(crate) type DynamicEntry = [usize; 2];
 
 /// `Elf64_Phdr` or `Elf32_Phdr` of elf(5), whichever is native: they differ in
 /// the place of `flags`.
@@ -52,21 +61,25 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// The program that this process runs: what the C library has on record,
-    /// which is right also for `ld.so ./program`; else what the kernel put
-    /// into the auxiliary vector.
-    pub(crate) fn running() -> Option<Self> {
-        if let Some((bias, table)) = sys::first_loaded_object::<Segment>() {
-            return Some(Self {
-                bias,
-                segments: table,
-            });
-        }
-        let segments = sys::program_headers_of_auxiliary_vector::<Segment>()?;
-        let own = segments.iter().find(|segment| segment.kind == PT_PHDR);
-        // Without PT_PHDR nothing tells the bias; ld.so takes 0 then, too.
-        let bias = own.map_or(0, |own| segments.as_ptr().addr().wrapping_sub(own.address));
+    /// What the C library has on record, which is right also for
+    /// `ld.so ./program`.
+    pub(crate) fn of_c_library() -> Option<Self> {
+        let (bias, segments) = sys::first_loaded_object()?;
         Some(Self { bias, segments })
+    }
+
+    /// What the kernel put into the auxiliary vector: what it started, which
+    /// for `ld.so ./program` may be the loader.
+    pub(crate) fn of_kernel(stack: Stack) -> Option<Self> {
+        let segments = sys::program_headers_of_auxiliary_vector(stack)?;
+        let mut program = Self { bias: 0, segments };
+        let table = segments.as_ptr().addr();
+        // Without PT_PHDR nothing tells the bias. Loaders take 0 then, too, but
+        // what was started may be a loader, which need not have one.
+        if let Some(own) = program.last_of(PT_PHDR) {
+            program.bias = table.wrapping_sub(own.address);
+        }
+        program.is_own(table).then_some(program)
     }
 
     /// The segments of notes that are not empty.
@@ -80,31 +93,51 @@ impl Program {
         self.values(segment.address, segment.file_size)
     }
 
-    /// The dynamic section as (tag, value), up to DT_NULL and beyond; empty
-    /// where there is none. Nothing: it can't be read.
-    pub(crate) fn dynamic_entries(&self) -> Option<&'static [[usize; 2]]> {
-        let mut dynamic = self.segments.iter().filter(|it| it.kind == PT_DYNAMIC);
-        let Some(dynamic) = dynamic.next() else {
-            return Some(&[]);
-        };
-        self.values(dynamic.address, dynamic.memory_size)
+    /// The entries of the dynamic section before DT_NULL; empty where there is
+    /// no section. Nothing: it can't be read.
+    pub(crate) fn dynamic_entries(&self) -> Option<&'static [DynamicEntry]> {
+        // Its size does not count for loaders either.
+        match self.last_of(PT_DYNAMIC) {
+            Some(dynamic) => self.dynamic_entries_at(dynamic.address),
+            None => Some(&[]),
+        }
+    }
+
+    /// The last segment of that kind, which is the one that counts for loaders
+    /// (`_dl_map_object_from_fd` and `rtld_setup_main_map` of glibc, elf/;
+    /// `map_library` of musl, ldso/dynlink.c).
+    #[inline(never)]
+    fn last_of(&self, kind: u32) -> Option<&'static Segment> {
+        self.segments.iter().rfind(|it| it.kind == kind)
+    }
+
+    /// The dynamic entries from a link-time address to DT_NULL, which must come
+    /// before the end of the loaded segment.
+    fn dynamic_entries_at(&self, start: usize) -> Option<&'static [DynamicEntry]> {
+        let mut end = start;
+        loop {
+            let entry = self.values::<DynamicEntry>(end, size_of::<DynamicEntry>())?;
+            if entry.first()?[0] == DT_NULL {
+                return self.values(start, end - start);
+            }
+            end += size_of::<DynamicEntry>();
+        }
     }
 
     /// What lies at a link-time address in `size` bytes, if one loaded segment
     /// has all of it. Every bit pattern is a `T`.
     fn values<T>(&self, start: usize, size: usize) -> Option<&'static [T]> {
-        let count = size / size_of::<T>();
-        self.is_loaded(start, size)
-            // SAFETY: the range lies in a segment that the loader mapped
-            // readable and is done writing to, and the main program is never
-            // unmapped.
-            .then(|| unsafe { sys::memory(self.bias.wrapping_add(start), count) })
+        self.segment_of(start, size)?;
+        // SAFETY: the range lies in a segment that the loader mapped readable
+        // and is done writing to, and the main program is never unmapped.
+        unsafe { sys::memory(self.bias.wrapping_add(start), size / size_of::<T>()) }
     }
 
-    /// Whether a range of link-time addresses lies in one readable segment.
+    /// The loaded segment that has a range of link-time addresses, if it is
+    /// readable.
     #[inline(never)]
-    fn is_loaded(&self, start: usize, size: usize) -> bool {
-        self.segments.iter().any(|it| {
+    fn segment_of(&self, start: usize, size: usize) -> Option<&'static Segment> {
+        self.segments.iter().find(|it| {
             let at = start.wrapping_sub(it.address);
             it.kind == PT_LOAD
                 && it.flags & PF_R != 0
@@ -112,6 +145,57 @@ impl Program {
                 && at <= it.memory_size
                 && size <= it.memory_size - at
         })
+    }
+
+    /// Whether a run-time address is the program's.
+    pub(crate) fn is_own(&self, address: usize) -> bool {
+        self.segment_of(address.wrapping_sub(self.bias), 1)
+            .is_some()
+    }
+
+    /// Gives the entries of the dynamic section's former place, a link-time
+    /// address, the values that those of the same tags have now. Nothing: a
+    /// place can't be read.
+    pub(crate) fn refresh_dynamic_entries(&self, start: usize) -> Option<Result<(), Errno>> {
+        const DT_NEEDED: usize = 1;
+        const DT_STRSZ: usize = 10;
+        let current = self.dynamic_entries()?;
+        let count = self.dynamic_entries_at(start)?.len();
+        if self.segment_of(start, 1)?.flags & PF_W == 0 {
+            // No loader has written there either.
+            return Some(Ok(()));
+        }
+        let read_only = self.pages_under_relro();
+        if let Err(errno) = sys::make_writable(&read_only) {
+            return Some(Err(errno));
+        }
+        // SAFETY: the entries were found in a segment that is writable again,
+        // and no reference to them is left.
+        let former =
+            unsafe { sys::memory_mut::<DynamicEntry>(self.bias.wrapping_add(start), count)? };
+        for [tag, value] in former {
+            let now = current.iter().find(|[other, _]| other == tag);
+            // These two belong to the former string table's beginning.
+            if let Some([_, now]) = now
+                && !matches!(*tag, DT_NEEDED | DT_STRSZ)
+            {
+                *value = *now;
+            }
+        }
+        Some(sys::make_read_only(&read_only))
+    }
+
+    /// Run-time addresses of the pages that loaders make read-only after
+    /// relocation.
+    fn pages_under_relro(&self) -> Range<usize> {
+        let Some(relro) = self.last_of(PT_GNU_RELRO) else {
+            return 0..0;
+        };
+        // Both ends are rounded down (`_dl_protect_relro` of glibc,
+        // elf/dl-reloc.c; `map_library` of musl, ldso/dynlink.c).
+        let page = |address: usize| address & !(PAGE - 1);
+        let start = self.bias.wrapping_add(relro.address);
+        page(start)..page(start.wrapping_add(relro.memory_size))
     }
 
     /// Whether none of the bytes shares a page with a writable segment.
@@ -128,13 +212,10 @@ impl Program {
     /// Run-time addresses of whole pages that belong to one loaded segment,
     /// from a link-time address and a size.
     pub(crate) fn own_pages(&self, start: usize, size: usize) -> Option<Range<usize>> {
-        let end = start.checked_add(size)?;
-        let whole = start.is_multiple_of(PAGE) && size.is_multiple_of(PAGE);
-        let own = self.segments.iter().any(|it| {
-            let pages = it.pages();
-            it.kind == PT_LOAD && pages.start <= start && end <= pages.end
-        });
+        self.segment_of(start, size)?;
         let first = self.bias.wrapping_add(start);
-        (whole && own).then_some(first..first.wrapping_add(size))
+        (start | size)
+            .is_multiple_of(PAGE)
+            .then_some(first..first + size)
     }
 }

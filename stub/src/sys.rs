@@ -6,15 +6,16 @@
 //! The loader calls `sandbox_init` through `DT_INIT`. That needs no relocation,
 //! and both libraries call it in the same place as `.init_array`: glibc in
 //! `call_init` (elf/dl-init.c), musl in `do_init_fini` (ldso/dynlink.c). glibc
-//! passes (argc, argv, envp) and musl nothing, so nothing is taken from
-//! registers. An architecture whose C libraries pass over `DT_INIT` (riscv64)
+//! passes (argc, argv, envp) and musl nothing; what arrives is used only if it
+//! can't be anything else ([`Stack`]). An architecture whose C libraries pass over `DT_INIT` (riscv64)
 //! will have to use `.init_array`.
 //!
 //! # Weak symbols
 //!
-//! `dl_iterate_phdr`, `getauxval`, `malloc`, `free`, `environ` and
-//! `__libc_stack_end` are weak undefined symbols: each is there or its address
-//! is 0. The loader binds them like those of any other library.
+//! `dl_iterate_phdr`, `getauxval`, `malloc`, `free` and `__environ` are weak
+//! undefined symbols: each is there or its address is 0. The loader binds them
+//! like those of any other library, so that the program may have defined them:
+//! all but `__environ`, whose name is reserved.
 
 use core::ffi::{c_char, c_int, c_void};
 use core::ops::Range;
@@ -34,10 +35,10 @@ compile_error!("libsandbox.so has no system call layer for this architecture");
 mod environ;
 
 pub(crate) use arch::{AUDIT_ARCH, FOREIGN_FROM};
-pub(crate) use environ::Environ;
+pub(crate) use environ::{Environ, Stack};
 
-extern "C" fn entry() {
-    crate::initialise();
+extern "C" fn entry(argc: c_int, argv: *const *const c_char, envp: *mut *const c_char) {
+    crate::initialise(Stack::of_initialiser(argc, argv, envp));
 }
 
 /// What the kernel returned: a number, or -4095 to -1 for an error.
@@ -99,11 +100,19 @@ pub(crate) fn install_filter(instructions: &[u8], log: bool) -> Result<usize, Er
         instructions: instructions.as_ptr(),
     };
     let address = (&raw const program).expose_provenance();
-    let flags = SECCOMP_FILTER_FLAG_TSYNC | usize::from(log) * SECCOMP_FILTER_FLAG_LOG;
+    let flags = SECCOMP_FILTER_FLAG_TSYNC | (usize::from(log) * SECCOMP_FILTER_FLAG_LOG);
     let arguments = [SECCOMP_SET_MODE_FILTER, flags, address, 0, 0];
     // SAFETY: the kernel reads `program` and as many instructions as it says,
     // all of which are live.
     check(unsafe { arch::call(arch::number::SECCOMP, arguments) })
+}
+
+/// Whether seccomp(2) claims to have done what it can't: some filter answers in
+/// the kernel's place, with an error number of 0.
+pub(crate) fn seccomp_pretends() -> bool {
+    const NO_OPERATION: usize = 0xffff_ffff;
+    // SAFETY: the kernel knows no such operation and returns EINVAL.
+    check(unsafe { arch::call(arch::number::SECCOMP, [NO_OPERATION, 0, 0, 0, 0]) }).is_ok()
 }
 
 /// Instructions as a note holds them on this machine.
@@ -113,30 +122,59 @@ pub(crate) fn instruction_bytes(instructions: &[Instruction]) -> &[u8] {
     unsafe { core::slice::from_raw_parts(instructions.as_ptr().cast(), size_of_val(instructions)) }
 }
 
+const PROT_READ: usize = 1;
+const PROT_WRITE: usize = 2;
+
 /// mprotect(2) with `PROT_READ` for pages of the main program.
-pub(crate) fn make_read_only(pages: Range<usize>) -> Result<(), Errno> {
-    const PROT_READ: usize = 1;
-    let arguments = [pages.start, pages.len(), PROT_READ, 0, 0];
-    // SAFETY: nothing here writes to the main program's pages. What else does
-    // faults from now on, as the note's author asked for.
+pub(crate) fn make_read_only(pages: &Range<usize>) -> Result<(), Errno> {
+    protect(pages, PROT_READ)
+}
+
+/// Likewise with `PROT_READ` and `PROT_WRITE`.
+pub(crate) fn make_writable(pages: &Range<usize>) -> Result<(), Errno> {
+    protect(pages, PROT_READ | PROT_WRITE)
+}
+
+/// An empty range is no error to the kernel.
+fn protect(pages: &Range<usize>, protection: usize) -> Result<(), Errno> {
+    let arguments = [pages.start, pages.len(), protection, 0, 0];
+    // SAFETY: what is written here to the main program's pages is written while
+    // they are writable. What else writes to them afterwards faults, as the
+    // note's author asked for.
     check(unsafe { arch::call(arch::number::MPROTECT, arguments) })?;
     Ok(())
 }
 
-/// `count` values at an address of the main program.
+/// `count` values at an address of the main program; nothing where they can't
+/// lie there.
 ///
 /// # Safety
 ///
 /// The values lie in memory that is mapped readable for as long as the process
 /// lives and that nothing writes to while they are in use. Every bit pattern
 /// is a `T`.
-pub(crate) unsafe fn memory<T>(address: usize, count: usize) -> &'static [T] {
-    let start = ptr::with_exposed_provenance::<T>(address);
-    if count == 0 || start.is_null() || !start.is_aligned() {
-        return &[];
-    }
+pub(crate) unsafe fn memory<T>(address: usize, count: usize) -> Option<&'static [T]> {
+    let start = place(address)?;
     // SAFETY: not null, aligned; the rest is the caller's promise.
-    unsafe { core::slice::from_raw_parts(start, count) }
+    Some(unsafe { core::slice::from_raw_parts(start, count) })
+}
+
+/// Likewise, to be changed.
+///
+/// # Safety
+///
+/// The values lie in memory that is mapped readable and writable, and nothing
+/// else refers to them. Every bit pattern is a `T`.
+pub(crate) unsafe fn memory_mut<T>(address: usize, count: usize) -> Option<&'static mut [T]> {
+    let start = place(address)?;
+    // SAFETY: not null, aligned; the rest is the caller's promise.
+    Some(unsafe { core::slice::from_raw_parts_mut(start, count) })
+}
+
+/// The address, if a value can lie there.
+fn place<T>(address: usize) -> Option<*mut T> {
+    let start = ptr::with_exposed_provenance_mut::<T>(address);
+    (!start.is_null() && start.is_aligned()).then_some(start)
 }
 
 /// Load bias and program headers of the first object that the C library lists,
@@ -183,30 +221,38 @@ pub(crate) fn first_loaded_object<T>() -> Option<(usize, &'static [T])> {
     let found = found?;
     // SAFETY: the loader's record of the program headers, which it has read
     // from there itself; they stay mapped.
-    let headers = unsafe { memory(found.headers, found.count) };
+    let headers = unsafe { memory(found.headers, found.count) }?;
     (!headers.is_empty()).then_some((found.bias, headers))
 }
 
 /// Program headers of the main program as the kernel recorded them.
-pub(crate) fn program_headers_of_auxiliary_vector<T>() -> Option<&'static [T]> {
+pub(crate) fn program_headers_of_auxiliary_vector<T>(stack: Stack) -> Option<&'static [T]> {
     const AT_PHDR: usize = 3;
     const AT_PHNUM: usize = 5;
-    let (address, count) = (auxiliary_value(AT_PHDR)?, auxiliary_value(AT_PHNUM)?);
+    let (address, count) = (
+        auxiliary_value(stack, AT_PHDR)?,
+        auxiliary_value(stack, AT_PHNUM)?,
+    );
     // SAFETY: the kernel points AT_PHDR at the table that it mapped with the
     // program.
-    let headers = unsafe { memory(address, count) };
-    (!headers.is_empty()).then_some(headers)
+    unsafe { memory(address, count) }
 }
 
-/// Whether the process runs with privileges that its user does not have
+/// Other than 0 if the process runs with privileges that its user does not have
 /// (`AT_SECURE`, getauxval(3)); nothing where that can't be told.
-pub(crate) fn is_secure_execution() -> Option<bool> {
+pub(crate) fn secure_execution(stack: Stack) -> Option<usize> {
     const AT_SECURE: usize = 23;
-    Some(auxiliary_value(AT_SECURE)? != 0)
+    auxiliary_value(stack, AT_SECURE)
 }
 
-fn auxiliary_value(kind: usize) -> Option<usize> {
+/// A value of the auxiliary vector, 0 where it has none of that kind (which
+/// `getauxval` can't tell apart).
+#[inline(never)]
+fn auxiliary_value(stack: Stack, kind: usize) -> Option<usize> {
     type GetAuxVal = unsafe extern "C" fn(usize) -> usize;
+    if let Some(value) = stack.auxiliary_value(kind) {
+        return Some(value);
+    }
     let function = arch::weak_address!("getauxval")?;
     // SAFETY: the symbol is the C library's function of that type; it reads a
     // vector that the kernel made.
@@ -216,9 +262,12 @@ fn auxiliary_value(kind: usize) -> Option<usize> {
     }
 }
 
-/// Allocates and frees a block, if there is an allocator. One byte does for
-/// glibc's whole first arena; musl maps memory of its own for larger ones.
-pub(crate) fn warm_heap() {
+/// Allocates and frees a block, if there is an allocator, and `is_own` does not
+/// say of both addresses that they are the program's. (One alone may be that of
+/// a PLT entry, which stands for the function in a program that is not
+/// position-independent and takes its address.) One byte does for glibc's whole
+/// first arena; musl maps memory of its own for larger ones.
+pub(crate) fn warm_heap(is_own: impl Fn(usize) -> bool) {
     type Malloc = unsafe extern "C" fn(usize) -> *mut c_void;
     type Free = unsafe extern "C" fn(*mut c_void);
     let malloc = arch::weak_address!("malloc");
@@ -226,6 +275,9 @@ pub(crate) fn warm_heap() {
     let (Some(malloc), Some(free)) = (malloc, free) else {
         return;
     };
+    if is_own(malloc.addr()) && is_own(free.addr()) {
+        return;
+    }
     // SAFETY: the symbols are the allocator's functions of those types;
     // initialisers of libraries may allocate, and free takes null as well.
     unsafe {

@@ -7,7 +7,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use object::Endianness;
-use object::elf::{FileHeader64, PT_NOTE, PT_NULL};
+use object::elf::{
+    FileHeader64, PT_DYNAMIC, PT_GNU_STACK, PT_NOTE, PT_NULL, ProgramHeader64, ProgramType,
+};
 use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
 use object::{Object, ObjectSection};
 use sha2::{Digest, Sha256};
@@ -122,10 +124,30 @@ impl PatchedFile {
         let section = self.section();
         let size = self.place(kind).descriptor.end - 1 - section.start;
         let header = self.program_header_of(&section);
-        // p_filesz and p_memsz of Elf64_Phdr; the low words suffice.
-        for at in [header + 32, header + 40] {
-            self.put(at, u32::try_from(size).expect("a small file"));
-        }
+        self.put_segment_size(header, u32::try_from(size).expect("a small file"));
+        self
+    }
+
+    /// Has the program header of the dynamic section say that it is one entry
+    /// long.
+    pub fn shorten_dynamic_segment(mut self) -> Self {
+        let header = self.program_header(PT_DYNAMIC);
+        self.put_segment_size(header, 16);
+        self
+    }
+
+    /// Puts a dynamic section without entries before the true one, in the
+    /// program headers.
+    pub fn put_empty_dynamic_segment_first(mut self) -> Self {
+        const SIZE: usize = 56;
+        let first = self.program_header(PT_DYNAMIC);
+        let last = self.program_header(PT_GNU_STACK);
+        assert!(first < last);
+        self.bytes.copy_within(first..first + SIZE, last);
+        // p_vaddr and p_memsz of Elf64_Phdr; the section ends with DT_NULL.
+        let end = self.get(first + 16) + self.get(first + 40) - 16;
+        self.put(first + 16, end);
+        self.put_segment_size(first, 16);
         self
     }
 
@@ -147,6 +169,20 @@ impl PatchedFile {
 
     /// The file offset of the PT_NOTE program header that covers the notes.
     fn program_header_of(&self, section: &Range<usize>) -> usize {
+        self.find_program_header(|endian, segment| {
+            segment.p_type(endian) == PT_NOTE && segment.p_offset(endian) == section.start as u64
+        })
+    }
+
+    /// The file offset of the first program header of that type.
+    fn program_header(&self, kind: ProgramType) -> usize {
+        self.find_program_header(|endian, segment| segment.p_type(endian) == kind)
+    }
+
+    fn find_program_header(
+        &self,
+        is_it: impl Fn(Endianness, &ProgramHeader64<Endianness>) -> bool,
+    ) -> usize {
         let elf = self.elf();
         let header = elf.elf_header();
         let endian = elf.endian();
@@ -154,13 +190,16 @@ impl PatchedFile {
             .program_headers(endian, &*self.bytes)
             .expect("program headers")
             .iter()
-            .position(|segment| {
-                segment.p_type(endian) == PT_NOTE
-                    && segment.p_offset(endian) == section.start as u64
-            })
-            .expect("a PT_NOTE of its own for .note.sandbox");
+            .position(|segment| is_it(endian, segment))
+            .expect("the program header");
         let table = usize::try_from(header.e_phoff(endian)).expect("a small file");
         table + index * usize::from(header.e_phentsize(endian))
+    }
+
+    /// p_filesz and p_memsz of Elf64_Phdr; the low words suffice.
+    fn put_segment_size(&mut self, header: usize, size: u32) {
+        self.put(header + 32, size);
+        self.put(header + 40, size);
     }
 
     fn elf(&self) -> ElfFile<'_, FileHeader64<Endianness>> {

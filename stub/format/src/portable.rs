@@ -17,7 +17,10 @@
 //! * `fstat` adds newfstatat and statx for descriptors with AT_EMPTY_PATH; the
 //!   path stands behind a pointer, and if it is not empty the kernel follows
 //!   it. So the program can also ask for the attributes of files by path.
-//! * `clone` adds clone3, whose flags stand behind a pointer.
+//! * `clone` adds clone3, whose flags stand behind a pointer. Beyond clone(2) it
+//!   can choose process numbers and the control group of the child, each only
+//!   with the privileges that the kernel asks for, and reset signal handlers.
+//! * `exit` adds exit_group, since the C function of that name ends all threads.
 //!
 //! # How rows apply
 //!

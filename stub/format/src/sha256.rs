@@ -122,40 +122,35 @@ fn words(message: &[&[u8]]) -> [u32; 8] {
     let mut length = 0;
     for part in message {
         for byte in *part {
-            push(&mut state, &mut block, &mut length, *byte);
+            block[length % BLOCK] = *byte;
+            length += 1;
+            if length.is_multiple_of(BLOCK) {
+                compress(&mut state, &mut block);
+            }
         }
     }
     // Section 5.1.1: a one bit, zeros up to the last eight bytes of a block,
     // and there the length of the message in bits.
-    let bits = length as u64 * 8;
-    push(&mut state, &mut block, &mut length, 0x80);
-    while length % BLOCK != BLOCK - 8 {
-        push(&mut state, &mut block, &mut length, 0);
+    let used = length % BLOCK;
+    block[used] = 0x80;
+    if used >= BLOCK - 8 {
+        compress(&mut state, &mut block);
     }
     if let Some(end) = block.last_chunk_mut() {
-        *end = bits.to_be_bytes();
+        *end = (length as u64 * 8).to_be_bytes();
     }
-    compress(&mut state, &block);
+    compress(&mut state, &mut block);
     state
 }
 
-/// Appends a byte to the message, of which `length` bytes were there before.
-#[inline(never)]
-fn push(state: &mut [u32; 8], block: &mut [u8; BLOCK], length: &mut usize, byte: u8) {
-    block[*length % BLOCK] = byte;
-    *length += 1;
-    if length.is_multiple_of(BLOCK) {
-        compress(state, block);
-    }
-}
-
 /// Section 6.2.2, with the message schedule kept in the 16 words that are
-/// still needed.
-fn compress(state: &mut [u32; 8], block: &[u8; BLOCK]) {
+/// still needed. Leaves the block filled with zeros, for the next one.
+fn compress(state: &mut [u32; 8], block: &mut [u8; BLOCK]) {
     let mut schedule = [0; 16];
     for (word, bytes) in schedule.iter_mut().zip(block.as_chunks().0) {
         *word = u32::from_be_bytes(*bytes);
     }
+    *block = [0; BLOCK];
     let mut new = *state;
     for (row, constants) in ROUNDS.iter().enumerate() {
         if row > 0 {

@@ -1,7 +1,7 @@
 //! The environment as the C library keeps it: an array of pointers to
 //! `NAME=value`, with a null pointer behind the last.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::{CStr, c_char, c_int};
 use core::ptr::NonNull;
 
 use super::arch::weak_address;
@@ -12,31 +12,67 @@ pub(crate) struct Environ(NonNull<*const c_char>);
 /// One entry of the array, which is not null.
 struct Variable(NonNull<c_char>);
 
+/// Where the kernel put the environment on the stack, if the loader said so to
+/// the initialiser.
+#[derive(Clone, Copy)]
+pub(crate) struct Stack(Option<NonNull<*const c_char>>);
+
+impl Stack {
+    /// From the arguments of an initialiser: glibc's loader passes those of
+    /// `main` (elf/dl-init.c), musl's none, so that they are what happened to be
+    /// in registers. The kernel puts argv, a null pointer and the environment
+    /// one behind the other (System V ABI, "Process Initialization").
+    pub(super) fn of_initialiser(
+        argc: c_int,
+        argv: *const *const c_char,
+        envp: *mut *const c_char,
+    ) -> Self {
+        let count = argc.cast_unsigned() as usize;
+        let passed = argv.wrapping_add(count + 1) == envp;
+        Self(NonNull::new(envp).filter(|_| passed))
+    }
+
+    /// A value of the auxiliary vector, 0 where it has none of that kind;
+    /// nothing where the place of the vector is unknown.
+    pub(super) fn auxiliary_value(self, kind: usize) -> Option<usize> {
+        const AT_NULL: usize = 0;
+        let mut at = self.0?.cast::<usize>();
+        // SAFETY: the environment ends with a null pointer, with several where
+        // variables were taken out in place (as unsetenv(3) and `remove` do);
+        // the vector's pairs of kind and value follow, of which the last has
+        // kind 0.
+        unsafe {
+            while at.read() != 0 {
+                at = at.add(1);
+            }
+            while at.read() == 0 {
+                at = at.add(1);
+            }
+            loop {
+                match at.read() {
+                    AT_NULL => return Some(0),
+                    found if found == kind => return Some(at.add(1).read()),
+                    _ => at = at.add(2),
+                }
+            }
+        }
+    }
+}
+
 impl Environ {
-    /// `environ`; before the C library's own initialisation, where that is
-    /// still null, what the kernel put on the stack.
-    pub(crate) fn of_process() -> Option<Self> {
-        Self::of_c_library().or_else(Self::of_stack)
+    /// What the C library has; before its own initialisation, or without one,
+    /// what the kernel put on the stack. (glibc runs the initialiser of a
+    /// library that depends on nothing before its own.)
+    ///
+    /// Not `environ`, a name that programs may use for something else.
+    pub(crate) fn of_process(stack: Stack) -> Option<Self> {
+        Self::of_c_library().or(stack.0.map(Self))
     }
 
     fn of_c_library() -> Option<Self> {
-        let variable = weak_address!("environ")?.cast::<*mut *const c_char>();
+        let variable = weak_address!("__environ")?.cast::<*mut *const c_char>();
         // SAFETY: the symbol is the C library's variable of that type.
         NonNull::new(unsafe { variable.read() }).map(Self)
-    }
-
-    /// glibc runs the initialiser of a library that depends on nothing before
-    /// its own, which sets `environ`. Its loader keeps in `__libc_stack_end`
-    /// (elf/rtld.c) where the kernel put argc, as many pointers, a null
-    /// pointer, and the environment (System V ABI, "Process Initialization").
-    fn of_stack() -> Option<Self> {
-        let variable = weak_address!("__libc_stack_end")?.cast::<*mut usize>();
-        // SAFETY: the symbol is the loader's variable of that type, and points
-        // at what is described above.
-        unsafe {
-            let stack = NonNull::new(variable.read())?;
-            Some(Self(stack.add(1 + stack.read() + 1).cast()))
-        }
     }
 
     /// The value of the first variable of that name, without its NUL.
@@ -55,23 +91,24 @@ impl Environ {
     }
 
     /// Takes all variables of that name out, in place: unsetenv(3) may be
-    /// the program's own (bash defines one) and not ready yet.
+    /// the program's own (bash defines one) and not ready yet. Null pointers
+    /// fill what becomes free.
     pub(crate) fn remove(&self, name: &str) {
         let (mut from, mut to) = (self.0, self.0);
-        loop {
-            // SAFETY: `from` does not go past the null pointer that ends the
-            // array, and `to` is not behind `from`; the array is writable, as
-            // putenv(3) needs it to be.
-            unsafe {
-                let entry = from.read();
-                to.write(entry);
-                let Some(variable) = NonNull::new(entry.cast_mut()).map(Variable) else {
-                    return;
-                };
-                from = from.add(1);
-                if variable.value_of(name).is_none() {
+        // SAFETY: `from` does not go past the null pointer that ends the array,
+        // and `to` is not behind `from`; the array is writable, as putenv(3)
+        // needs it to be.
+        unsafe {
+            while let Some(entry) = NonNull::new(from.read().cast_mut()) {
+                if Variable(entry).value_of(name).is_none() {
+                    to.write(entry.as_ptr());
                     to = to.add(1);
                 }
+                from = from.add(1);
+            }
+            while to < from {
+                to.write(core::ptr::null());
+                to = to.add(1);
             }
         }
     }
