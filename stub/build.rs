@@ -33,4 +33,6 @@ const OPTIONS: &[&str] = &[
     "-Wl,-z,noexecstack",
     "-Wl,--no-eh-frame-hdr",
     "-Wl,--hash-style=gnu",
+    // The version is in a note of its own, and there is nothing to debug with.
+    "-Wl,--build-id=none",
 ];

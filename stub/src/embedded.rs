@@ -9,6 +9,9 @@ use crate::install::install;
 use crate::program::Program;
 use crate::sys;
 
+/// What a note is that speaks of memory which is not what it says.
+const ILL_PLACED: &str = "misplaces the dynamic section";
+
 /// Puts the program's own policy in force. False: it carries none.
 pub(crate) fn apply(program: &Program) -> bool {
     let patched = is_patched(program);
@@ -88,7 +91,7 @@ fn protect(program: &Program, header: &FilterHeader) {
         .zip(usize::try_from(header.protect_size).ok())
         .and_then(|(address, size)| program.own_pages(address, size));
     let Some(range) = range else {
-        die_of_note("protects a range that is not the program's");
+        die_of_note(ILL_PLACED);
     };
     let former = usize::try_from(header.dynamic_address).unwrap_or(usize::MAX);
     // Code that refers to `_DYNAMIC` looks at the former place, and loaders
@@ -99,7 +102,7 @@ fn protect(program: &Program, header: &FilterHeader) {
         program.refresh_dynamic_entries(former)
     };
     let Some(refreshed) = refreshed else {
-        die_of_note("moves what is not a dynamic section");
+        die_of_note(ILL_PLACED);
     };
     if let Err(errno) = refreshed.and_then(|()| sys::make_read_only(&range)) {
         die_of_refusal("to protect the dynamic section", errno);
