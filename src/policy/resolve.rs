@@ -57,6 +57,8 @@ pub enum Warning {
     },
     /// An allow-list of which nothing is left.
     NothingAllowed,
+    /// The same under the action `log`: a way to learn what a program needs.
+    EverythingLogged,
     /// A deny-list of which nothing is left.
     NothingDenied,
     /// Calls that do nearly what a denied one does.
@@ -106,6 +108,10 @@ impl fmt::Display for Warning {
             Warning::NothingAllowed => {
                 f.write_str("the policy allows no system call at all; the program cannot even exit")
             }
+            Warning::EverythingLogged => f.write_str(
+                "the policy allows no system call without logging it; the program is as free as \
+                 without it",
+            ),
             Warning::NothingDenied => f.write_str(
                 "the policy denies no system call at all; the program is as free as without it",
             ),
@@ -198,8 +204,7 @@ pub fn rules(policy: &Policy, arch: Arch) -> Option<Vec<ResolvedRule>> {
 /// What a policy without any rule means.
 fn nothing_left(policy: &Policy) -> Option<Warning> {
     match policy.list {
-        // Logs every call, which is a way to learn what a program needs.
-        List::Allow if policy.action == Action::Log => None,
+        List::Allow if policy.action == Action::Log => Some(Warning::EverythingLogged),
         List::Allow => Some(Warning::NothingAllowed),
         List::Deny => Some(Warning::NothingDenied),
     }

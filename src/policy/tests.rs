@@ -253,6 +253,14 @@ fn an_empty_allow_list_is_warned_of() {
         resolve(&allow(""), Arch::X86_64).unwrap().1,
         [Warning::NothingAllowed]
     );
+    let logged = Policy {
+        action: Action::Log,
+        ..allow("")
+    };
+    assert_eq!(
+        resolve(&logged, Arch::X86_64).unwrap().1,
+        [Warning::EverythingLogged]
+    );
 }
 
 #[test]
