@@ -25,33 +25,35 @@ pub(super) fn leave_out(
         .iter()
         .map(|piece| Ok(piece.kind == Kind::Notes && !has_known_notes(layout, source, piece)?))
         .collect::<Result<Vec<bool>, Error>>()?;
-    let mut pin = |address: u64| {
-        let Some(offset) = layout.offset_of(VirtAddr(address)) else {
-            return;
-        };
-        let byte = FileRange::new(offset, 1);
-        let of_program = |piece: &Piece| matches!(piece.kind, Kind::Notes | Kind::Interpreter);
-        for (piece, pinned) in pieces.iter().zip(&mut pinned) {
-            *pinned |= of_program(piece) && piece.range.contains(&byte);
-        }
+    let holding = |address: u64| {
+        let byte = FileRange::new(layout.offset_of(VirtAddr(address))?, 1);
+        pieces.iter().position(|piece| {
+            let of_program = matches!(piece.kind, Kind::Notes | Kind::Interpreter);
+            of_program && piece.range.contains(&byte)
+        })
     };
     relocations::each(layout, source, dynamic, |relocation| {
         // With a symbol, the addend is a distance.
         let address = relocation.addend.filter(|_| relocation.symbol == 0);
-        address.into_iter().for_each(&mut pin);
+        if let Some(piece) = address.and_then(holding) {
+            pinned[piece] = true;
+        }
         Ok(())
     })?;
     symbols::each(layout, source, symbols::Which::All, |table, symbol| {
-        if !is_of_toolchain(table, source, &symbol.entry) {
-            pin(symbol.entry.value);
+        if let Some(piece) = holding(symbol.entry.value)
+            && !is_of_toolchain(table, source, &symbol.entry)
+        {
+            pinned[piece] = true;
         }
     });
     if let Some(symbols) = pieces.iter().find(|piece| piece.kind == Kind::Symbols) {
         let bytes = source.read_at(symbols.range.start.0, symbols.range.size)?;
-        let exported = Symbol::decode_all(layout.encoding, &bytes).into_iter();
-        exported
-            .filter(|symbol| symbol.section.0 != 0)
-            .for_each(|symbol| pin(symbol.value));
+        for symbol in Symbol::decode_all(layout.encoding, &bytes) {
+            if let Some(piece) = holding(symbol.value).filter(|_| symbol.section.0 != 0) {
+                pinned[piece] = true;
+            }
+        }
     }
     let kept = pieces.iter().zip(pinned).filter(|(_, pinned)| !pinned);
     Ok(kept.map(|(piece, _)| *piece).collect())
