@@ -145,7 +145,7 @@ impl Input {
     /// it does not belong together.
     fn require_unchanged(&self) -> Result<(), Error> {
         let now = self.file.metadata().map_err(Error::Open)?;
-        if stamp(&now) == stamp(&self.metadata) {
+        if Stamp::of(&now) == Stamp::of(&self.metadata) {
             Ok(())
         } else {
             Err(Error::Changed(self.path.clone()))
@@ -201,7 +201,7 @@ impl Target {
         if !before.is_file() {
             return Err(Error::OutputNotRegular(named));
         }
-        let in_place = stamp(&before)[..2] == stamp(&input.metadata)[..2];
+        let in_place = Stamp::of(&before).file == Stamp::of(&input.metadata).file;
         Ok(Self {
             path,
             before: Some(before),
@@ -243,7 +243,7 @@ impl Target {
     /// Whether there is still what was there at first.
     fn is_as_before(&self) -> bool {
         match (self.path.symlink_metadata(), &self.before) {
-            (Ok(now), Some(before)) => stamp(&now) == stamp(before),
+            (Ok(now), Some(before)) => Stamp::of(&now) == Stamp::of(before),
             (Err(error), None) => error.kind() == io::ErrorKind::NotFound,
             _ => false,
         }
@@ -274,19 +274,30 @@ pub fn within(output: &Path, input: &Path) -> PathBuf {
     }
 }
 
-/// What differs after a file was written or replaced: device and inode first,
-/// then size and the times of the last change of content and inode.
-fn stamp(metadata: &Metadata) -> [i128; 5] {
-    let time = |seconds: i64, nanoseconds: i64| {
-        i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
-    };
-    [
-        metadata.dev().into(),
-        metadata.ino().into(),
-        metadata.size().into(),
-        time(metadata.mtime(), metadata.mtime_nsec()),
-        time(metadata.ctime(), metadata.ctime_nsec()),
-    ]
+/// What differs after a file was written or replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Device and inode: which file it is.
+    file: (u64, u64),
+    /// Bytes.
+    size: u64,
+    /// Last change of the content, in seconds and nanoseconds since 1970.
+    modified: (i64, i64),
+    /// Last change of the inode, likewise.
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// The stamp of a file.
+    #[must_use]
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            file: (metadata.dev(), metadata.ino()),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
 }
 
 /// What the result takes over from the input besides mode, owner and extended

@@ -16,7 +16,6 @@ mod response_file;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -27,7 +26,7 @@ use super::options::{ContentArguments, EnvironmentArguments};
 use super::output::{complain, print_error, warn};
 use super::patch;
 use crate::elf;
-use crate::file::Keep;
+use crate::file::{Keep, Stamp};
 use outputs::Outputs;
 
 /// Options for every command of a build.
@@ -194,25 +193,15 @@ struct Output {
     before: Option<Stamp>,
 }
 
-/// What differs after a file was written or replaced.
-#[derive(PartialEq, Eq)]
-struct Stamp {
-    file: (u64, u64),
-    size: u64,
-    /// Seconds and nanoseconds since 1970.
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
 impl Output {
     fn watch(path: &Path) -> Self {
-        let before = Stamp::of(path);
+        let before = stamp(path);
         let path = path.to_owned();
         Self { path, before }
     }
 
     fn has_changed(&self) -> bool {
-        let now = Stamp::of(&self.path);
+        let now = stamp(&self.path);
         now.is_some() && now != self.before
     }
 
@@ -226,17 +215,10 @@ impl Output {
     }
 }
 
-impl Stamp {
-    /// Nothing where there is no file, or a device such as /dev/null.
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-        Some(Self {
-            file: (metadata.dev(), metadata.ino()),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
-    }
+/// Nothing where there is no file, or a device such as /dev/null.
+fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    Some(Stamp::of(&metadata))
 }
 
 #[cfg(test)]

@@ -187,6 +187,11 @@ impl Prepared {
         })
     }
 
+    /// Whether a file carries this policy and its filter.
+    fn is_in(&self, present: &Embedded) -> bool {
+        present.policy == self.content.policy && present.program == self.content.program
+    }
+
     /// What patching means for a file that carries a policy.
     fn compare(
         &self,
@@ -195,10 +200,9 @@ impl Prepared {
         source: &File,
         options: &Options,
     ) -> Result<Outcome> {
-        let content = &self.content;
         let needed = layout.needed(source)?;
         let library = &options.library.path;
-        let same_policy = present.policy == content.policy && present.program == content.program;
+        let same_policy = self.is_in(present);
         if !same_policy || !needed.contains(library) {
             let what = if same_policy {
                 "this policy already, for another library"
@@ -211,7 +215,7 @@ impl Prepared {
             );
             return Ok(Outcome::Replaced);
         }
-        let header = &present.header;
+        let (header, content) = (&present.header, &self.content);
         let intact = (header.flags, header.arch) == (content.flags, content.arch)
             && embedded::is_marked(layout)
             && placed(self.position, &needed) == Some(library);
@@ -341,10 +345,7 @@ fn check(output: &File, prepared: &Prepared, options: &Options) -> Result<()> {
     let layout = Layout::read(output).map_err(|error| fault(&error.to_string()))?;
     let found = embedded::read(&layout, output).map_err(|error| fault(&error.to_string()))?;
     let found = found.ok_or_else(|| fault("no policy"))?;
-    ensure!(
-        found.policy == prepared.content.policy && found.program == prepared.content.program,
-        fault("policy")
-    );
+    ensure!(prepared.is_in(&found), fault("policy"));
     let needed = layout
         .needed(output)
         .map_err(|error| fault(&error.to_string()))?;

@@ -174,12 +174,6 @@ impl Layout {
             .filter(move |segment| segment.kind == kind)
     }
 
-    /// The section of a name.
-    #[must_use]
-    pub fn section(&self, name: &str) -> Option<&Section> {
-        self.sections.iter().find(|section| section.name == name)
-    }
-
     /// Where the byte at an address is in the file; nothing where no PT_LOAD
     /// brings it from the file.
     #[must_use]

@@ -52,12 +52,6 @@ impl Plan {
         self.appended.last().map_or(self.kept, Chunk::end)
     }
 
-    /// Bytes that the patch adds to the file.
-    #[must_use]
-    pub fn added(&self) -> u64 {
-        self.length() - self.kept
-    }
-
     /// Plans the patch of a program.
     ///
     /// # Errors

@@ -7,8 +7,8 @@
 //! and both libraries call it in the same place as `.init_array`: glibc in
 //! `call_init` (elf/dl-init.c), musl in `do_init_fini` (ldso/dynlink.c). glibc
 //! passes (argc, argv, envp) and musl nothing; what arrives is used only if it
-//! can't be anything else ([`Stack`]). An architecture whose C libraries pass over `DT_INIT` (riscv64)
-//! will have to use `.init_array`.
+//! can't be anything else ([`Stack`]). An architecture whose C libraries pass
+//! over `DT_INIT` (riscv64) will have to use `.init_array`.
 //!
 //! # Weak symbols
 //!
@@ -212,8 +212,9 @@ pub(crate) fn first_loaded_object<T>() -> Option<(usize, &'static [T])> {
 
     let function = arch::weak_address!("dl_iterate_phdr")?;
     let mut found: Option<Found> = None;
-    // SAFETY: the symbol is the C library's function of that type, and
-    // `keep_first` gets the `Option<Found>` that it expects.
+    // SAFETY: whatever the process calls by that name is of that type, for all
+    // else in it relies on that, and `keep_first` gets the `Option<Found>` that
+    // it expects.
     unsafe {
         let iterate = core::mem::transmute::<*const c_void, Iterate>(function);
         iterate(keep_first, (&raw mut found).cast());
@@ -254,8 +255,8 @@ fn auxiliary_value(stack: Stack, kind: usize) -> Option<usize> {
         return Some(value);
     }
     let function = arch::weak_address!("getauxval")?;
-    // SAFETY: the symbol is the C library's function of that type; it reads a
-    // vector that the kernel made.
+    // SAFETY: whatever the process calls by that name is of that type, and
+    // touches no memory of ours.
     unsafe {
         let getauxval = core::mem::transmute::<*const c_void, GetAuxVal>(function);
         Some(getauxval(kind))

@@ -90,8 +90,6 @@ pub mod ret {
     pub const ALLOW: u32 = 0x7fff_0000;
     /// `SECCOMP_RET_ACTION_FULL`: the bits of the action.
     pub const ACTION_MASK: u32 = 0xffff_0000;
-    /// `SECCOMP_RET_DATA`: the bits of the data.
-    pub const DATA_MASK: u32 = 0x0000_ffff;
 }
 
 /// `(argument & mask) == value`. A mask without high half compares only the
