@@ -12,18 +12,7 @@ const PATCH: &str = "sandbox-patch --deny ptrace";
 /// `sandbox-patch` refuses `file` for a reason, and the folder is as before.
 #[track_caller]
 fn assert_refused(ws: &Workspace, file: &str, reason: &str) {
-    assert_command_refused(ws, &format!("{PATCH} {file}"), file, reason);
-}
-
-#[track_caller]
-fn assert_command_refused(ws: &Workspace, line: &str, file: &str, reason: &str) {
-    let before = ws.snapshot();
-    ws.run(line)
-        .exits_with(1)
-        .prints_only("")
-        .complains_in_one_line(&format!("sandbox-patch: {file}: "))
-        .complains(reason);
-    assert_eq!(before, ws.snapshot(), "{line} changed something");
+    ws.assert_refused(&format!("{PATCH} {file}"), file, reason);
 }
 
 mod not_a_program {
@@ -150,7 +139,7 @@ mod permissions {
         ws.run("mkdir open && chmod 777 open && mv myos open && chmod 444 open/myos")
             .succeeds();
         let line = format!("{prefix}{PATCH} open/myos");
-        assert_command_refused(&ws, &line, "open/myos", "");
+        ws.assert_refused(&line, "open/myos", "");
         ws.run("ls open").prints_only("myos\n");
     }
 
@@ -159,7 +148,7 @@ mod permissions {
         let ws = Workspace::with_myos("gcc");
         let prefix = as_other_user(&ws);
         ws.run("chmod 777 myos && chmod 555 .").succeeds();
-        assert_command_refused(&ws, &format!("{prefix}{PATCH} ./myos"), "./myos", "");
+        ws.assert_refused(&format!("{prefix}{PATCH} ./myos"), "./myos", "");
         ws.run("chmod 755 .").succeeds();
     }
 

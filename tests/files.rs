@@ -19,20 +19,7 @@ fn tampered(injection: &str, line: &str) -> String {
 /// The command fails with one line about `./myos`, and all is as before.
 #[track_caller]
 fn assert_refused(ws: &Workspace, line: &str, reason: &str) {
-    let before = ws.snapshot();
-    ws.run(line)
-        .exits_with(1)
-        .prints_only("")
-        .complains_in_one_line("sandbox-patch: ./myos: ")
-        .complains(reason);
-    assert_eq!(before, ws.snapshot(), "{line} changed something");
-}
-
-#[track_caller]
-fn assert_usage_error(ws: &Workspace, line: &str, reason: &str) {
-    let before = ws.snapshot();
-    ws.run(line).exits_with(2).prints_only("").complains(reason);
-    assert_eq!(before, ws.snapshot(), "{line} changed something");
+    ws.assert_refused(line, "./myos", reason);
 }
 
 mod a_file_that_changes_meanwhile {
@@ -203,9 +190,9 @@ mod the_output {
         let ws = Workspace::with_myos("gcc");
         for name in ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
             let line = format!("{PATCH} -o {name} ./myos");
-            assert_usage_error(&ws, &line, "standard output");
+            ws.assert_usage_error(&line, "standard output");
             let line = format!("sandbox-patch remove -o {name} ./myos");
-            assert_usage_error(&ws, &line, "standard output");
+            ws.assert_usage_error(&line, "standard output");
         }
     }
 
@@ -213,11 +200,11 @@ mod the_output {
     fn of_two_programs_of_one_name_is_not_put_in_one_place() {
         let ws = Workspace::with_myos("gcc");
         ws.run("mkdir a out && cp myos a/").succeeds();
-        assert_usage_error(&ws, &format!("{PATCH} -o out ./myos a/myos"), "a/myos");
+        ws.assert_usage_error(&format!("{PATCH} -o out ./myos a/myos"), "a/myos");
         ws.run(&format!("{PATCH} -q ./myos && cp myos a/"))
             .succeeds();
         let line = "sandbox-patch remove -o out ./myos a/myos";
-        assert_usage_error(&ws, line, "out/myos");
+        ws.assert_usage_error(line, "out/myos");
         ws.run("ls out").prints_only("");
     }
 

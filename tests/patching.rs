@@ -10,20 +10,7 @@ const OTHER: &str = "sandbox-patch --deny uname";
 /// The command fails with one line about `./myos`, and all is as before.
 #[track_caller]
 fn assert_refused(ws: &Workspace, line: &str, reason: &str) {
-    let before = ws.snapshot();
-    ws.run(line)
-        .exits_with(1)
-        .prints_only("")
-        .complains_in_one_line("sandbox-patch: ./myos: ")
-        .complains(reason);
-    assert_eq!(before, ws.snapshot(), "{line} changed something");
-}
-
-#[track_caller]
-fn assert_usage_error(ws: &Workspace, line: &str, reason: &str) {
-    let before = ws.snapshot();
-    ws.run(line).exits_with(2).prints_only("").complains(reason);
-    assert_eq!(before, ws.snapshot(), "{line} changed something");
+    ws.assert_refused(line, "./myos", reason);
 }
 
 mod a_patch_that_was_changed {
@@ -170,7 +157,7 @@ mod options {
             "--deny uname",
         ] {
             let line = format!("sandbox-patch {option} inspect ./myos");
-            assert_usage_error(&ws, &line, "behind the command");
+            ws.assert_usage_error(&line, "behind the command");
         }
         ws.run("sandbox-patch --color never inspect ./myos")
             .succeeds();

@@ -123,10 +123,7 @@ mod verify {
 
     #[track_caller]
     fn assert_rejected(ws: &Workspace, reason: &str) {
-        ws.run("sandbox-patch verify ./myos")
-            .exits_with(1)
-            .complains_in_one_line("sandbox-patch: ./myos: ")
-            .complains(reason);
+        ws.assert_refused("sandbox-patch verify ./myos", "./myos", reason);
     }
 
     #[test]

@@ -82,6 +82,30 @@ impl Workspace {
         self.shell(line).finish()
     }
 
+    /// A command line fails with one line about `file`, for a reason, and
+    /// changes nothing.
+    #[track_caller]
+    pub fn assert_refused(&self, line: &str, file: &str, reason: &str) {
+        let before = self.snapshot();
+        self.run(line)
+            .exits_with(1)
+            .prints_only("")
+            .complains_in_one_line(&format!("sandbox-patch: {file}: "))
+            .complains(reason);
+        assert_eq!(before, self.snapshot(), "{line} changed something");
+    }
+
+    /// A command line is wrong, for a reason, and changes nothing.
+    #[track_caller]
+    pub fn assert_usage_error(&self, line: &str, reason: &str) {
+        let before = self.snapshot();
+        self.run(line)
+            .exits_with(2)
+            .prints_only("")
+            .complains(reason);
+        assert_eq!(before, self.snapshot(), "{line} changed something");
+    }
+
     /// A command line to be run in the folder, with more to say about how.
     pub fn shell(&self, line: &str) -> Shell {
         Shell::new(line, self.root())
