@@ -1,4 +1,16 @@
 //! Put a seccomp policy into a Linux program, so that it sandboxes itself.
+//!
+//! The library behind the program `sandbox-patch`; each verb is a function
+//! ([`cli::patch::patch`], [`cli::inspect::inspect`], [`cli::remove::remove`]).
+//! Data flows one way:
+//!
+//! * [`cli`]: the command line, and how results are shown;
+//! * [`policy`]: what may be called, from names to rules of an architecture;
+//! * [`filter`]: from rules to BPF, and back to something readable;
+//! * [`note`]: the bytes that go into the program;
+//! * [`elf`]: the program, and the way back;
+//! * [`file`]: opening a file, and putting another in its place.
+
 pub mod cli;
 pub mod elf;
 pub mod file;
