@@ -9,7 +9,7 @@
 //! * [`filter`]: from rules to BPF, and back to something readable;
 //! * [`note`]: the bytes that go into the program;
 //! * [`elf`]: the program, and the way back;
-//! * [`file`]: opening a file, and putting another in its place.
+//! * [`mod@file`]: opening a file, and putting another in its place.
 
 pub mod cli;
 pub mod elf;

@@ -5,7 +5,10 @@
 use sandbox_format::bpf::Instruction;
 use sandbox_format::note::{self, ByteOrder, FilterHeader, kind};
 
-use crate::elf::Error;
+/// A descriptor is larger than the format can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is too large for a note")]
+pub struct TooLarge;
 
 /// A policy and its compiled filter, ready to be put into a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +53,11 @@ impl Content {
         order: ByteOrder,
         moved: Option<MovedDynamic>,
         undo: &[u8],
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Vec<u8>, TooLarge> {
         let header = FilterHeader {
             flags: self.flags,
             arch: self.arch,
-            count: u32::try_from(self.program.len()).map_err(|_| Error::TooLarge)?,
+            count: u32::try_from(self.program.len()).map_err(|_| TooLarge)?,
             protect_address: moved.map_or(0, |moved| moved.to),
             protect_size: moved.map_or(0, |moved| moved.size),
             dynamic_address: moved.map_or(0, |moved| moved.from),
@@ -72,7 +75,7 @@ impl Content {
             (kind::FILTER, &filter),
             (kind::UNDO, undo),
         ] {
-            let length = u32::try_from(descriptor.len()).map_err(|_| Error::TooLarge)?;
+            let length = u32::try_from(descriptor.len()).map_err(|_| TooLarge)?;
             bytes.extend(note::header(order, kind, length));
             bytes.extend(descriptor);
             bytes.resize(bytes.len().next_multiple_of(4), 0);

@@ -87,3 +87,9 @@ pub enum Error {
     #[error("{0}")]
     Io(#[from] io::Error),
 }
+
+impl From<crate::note::TooLarge> for Error {
+    fn from(_: crate::note::TooLarge) -> Self {
+        Self::TooLarge
+    }
+}
