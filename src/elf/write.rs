@@ -19,10 +19,22 @@ pub fn write(plan: &Plan, original: &Original<'_>, output: &File) -> io::Result<
     write_chunks(output, plan.overwrites.iter().chain(&plan.appended))
 }
 
-/// Copies the first `length` bytes; holes stay holes. `io::copy` hands the data
-/// to the kernel (copy_file_range(2)) where the file system can do that.
-pub(super) fn copy(mut input: &File, mut output: &File, length: u64) -> io::Result<()> {
+/// Copies the first `length` bytes to an empty file; holes stay holes.
+///
+/// Where the file system can share blocks (XFS, btrfs), nothing is copied
+/// (ioctl_ficlone(2)). `io::copy` hands the data to the kernel
+/// (copy_file_range(2)) where that can be done.
+pub(super) fn copy(input: &File, output: &File, length: u64) -> io::Result<()> {
+    let is_shared = rustix::fs::ioctl_ficlone(output, input).is_ok();
     output.set_len(length)?;
+    if is_shared {
+        Ok(())
+    } else {
+        copy_data(input, output, length)
+    }
+}
+
+fn copy_data(mut input: &File, mut output: &File, length: u64) -> io::Result<()> {
     let mut at = 0;
     while let Some(data) = next_data(input, at, length)? {
         input.seek(SeekFrom::Start(data.start))?;
