@@ -4,7 +4,7 @@ use object::elf;
 use sandbox_format::note;
 
 use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, Symbol as Entry};
-use super::machine::max_page_size;
+use super::machine::Machine;
 use super::pieces::Kind;
 use super::placement::{Placed, Placement};
 use super::plan::{MOVABLE_ENTRIES, Plan, Position, Request};
@@ -150,6 +150,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         let segment = self.layout.segment(elf::PT_DYNAMIC);
         let moved = placement
             .dynamic
+            .filter(|_| self.dynamic_is_writable())
             .zip(segment)
             .map(|(range, old)| MovedDynamic {
                 from: old.vaddr,
@@ -199,12 +200,10 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 elf::PT_PHDR => (segment.filesz, segment.memsz) = (table, table),
                 elf::PT_DYNAMIC => {
                     if let Some(range) = placement.dynamic {
-                        *segment = self.header(
-                            elf::PT_DYNAMIC,
-                            elf::PF_R | elf::PF_W,
-                            range,
-                            segment.align,
-                        );
+                        // Whether it may be written to, glibc sees here
+                        // (elf/rtld.c, `l_ld_readonly`).
+                        *segment =
+                            self.header(elf::PT_DYNAMIC, segment.flags, range, segment.align);
                     }
                 }
                 _ if segment.filesz > 0 => {
@@ -221,16 +220,28 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .iter()
             .rposition(|segment| segment.kind == elf::PT_LOAD)
             .map_or(0, |last| last + 1);
-        let page = max_page_size(self.layout.header.machine);
+        let page = Machine::of(self.layout).max_page_size;
         let mut loads = vec![self.header(elf::PT_LOAD, elf::PF_R, placement.segment, page)];
+        let rights = match self.dynamic_is_writable() {
+            true => elf::PF_R | elf::PF_W,
+            false => elf::PF_R,
+        };
         loads.extend(
             placement
                 .dynamic
-                .map(|range| self.header(elf::PT_LOAD, elf::PF_R | elf::PF_W, range, page)),
+                .map(|range| self.header(elf::PT_LOAD, rights, range, page)),
         );
         segments.splice(last..last, loads);
         segments.push(self.header(elf::PT_NOTE, elf::PF_R, placement.notes, 4));
         segments
+    }
+
+    /// Whether the loader may write to the dynamic section; where it may not,
+    /// it does not try (`-z rodynamic`, and all of MIPS).
+    fn dynamic_is_writable(&self) -> bool {
+        let segment = self.layout.segment(elf::PT_DYNAMIC);
+        let load = segment.and_then(|segment| self.layout.load_of(VirtAddr(segment.vaddr)));
+        load.is_some_and(|load| load.flags.0 & elf::PF_W.0 != 0)
     }
 
     fn header(
@@ -298,6 +309,17 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         if slots <= entries.len() {
             return Err(Error::Malformed("the dynamic section has no room"));
         }
+        let segment = self.layout.segment(elf::PT_DYNAMIC);
+        let from = segment.map_or(0, |segment| segment.vaddr);
+        let to = self
+            .placement
+            .dynamic
+            .map_or(from, |range| self.placement.address(range.start.0));
+        Machine::of(self.layout).keep_targets(
+            self.layout.encoding,
+            (&self.dynamic.entries, from),
+            (&mut entries, to),
+        );
         entries.resize(slots, end);
         Ok(entries)
     }

@@ -6,6 +6,7 @@ use object::elf;
 use sandbox_format::note;
 
 use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
+use super::machine::Machine;
 use super::undo::{Move, Undo};
 use super::{Chunk, Dynamic, Error, FileRange, Layout, Plan, Source, VirtAddr};
 
@@ -254,6 +255,21 @@ impl<S: Source + ?Sized> Remover<'_, S> {
                 entry.value = self.original.get(entry.tag).unwrap_or(entry.value);
             }
         }
+        let place = self
+            .original
+            .segments
+            .iter()
+            .find(|segment| segment.kind == elf::PT_DYNAMIC);
+        let place = place.ok_or(Error::CannotUndo(
+            "its record of the original is incomplete",
+        ))?;
+        let segment = self.layout.segment(elf::PT_DYNAMIC);
+        let address = segment.map_or(place.vaddr, |segment| segment.vaddr);
+        Machine::of(self.layout).keep_targets(
+            self.layout.encoding,
+            (&now.entries, address),
+            (&mut entries, place.vaddr),
+        );
         let slots = self.original.dynamic.len();
         let had_end = self
             .original
@@ -272,14 +288,6 @@ impl<S: Source + ?Sized> Remover<'_, S> {
                 value: 0,
             },
         );
-        let place = self
-            .original
-            .segments
-            .iter()
-            .find(|segment| segment.kind == elf::PT_DYNAMIC);
-        let place = place.ok_or(Error::CannotUndo(
-            "its record of the original is incomplete",
-        ))?;
         Ok(Chunk {
             offset: self.offset_of(place.vaddr)?,
             bytes: Dyn::encode_all(&entries, self.layout.encoding)?,

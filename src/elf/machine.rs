@@ -1,16 +1,137 @@
-//! What differs from one processor to the next.
+//! What differs from one processor to the next, in one table.
 
 use object::elf;
 
-/// The largest page that kernels for the machine use, in bytes: segments of
-/// different permissions must not share one. The values are those of GNU ld
-/// (`ELF_MAXPAGESIZE` in bfd/elfNN-*.c and cpu-*.c), but for x86-64, whose
-/// 2 MiB is about huge pages.
-#[must_use]
-pub(super) fn max_page_size(machine: elf::Machine) -> u64 {
-    match machine {
-        elf::EM_386 | elf::EM_X86_64 | elf::EM_RISCV | elf::EM_S390 => 0x1000,
-        // arm, aarch64, ppc, ppc64, mips, loongarch, and a safe value for others.
-        _ => 0x1_0000,
+use super::Layout;
+use super::encoding::{Dyn, Encoding, Record};
+
+/// What is particular to the programs of a processor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Machine {
+    /// The largest page that kernels use, in bytes: segments of different
+    /// permissions must not share one.
+    pub(super) max_page_size: u64,
+    /// Size in bytes of a word of the System V hash table in ELF64 files.
+    pub(super) hash_word: u64,
+    /// Segments that nothing but their program header leads to.
+    pub(super) informative_segments: &'static [elf::ProgramType],
+    /// Sections in memory that nothing at run time leads to.
+    pub(super) informative_sections: &'static [elf::SectionType],
+    /// A dynamic entry whose value is a distance from the entry itself.
+    pub(super) self_relative_entry: Option<elf::DynamicTag>,
+    /// Whether local symbols mark where code and data start.
+    pub(super) has_mapping_symbols: bool,
+}
+
+/// What most processors have in common.
+const COMMON: Machine = Machine {
+    max_page_size: 0x1_0000,
+    hash_word: 4,
+    informative_segments: &[],
+    informative_sections: &[],
+    self_relative_entry: None,
+    has_mapping_symbols: false,
+};
+
+/// x86: 4 KiB pages; the 2 MiB that GNU ld has for x86-64 are about huge ones.
+const X86: Machine = Machine {
+    max_page_size: 0x1000,
+    ..COMMON
+};
+
+/// arm and aarch64: pages of up to 64 KiB, with which 64-bit kernels run 32-bit
+/// programs, too (arch/arm64/Kconfig, COMPAT), as lld has it for both; GNU ld
+/// has 4 KiB for arm. Mapping symbols: ELF for the Arm Architecture, ELF for the
+/// Arm 64-bit Architecture, "Mapping symbols".
+const ARM: Machine = Machine {
+    has_mapping_symbols: true,
+    ..COMMON
+};
+
+/// riscv: 4 KiB pages (arch/riscv/include/asm/page.h). Mapping symbols: RISC-V
+/// psABI, "Mapping Symbol".
+const RISCV: Machine = Machine {
+    max_page_size: 0x1000,
+    has_mapping_symbols: true,
+    ..COMMON
+};
+
+/// s390: 4 KiB pages (arch/s390/include/asm/page.h). Wide hash words: glibc,
+/// sysdeps/s390/s390-64/bits/elfclass.h, `Elf_Symndx`.
+const S390: Machine = Machine {
+    max_page_size: 0x1000,
+    hash_word: 8,
+    ..COMMON
+};
+
+/// alpha: glibc, sysdeps/unix/sysv/linux/alpha/bits/elfclass.h, `Elf_Symndx`.
+const ALPHA: Machine = Machine {
+    hash_word: 8,
+    ..COMMON
+};
+
+/// mips: pages of up to 64 KiB (arch/mips/Kconfig).
+///
+/// Linkers put register masks and ABI flags right behind the program headers.
+/// The kernel reads the flags by their file offset (arch/mips/kernel/elf.c,
+/// `arch_elf_pt_proc`), glibc by address (sysdeps/mips/dl-machine-reject-phdr.h).
+/// `.MIPS.options`, the 64-bit ABIs' form of the register masks, has a program
+/// header on IRIX only (bfd/elfxx-mips.c).
+///
+/// The dynamic section is read-only. Through DT_MIPS_RLD_MAP_REL loaders find
+/// the word behind which debuggers find the loaded objects (glibc,
+/// sysdeps/mips/dl-debug.h; musl, arch/mips/reloc.h and ldso/dynlink.c), so that
+/// a false distance has them write somewhere else.
+const MIPS: Machine = Machine {
+    informative_segments: &[
+        elf::PT_MIPS_REGINFO,
+        elf::PT_MIPS_OPTIONS,
+        elf::PT_MIPS_ABIFLAGS,
+    ],
+    informative_sections: &[elf::SHT_MIPS_OPTIONS],
+    self_relative_entry: Some(elf::DT_MIPS_RLD_MAP_REL),
+    ..COMMON
+};
+
+impl Machine {
+    /// The table. Page sizes are those of GNU ld 2.40 (CONSTANT(MAXPAGESIZE) in
+    /// a linker script) where nothing else is said; ppc and ppc64 have nothing
+    /// particular but their 64 KiB.
+    pub(super) fn of(layout: &Layout) -> Self {
+        match layout.header.machine {
+            elf::EM_386 | elf::EM_X86_64 => X86,
+            elf::EM_ARM | elf::EM_AARCH64 => ARM,
+            elf::EM_RISCV => RISCV,
+            elf::EM_S390 => S390,
+            elf::EM_ALPHA => ALPHA,
+            elf::EM_MIPS => MIPS,
+            _ => COMMON,
+        }
+    }
+
+    /// Has self-relative entries of a dynamic section lead where they led in
+    /// the one that it takes the place of.
+    pub(super) fn keep_targets(
+        &self,
+        encoding: Encoding,
+        (old, old_address): (&[Dyn], u64),
+        (new, new_address): (&mut [Dyn], u64),
+    ) {
+        let Some(tag) = self.self_relative_entry else {
+            return;
+        };
+        let find = |entries: &[Dyn]| entries.iter().position(|entry| entry.tag == tag);
+        let (Some(before), Some(after)) = (find(old), find(new)) else {
+            return;
+        };
+        let at =
+            |address: u64, index: usize| address.wrapping_add(Dyn::size(encoding) * index as u64);
+        let target = at(old_address, before).wrapping_add(old[before].value);
+        let distance = target.wrapping_sub(at(new_address, after));
+        // A distance backwards, in a field of the class's width.
+        new[after].value = match encoding.is_64 {
+            true => distance,
+            false => distance & u64::from(u32::MAX),
+        };
     }
 }

@@ -3,6 +3,7 @@
 
 use object::elf;
 
+use super::machine::Machine;
 use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr};
 
 /// Linkers leave fewer bytes than this between two parts, for alignment.
@@ -23,6 +24,8 @@ pub(super) enum Kind {
     GnuHash,
     /// The System V hash table (DT_HASH).
     Hash,
+    /// What a processor's ABI has programs tell of themselves.
+    Information,
 }
 
 impl Kind {
@@ -36,6 +39,7 @@ impl Kind {
             Self::Strings => ".dynstr",
             Self::GnuHash => ".gnu.hash",
             Self::Hash => ".hash",
+            Self::Information => "ABI information",
         }
     }
 }
@@ -83,6 +87,7 @@ pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<V
             align,
         ));
     }
+    pieces.extend(information(layout));
     pieces.extend(dynamic_pieces(layout, source)?);
     pieces.sort_by_key(|piece| (piece.range.start, piece.range.size));
     Ok(separate(layout, merge_notes(pieces)))
@@ -96,6 +101,33 @@ fn piece(layout: &Layout, kind: Kind, address: u64, size: u64, align: u64) -> Op
         address,
         align,
     })
+}
+
+/// What only the processor's own program headers, or nothing at all, lead to.
+fn information(layout: &Layout) -> Vec<Piece> {
+    let machine = Machine::of(layout);
+    let segments = layout
+        .segments
+        .iter()
+        .filter(|segment| machine.informative_segments.contains(&segment.kind))
+        .map(|segment| (segment.vaddr, segment.filesz, segment.align));
+    let sections = layout
+        .sections
+        .iter()
+        .map(|section| &section.header)
+        .filter(|header| machine.informative_sections.contains(&header.kind))
+        .map(|header| (header.addr, header.size, header.addralign));
+    let mut found: Vec<Piece> = segments
+        .chain(sections)
+        .filter_map(|(address, size, align)| {
+            let align = align.clamp(1, 16);
+            piece(layout, Kind::Information, address, size, align)
+        })
+        .collect();
+    // A section and the segment that it has to itself are one piece.
+    found.sort_by_key(|piece| piece.range);
+    found.dedup_by_key(|piece| piece.range);
+    found
 }
 
 fn dynamic_pieces(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piece>, Error> {
@@ -220,23 +252,32 @@ fn words(
 }
 
 /// Size in bytes and number of symbols of a System V hash table (gABI chapter
-/// 5, "Hash Table"). Alpha and 64-bit S/390 have 8-byte words there; their
-/// table stays where it is.
+/// 5, "Hash Table"): numbers of buckets and of chain words, and those.
 fn hash_extent(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     address: u64,
 ) -> Result<Option<(u64, u64)>, Error> {
-    let wide =
-        layout.encoding.is_64 && [elf::EM_S390, elf::EM_ALPHA].contains(&layout.header.machine);
-    if wide {
-        return Ok(None);
-    }
-    let Some(header) = words(layout, source, address, 2)? else {
+    let word = match layout.encoding.is_64 {
+        true => Machine::of(layout).hash_word,
+        false => 4,
+    };
+    let Some(range) = layout.range_at(address, 2 * word) else {
         return Ok(None);
     };
-    let (buckets, chains) = (u64::from(header[0]), u64::from(header[1]));
-    Ok(Some(((2 + buckets + chains) * 4, chains)))
+    let bytes = source.read_at(range.start.0, range.size)?;
+    let order = layout.encoding.note_order();
+    let read = |index: usize| match word {
+        8 => order.read64(&bytes, index * 8),
+        _ => order.read32(&bytes, index * 4).map(u64::from),
+    };
+    let size = |buckets: u64, chains: u64| {
+        let words = buckets.checked_add(chains)?.checked_add(2)?;
+        Some((words.checked_mul(word)?, chains))
+    };
+    Ok(read(0)
+        .zip(read(1))
+        .and_then(|(buckets, chains)| size(buckets, chains)))
 }
 
 /// A GNU hash table: four words (buckets, first symbol, Bloom filter words,

@@ -5,6 +5,7 @@ use object::elf;
 use sandbox_format::note::{Note, Notes};
 
 use super::encoding::{Record, Symbol};
+use super::machine::Machine;
 use super::pieces::{Kind, Piece};
 use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr, relocations, symbols};
 
@@ -28,8 +29,8 @@ pub(super) fn leave_out(
     let holding = |address: u64| {
         let byte = FileRange::new(layout.offset_of(VirtAddr(address))?, 1);
         pieces.iter().position(|piece| {
-            let of_program = matches!(piece.kind, Kind::Notes | Kind::Interpreter);
-            of_program && piece.range.contains(&byte)
+            let of_program = [Kind::Notes, Kind::Interpreter, Kind::Information];
+            of_program.contains(&piece.kind) && piece.range.contains(&byte)
         })
     };
     relocations::each(layout, source, dynamic, |relocation| {
@@ -40,9 +41,11 @@ pub(super) fn leave_out(
         }
         Ok(())
     })?;
+    let mapping = Machine::of(layout).has_mapping_symbols;
     symbols::each(layout, source, symbols::Which::All, |table, symbol| {
         if let Some(piece) = holding(symbol.entry.value)
             && !is_of_toolchain(table, source, &symbol.entry)
+            && !(mapping && is_mapping_symbol(table, source, &symbol.entry))
         {
             pinned[piece] = true;
         }
@@ -70,7 +73,22 @@ fn is_of_toolchain(
     kind == elf::STT_SECTION.0
         || kind == elf::STT_FILE.0
         || symbol.section.0 == 0
-        || table.name_is(source, symbol.name, b"__abi_tag\0")
+        || table.name_starts_with(source, symbol.name, b"__abi_tag\0")
+}
+
+/// `$d` at the start of data, `$a`, `$t` or `$x` of code, perhaps with something
+/// behind a period; they say what stands there, and nothing refers to them.
+fn is_mapping_symbol(
+    table: &symbols::Table,
+    source: &(impl Source + ?Sized),
+    symbol: &Symbol,
+) -> bool {
+    const NAMES: [&[u8]; 8] = [
+        b"$a\0", b"$a.", b"$d\0", b"$d.", b"$t\0", b"$t.", b"$x\0", b"$x.",
+    ];
+    NAMES
+        .iter()
+        .any(|name| table.name_starts_with(source, symbol.name, name))
 }
 
 /// Notes of the linker, the C library and the language runtimes, and those that

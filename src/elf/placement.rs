@@ -3,7 +3,7 @@
 use object::elf;
 
 use super::encoding::{Dyn, FileHeader, Record};
-use super::machine::max_page_size;
+use super::machine::Machine;
 use super::pieces::{Kind, Piece};
 use super::plan::{ADDED_ENTRIES, Request};
 use super::room::{self, Destination, Displaced};
@@ -59,7 +59,7 @@ impl Placement {
         displaced: &[Displaced],
         headers: usize,
     ) -> Result<Self, Error> {
-        let page = max_page_size(layout.header.machine);
+        let page = Machine::of(layout).max_page_size;
         let up = |value, alignment| align_up(value, alignment).ok_or(Error::TooLarge);
         let loads = layout.segments_of(elf::PT_LOAD);
         let memory_end = loads

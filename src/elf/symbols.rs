@@ -35,17 +35,17 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Whether a symbol's name is this one, the NUL included.
-    pub(super) fn name_is(
+    /// Whether a symbol's name starts so; with a NUL at the end, is this one.
+    pub(super) fn name_starts_with(
         &self,
         source: &(impl Source + ?Sized),
         offset: u32,
-        name: &[u8],
+        with: &[u8],
     ) -> bool {
         let start = self.names.start.0.saturating_add(offset.into());
         source
-            .read_at(start, name.len() as u64)
-            .is_ok_and(|found| found == name)
+            .read_at(start, with.len() as u64)
+            .is_ok_and(|found| found == with)
     }
 }
 
