@@ -43,6 +43,12 @@ impl Content {
         note::size(self.policy.len()) + note::size(filter) + note::size(undo)
     }
 
+    /// Bytes of the notes before the UNDO descriptor.
+    #[must_use]
+    pub fn size_before_undo(&self) -> usize {
+        self.size(0)
+    }
+
     /// The notes.
     ///
     /// # Errors

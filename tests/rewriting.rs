@@ -7,7 +7,6 @@ use object::elf;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sandbox_format::bpf::Instruction;
-use sandbox_patch::elf::undo::Digest;
 use sandbox_patch::elf::{Chunk, Layout, Plan, Position, Request, Source, embedded};
 use sandbox_patch::note::Content;
 use support::Workspace;
@@ -49,7 +48,6 @@ fn plan(program: &[u8], position: Position) -> Result<(Layout, Plan), sandbox_pa
         library: LIBRARY,
         position,
         content: &content,
-        digest: Digest::of(program)?,
     };
     let plan = Plan::make(&layout, program, &request)?;
     Ok((layout, plan))
@@ -62,13 +60,8 @@ fn put(bytes: &mut Vec<u8>, chunk: &Chunk) {
 }
 
 fn patched(program: &[u8], plan: &Plan) -> Vec<u8> {
-    let mut bytes = program.to_vec();
-    plan.overwrites
-        .iter()
-        .chain(&plan.appended)
-        .for_each(|chunk| put(&mut bytes, chunk));
-    assert_eq!(bytes.len() as u64, plan.length());
-    bytes
+    let bytes = plan.applied_to(program).read_at(0, plan.length());
+    bytes.expect("a patched file")
 }
 
 /// What must hold for every plan, be the input sound or not.
@@ -89,11 +82,14 @@ fn check(program: &[u8], position: Position) -> Result<Plan, sandbox_patch::elf:
     plan.overwrites
         .iter()
         .for_each(|chunk| put(&mut unchanged, chunk));
+    let kept = usize::try_from(plan.kept).unwrap();
     assert_eq!(
-        bytes[..program.len()],
-        unchanged[..],
+        bytes[..kept],
+        unchanged[..kept],
         "a byte changed that the plan does not name"
     );
+    let tail = &program[kept..];
+    assert!(bytes.ends_with(tail), "what was appended is not at the end");
 
     // New segments are apart from the old ones, and none is both writable and
     // executable.
@@ -136,7 +132,8 @@ fn check(program: &[u8], position: Position) -> Result<Plan, sandbox_patch::elf:
     // And back.
     let undo = found.undo.expect("the way back");
     assert!(undo.is_exact(&bytes[..]).unwrap());
-    let mut restored = bytes[..program.len()].to_vec();
+    let mut restored = bytes[..kept].to_vec();
+    restored.extend(tail);
     undo.originals
         .iter()
         .for_each(|chunk| put(&mut restored, chunk));

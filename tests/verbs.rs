@@ -244,9 +244,7 @@ mod remove {
         assert_eq!(before, ws.snapshot());
     }
 
-    #[test]
-    fn it_refuses_a_file_that_was_changed_since() {
-        let ws = patched();
+    fn change_text(ws: &Workspace) {
         let mut program = ws.read("myos");
         let at = program
             .windows(8)
@@ -254,14 +252,32 @@ mod remove {
             .expect("the text is in the program");
         program[at] = b'm';
         ws.write("myos", &program);
-        let before = ws.snapshot();
-        ws.run("sandbox-patch remove ./myos")
-            .exits_with(1)
-            .complains_in_one_line("--best-effort");
-        assert_eq!(before, ws.snapshot());
+    }
+
+    #[test]
+    fn it_keeps_what_was_changed_since_where_patching_wrote_nothing() {
+        let ws = patched();
+        change_text(&ws);
+        ws.run("sandbox-patch remove ./myos").succeeds();
+        let removed = ws.read("myos");
+        ws.compile("gcc", "myos.c");
+        change_text(&ws);
+        assert!(ws.read("myos") == removed);
+        ws.run("./myos").succeeds().prints_only("my OS is Linux!\n");
+    }
+
+    #[test]
+    fn it_refuses_a_file_in_which_the_patch_was_changed_since() {
+        let ws = patched();
+        ws.run("strip -g myos").succeeds();
+        ws.assert_refused(
+            "sandbox-patch remove ./myos",
+            "./myos",
+            "remove --best-effort",
+        );
         ws.run("sandbox-patch remove --best-effort ./myos")
             .succeeds();
-        ws.run("./myos").succeeds().prints_only("my OS is Linux!\n");
+        ws.run("./myos").succeeds().prints_only("My OS is Linux!\n");
         ws.run("sandbox-patch verify ./myos").exits_with(1);
     }
 }

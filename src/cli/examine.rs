@@ -91,8 +91,6 @@ pub struct Library {
 pub struct Original {
     /// Its length in bytes.
     pub length: u64,
-    /// XXH3-128 of it, in hexadecimal.
-    pub xxh3: String,
 }
 
 impl Examination {
@@ -184,10 +182,8 @@ impl Examination {
                     .to_owned(),
             );
         }
-        let xxh3 = format!("{:032x}", undo.digest.0);
         self.original = Some(Original {
             length: undo.length,
-            xxh3,
         });
     }
 

@@ -8,8 +8,7 @@ use anyhow::{Result, anyhow, ensure};
 
 use super::library::{Library, Presence};
 use super::show;
-use crate::elf::undo::{Digest, Original};
-use crate::elf::{self, Embedded, Layout, Plan, Position, Request, embedded};
+use crate::elf::{self, Embedded, Layout, Original, Plan, Position, Request, embedded};
 use crate::file::{self, Input, Keep, Pending, Target};
 use crate::filter;
 use crate::note::Content;
@@ -39,8 +38,6 @@ pub enum Outcome {
     Patched,
     /// It carried another one before, or loaded another library.
     Replaced,
-    /// It carried this one before, in a patch that was changed since.
-    PatchedAgain,
     /// It carried this very policy already.
     Unchanged,
 }
@@ -100,18 +97,38 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
         library: &options.library.path,
         position: prepared.position,
         content: &prepared.content,
-        digest: Digest::of(&original)?,
     };
     let plan = Plan::make(&layout, &original, &request)?;
     write(&plan, &original, &input, &target, &prepared, options)?;
     let shown = options.output.as_ref().map_or(path, |_| &target.path);
     let length = (layout.length, plan.length());
     let names = target.other_names();
+    let unusual = unusual(&plan);
     let mut report = prepared.report(shown, outcome, options, length, plan.moved);
+    report.warnings.extend(unusual);
     report
         .warnings
         .extend((names > 0).then(|| other_names(names)));
     Ok(report)
+}
+
+/// What the user should know of how the file had to be changed.
+fn unusual(plan: &Plan) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(obstacle) = &plan.obstacle {
+        warnings.push(format!(
+            "its program headers had to move, since {obstacle} stands behind them; strip it before \
+             patching, not afterwards"
+        ));
+    }
+    if plan.tail.size > 0 {
+        let (size, shift) = (plan.tail.size, plan.length() - plan.tail.size - plan.kept);
+        warnings.push(format!(
+            "the {size} bytes that are appended to the ELF file stay at its end, {shift} bytes \
+             further on; what looks for them at a fixed place will not find them"
+        ));
+    }
+    warnings
 }
 
 /// Carries the plan out. A dry run does so, too, but for the last step: it must
@@ -219,11 +236,11 @@ impl Prepared {
         let intact = (header.flags, header.arch) == (content.flags, content.arch)
             && embedded::is_marked(layout)
             && placed(self.position, &needed) == Some(library);
-        Ok(if intact {
-            Outcome::Unchanged
+        if intact {
+            Ok(Outcome::Unchanged)
         } else {
-            Outcome::PatchedAgain
-        })
+            Err(elf::Error::Changed.into())
+        }
     }
 
     fn report(
@@ -363,12 +380,6 @@ impl fmt::Display for Report {
             (Outcome::Patched, true) => "would be patched",
             (Outcome::Replaced, false) => "policy replaced",
             (Outcome::Replaced, true) => "policy would be replaced",
-            (Outcome::PatchedAgain, false) => {
-                "patched again, since its flags, its mark or the library's place had been changed"
-            }
-            (Outcome::PatchedAgain, true) => {
-                "would be patched again, since its flags, its mark or the library's place were changed"
-            }
             (Outcome::Unchanged, _) => "carries this policy already; nothing to do",
         };
         writeln!(f, "{}: {what}", show::name(&self.file))?;

@@ -54,6 +54,14 @@ impl FileRange {
         self.start.0 < other.end() && other.start.0 < self.end()
     }
 
+    /// The bytes that are in both; none where they are apart.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let start = self.start.0.max(other.start.0);
+        let end = self.end().min(other.end());
+        Self::new(start, end.saturating_sub(start))
+    }
+
     /// Whether all of `other` lies in this range.
     #[must_use]
     pub const fn contains(&self, other: &Self) -> bool {
@@ -85,6 +93,40 @@ impl Chunk {
     /// The offset behind the last byte.
     #[must_use]
     pub fn end(&self) -> u64 {
-        self.offset + self.bytes.len() as u64
+        self.offset.saturating_add(self.bytes.len() as u64)
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub fn range(&self) -> FileRange {
+        FileRange::new(self.offset, self.bytes.len() as u64)
+    }
+
+    /// The part of it that lies in a range; nothing where that is empty.
+    #[must_use]
+    pub fn within(&self, range: &FileRange) -> Option<Self> {
+        let part = self.range().intersection(range);
+        let start = usize::try_from(part.start.0 - self.offset).ok()?;
+        let bytes = self
+            .bytes
+            .get(start..)?
+            .get(..usize::try_from(part.size).ok()?)?;
+        (part.size > 0).then(|| Self {
+            offset: part.start.0,
+            bytes: bytes.to_vec(),
+        })
+    }
+
+    /// Puts those of the bytes into `buffer`, which starts at `at`, that lie in
+    /// it.
+    pub fn overlay(&self, buffer: &mut [u8], at: u64) {
+        let part = self
+            .range()
+            .intersection(&FileRange::new(at, buffer.len() as u64));
+        let place = |base: u64| usize::try_from(part.start.0 - base).unwrap_or(usize::MAX);
+        let size = usize::try_from(part.size).unwrap_or(usize::MAX);
+        if size > 0 {
+            buffer[place(at)..][..size].copy_from_slice(&self.bytes[place(self.offset)..][..size]);
+        }
     }
 }

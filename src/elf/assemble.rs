@@ -7,50 +7,67 @@ use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, Symbol as Entry};
 use super::machine::Machine;
 use super::pieces::Kind;
 use super::placement::{Placed, Placement};
-use super::plan::{MOVABLE_ENTRIES, Plan, Position, Request};
+use super::plan::{MOVABLE_ENTRIES, Plan, Position, Subject};
 use super::symbols::Symbol;
-use super::undo::{Move, Undo};
-use super::{Chunk, Dynamic, Error, FileRange, Layout, Source, VirtAddr, room, section_headers};
+use super::undo::{Digest, Move, Undo};
+use super::{Chunk, Error, FileRange, Source, VirtAddr, section_headers};
 use crate::note::MovedDynamic;
 
 /// Turns a placement into bytes.
 pub(super) struct Assembly<'a, S: ?Sized> {
-    pub(super) layout: &'a Layout,
-    pub(super) source: &'a S,
-    pub(super) request: &'a Request<'a>,
-    pub(super) dynamic: &'a Dynamic,
+    pub(super) subject: Subject<'a, S>,
     pub(super) placement: &'a Placement,
 }
 
 impl<S: Source + ?Sized> Assembly<'_, S> {
     pub(super) fn plan(&self) -> Result<Plan, Error> {
-        let encoding = self.layout.encoding;
+        let encoding = self.subject.layout.encoding;
         let segments = self.segments();
         let entries = Dyn::encode_all(&self.entries()?, encoding)?;
-        let mut header = self.layout.header;
+        let mut header = self.subject.layout.header;
         header.phnum = u16::try_from(segments.len()).map_err(|_| Error::TooLarge)?;
+        header.phoff = self.placement.table.start.0;
 
         let end = self.placement.end();
-        let table = section_headers::make(self.layout, self.source, self.placement, end)?;
-        let length = table.as_ref().map_or(end, |table| table.chunk.end());
-        let mut appended = vec![self.segment(length)?];
+        let Subject {
+            layout,
+            source,
+            tail,
+            ..
+        } = self.subject;
+        let sections = section_headers::make(layout, source, self.placement, end)?;
+        let elf_end = sections.as_ref().map_or(end, |table| table.chunk.end());
+        let undo = self.undo(elf_end + tail.size)?;
+        let mut appended = vec![self.segment(&segments, &undo)?];
         if let Some(range) = self.placement.dynamic {
             appended.push(Chunk {
                 offset: range.start.0,
                 bytes: entries.clone(),
             });
         }
-        if let Some(table) = table {
+        if let Some(table) = sections {
             header.shoff = table.offset;
-            header.shnum += 1;
+            header.shnum = table.count;
             appended.push(table.chunk);
         }
-        Ok(Plan {
-            kept: self.layout.length,
+        let mut plan = Plan {
+            kept: self.subject.kept(),
             overwrites: self.overwrites(header, &segments, entries)?,
             appended,
+            tail,
             moved: self.names_of_moved(),
-        })
+            obstacle: None,
+        };
+        let digest = Chunk {
+            offset: undo.place_of_digest(),
+            bytes: undo
+                .digest_of(&plan.applied_to(source))?
+                .to_bytes()
+                .to_vec(),
+        };
+        let segment = &mut plan.appended[0];
+        digest.overlay(&mut segment.bytes, segment.offset);
+        Ok(plan)
     }
 
     fn names_of_moved(&self) -> Vec<&'static str> {
@@ -59,9 +76,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .placed
             .iter()
             .map(|placed| placed.piece.kind.name());
-        placed
-            .chain(self.placement.dynamic.map(|_| ".dynamic"))
-            .collect()
+        let table = self.placement.table_moves().then_some("program headers");
+        let dynamic = self.placement.dynamic.map(|_| ".dynamic");
+        placed.chain(dynamic).chain(table).collect()
     }
 
     /// What changes in place.
@@ -71,17 +88,17 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         segments: &[ProgramHeader],
         entries: Vec<u8>,
     ) -> Result<Vec<Chunk>, Error> {
-        let encoding = self.layout.encoding;
-        let mut chunks = vec![
-            Chunk {
-                offset: 0,
-                bytes: FileHeader::encode_all(&[header], encoding)?,
-            },
-            Chunk {
+        let encoding = self.subject.layout.encoding;
+        let mut chunks = vec![Chunk {
+            offset: 0,
+            bytes: FileHeader::encode_all(&[header], encoding)?,
+        }];
+        if !self.placement.table_moves() {
+            chunks.push(Chunk {
                 offset: header.phoff,
                 bytes: ProgramHeader::encode_all(segments, encoding)?,
-            },
-        ];
+            });
+        }
         for placed in self
             .placement
             .placed
@@ -95,7 +112,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         }
         if self.placement.dynamic.is_none() {
             chunks.push(Chunk {
-                offset: self.dynamic.range.start.0,
+                offset: self.subject.dynamic.range.start.0,
                 bytes: entries,
             });
         }
@@ -107,11 +124,11 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     fn symbols(&self) -> Result<Vec<Chunk>, Error> {
         let chunk = |symbol: &Symbol| {
             let mut entry = symbol.entry;
-            let offset = self.layout.offset_of(VirtAddr(entry.value));
+            let offset = self.subject.layout.offset_of(VirtAddr(entry.value));
             if let Some((_, address)) = offset.and_then(|offset| self.placement.moved(offset)) {
                 entry.value = address;
             }
-            let bytes = Entry::encode_all(&[entry], self.layout.encoding)?;
+            let bytes = Entry::encode_all(&[entry], self.subject.layout.encoding)?;
             Ok(Chunk {
                 offset: symbol.range.start.0,
                 bytes,
@@ -121,16 +138,15 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     }
 
     fn original(&self, range: FileRange) -> Result<Vec<u8>, Error> {
-        Ok(self.source.read_at(range.start.0, range.size)?)
+        Ok(self.subject.source.read_at(range.start.0, range.size)?)
     }
 
-    /// The new read-only segment of a file that is `length` bytes long in the
-    /// end.
-    fn segment(&self, length: u64) -> Result<Chunk, Error> {
+    /// The new read-only segment.
+    fn segment(&self, segments: &[ProgramHeader], undo: &Undo) -> Result<Chunk, Error> {
         let placement = self.placement;
         let start = placement.segment.start.0;
         let mut bytes = self.original(placement.strings)?;
-        bytes.extend(self.request.library.as_bytes());
+        bytes.extend(self.subject.request.library.as_bytes());
         bytes.push(0);
         let mut append = |offset: u64, part: &[u8]| -> Result<(), Error> {
             bytes.resize(
@@ -140,14 +156,17 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             bytes.extend(part);
             Ok(())
         };
+        if placement.table_moves() {
+            let table = ProgramHeader::encode_all(segments, self.subject.layout.encoding)?;
+            append(placement.table.start.0, &table)?;
+        }
         let is_part =
             |placed: &&Placed| placed.in_new_segment && placed.piece.kind != Kind::Strings;
         for placed in placement.placed.iter().filter(is_part) {
             append(placed.offset, &self.original(placed.piece.range)?)?;
         }
-        let undo = self.undo(length)?;
-        let order = self.layout.encoding.note_order();
-        let segment = self.layout.segment(elf::PT_DYNAMIC);
+        let order = self.subject.layout.encoding.note_order();
+        let segment = self.subject.layout.segment(elf::PT_DYNAMIC);
         let moved = placement
             .dynamic
             .filter(|_| self.dynamic_is_writable())
@@ -160,6 +179,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         append(
             placement.notes.start.0,
             &self
+                .subject
                 .request
                 .content
                 .to_bytes(order, moved, &undo.to_bytes(order)?)?,
@@ -180,11 +200,15 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .placement
             .recorded
             .iter()
-            .map(|range| Undo::keep(self.source, range));
+            .map(|range| Undo::keep(self.subject.source, range));
+        let place =
+            self.placement.notes.start.0 + self.subject.request.content.size_before_undo() as u64;
         Ok(Undo {
-            length: self.layout.length,
+            length: self.subject.layout.length,
             patched_length,
-            digest: self.request.digest,
+            tail: self.subject.tail.size,
+            place,
+            digest: Digest::default(),
             originals: originals.collect::<Result<_, _>>()?,
             moves: moves.collect(),
         })
@@ -192,12 +216,17 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
 
     fn segments(&self) -> Vec<ProgramHeader> {
         let placement = self.placement;
-        let table = room::table_size(self.layout, self.layout.segments.len() + placement.headers);
-        let mut segments = self.layout.segments.clone();
+        let mut segments = self.subject.layout.segments.clone();
         for segment in &mut segments {
             match segment.kind {
                 elf::PT_LOAD => {}
-                elf::PT_PHDR => (segment.filesz, segment.memsz) = (table, table),
+                elf::PT_PHDR if placement.table_moves() => {
+                    *segment =
+                        self.header(elf::PT_PHDR, segment.flags, placement.table, segment.align);
+                }
+                elf::PT_PHDR => {
+                    (segment.filesz, segment.memsz) = (placement.table.size, placement.table.size);
+                }
                 elf::PT_DYNAMIC => {
                     if let Some(range) = placement.dynamic {
                         // Whether it may be written to, glibc sees here
@@ -220,7 +249,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .iter()
             .rposition(|segment| segment.kind == elf::PT_LOAD)
             .map_or(0, |last| last + 1);
-        let page = Machine::of(self.layout).max_page_size;
+        let page = Machine::of(self.subject.layout).max_page_size;
         let mut loads = vec![self.header(elf::PT_LOAD, elf::PF_R, placement.segment, page)];
         let rights = match self.dynamic_is_writable() {
             true => elf::PF_R | elf::PF_W,
@@ -239,8 +268,8 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     /// Whether the loader may write to the dynamic section; where it may not,
     /// it does not try (`-z rodynamic`, and all of MIPS).
     fn dynamic_is_writable(&self) -> bool {
-        let segment = self.layout.segment(elf::PT_DYNAMIC);
-        let load = segment.and_then(|segment| self.layout.load_of(VirtAddr(segment.vaddr)));
+        let segment = self.subject.layout.segment(elf::PT_DYNAMIC);
+        let load = segment.and_then(|segment| self.subject.layout.load_of(VirtAddr(segment.vaddr)));
         load.is_some_and(|load| load.flags.0 & elf::PF_W.0 != 0)
     }
 
@@ -265,12 +294,12 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     }
 
     fn entries(&self) -> Result<Vec<Dyn>, Error> {
-        let mut entries = self.dynamic.entries.clone();
+        let mut entries = self.subject.dynamic.entries.clone();
         for entry in &mut entries {
             match entry.tag {
                 elf::DT_STRSZ => entry.value = self.placement.strings_size,
                 tag if MOVABLE_ENTRIES.contains(&tag) => {
-                    let offset = self.layout.offset_of(VirtAddr(entry.value));
+                    let offset = self.subject.layout.offset_of(VirtAddr(entry.value));
                     if let Some((_, address)) =
                         offset.and_then(|offset| self.placement.moved(offset))
                     {
@@ -285,7 +314,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             tag: elf::DT_NEEDED,
             value: name,
         };
-        let at = match self.request.position {
+        let at = match self.subject.request.position {
             Position::First => 0,
             Position::Last => entries
                 .iter()
@@ -302,22 +331,22 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             value: 0,
         };
         let slots = match self.placement.dynamic {
-            Some(range) => usize::try_from(range.size / Dyn::size(self.layout.encoding))
+            Some(range) => usize::try_from(range.size / Dyn::size(self.subject.layout.encoding))
                 .map_err(|_| Error::TooLarge)?,
-            None => self.dynamic.slots,
+            None => self.subject.dynamic.slots,
         };
         if slots <= entries.len() {
             return Err(Error::Malformed("the dynamic section has no room"));
         }
-        let segment = self.layout.segment(elf::PT_DYNAMIC);
+        let segment = self.subject.layout.segment(elf::PT_DYNAMIC);
         let from = segment.map_or(0, |segment| segment.vaddr);
         let to = self
             .placement
             .dynamic
             .map_or(from, |range| self.placement.address(range.start.0));
-        Machine::of(self.layout).keep_targets(
-            self.layout.encoding,
-            (&self.dynamic.entries, from),
+        Machine::of(self.subject.layout).keep_targets(
+            self.subject.layout.encoding,
+            (&self.subject.dynamic.entries, from),
             (&mut entries, to),
         );
         entries.resize(slots, end);

@@ -30,6 +30,8 @@ pub fn plan(layout: &Layout, source: &(impl Source + ?Sized), undo: &Undo) -> Re
 
 /// Headers and dynamic section as they were, from the UNDO note.
 struct OriginalHeaders {
+    /// Where the program headers are in the file.
+    phoff: u64,
     segments: Vec<ProgramHeader>,
     dynamic: Vec<Dyn>,
 }
@@ -45,9 +47,6 @@ impl OriginalHeaders {
                 .ok_or_else(lost)
         };
         let header = FileHeader::decode(encoding, &at(0)?.bytes).ok_or_else(lost)?;
-        if header.phoff != layout.header.phoff {
-            return Err(Error::CannotUndo("another tool moved its program headers"));
-        }
         let mut segments = ProgramHeader::decode_all(encoding, &at(header.phoff)?.bytes);
         segments.truncate(usize::from(header.phnum));
         let dynamic = segments
@@ -55,7 +54,11 @@ impl OriginalHeaders {
             .find(|segment| segment.kind == elf::PT_DYNAMIC)
             .ok_or_else(lost)?;
         let dynamic = Dyn::decode_all(encoding, &at(dynamic.offset)?.bytes);
-        Ok(Self { segments, dynamic })
+        Ok(Self {
+            phoff: header.phoff,
+            segments,
+            dynamic,
+        })
     }
 
     fn get(&self, tag: elf::DynamicTag) -> Option<u64> {
@@ -96,6 +99,12 @@ impl Added {
             .filter(|segment| !loads.contains(segment))
             .copied()
             .collect();
+        let moved_by_patch = loads.iter().any(|load| {
+            (load.offset..load.offset.saturating_add(load.filesz)).contains(&layout.header.phoff)
+        });
+        if layout.header.phoff != original.phoff && !moved_by_patch {
+            return Err(Error::CannotUndo("another tool moved its program headers"));
+        }
         // The policy's PT_NOTE was put last.
         let note = others
             .iter()
@@ -166,12 +175,13 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         overwrites.extend(self.moved_back()?);
         let segments = ProgramHeader::encode_all(&self.segments()?, encoding)?;
         overwrites.push(Chunk {
-            offset: self.layout.header.phoff,
+            offset: self.original.phoff,
             bytes: segments,
         });
         overwrites.push(self.dynamic(dynamic)?);
         overwrites.extend(self.sections()?);
         let mut header = self.layout.header;
+        header.phoff = self.original.phoff;
         header.phnum = u16::try_from(self.original.segments.len()).map_err(|_| Error::TooLarge)?;
         overwrites.push(Chunk {
             offset: 0,
@@ -181,7 +191,9 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             kept: self.layout.length,
             overwrites,
             appended: Vec::new(),
+            tail: FileRange::new(self.layout.length, 0),
             moved: Vec::new(),
+            obstacle: None,
         })
     }
 
@@ -213,13 +225,13 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         let mut segments = Vec::new();
         for (now, old) in self.added.others.iter().zip(&self.original.segments) {
             let mut segment = *now;
-            if now.kind == elf::PT_PHDR {
-                (segment.filesz, segment.memsz) = (old.filesz, old.memsz);
-            } else if now.kind != elf::PT_LOAD && now.vaddr != old.vaddr {
+            if now.kind != elf::PT_LOAD && now.vaddr != old.vaddr {
                 segment = ProgramHeader {
                     offset: self.offset_of(old.vaddr)?,
                     ..*old
                 };
+            } else if now.kind == elf::PT_PHDR {
+                (segment.filesz, segment.memsz) = (old.filesz, old.memsz);
             }
             segments.push(segment);
         }

@@ -47,17 +47,26 @@ pub enum Error {
     )]
     StaticPie,
     /// The program header table can't be made longer where it is.
-    #[error(
-        "there is no room for more program headers: {0} stands behind them and can't be moved; \
-         link the program without that"
-    )]
+    #[error("there is no room for more program headers: {0} stands behind them and can't be moved")]
     NoRoom(String),
-    /// Bytes behind everything that the headers know of.
+    /// Nor can it move to where all kernels find it.
     #[error(
-        "{0} bytes are appended behind the ELF file, where the program may look for them; \
-         patch the program before they are appended"
+        "there is no room for more program headers: {obstacle} stands behind them and can't be \
+         moved; elsewhere kernels before Linux 5.18 would find them only behind a hole of {hole} \
+         bytes in the file; link the program without that"
     )]
-    AppendedData(u64),
+    NoCongruentRoom {
+        /// What stands behind the table.
+        obstacle: String,
+        /// How many bytes the file would grow by.
+        hole: u64,
+    },
+    /// Appended data that would be lost.
+    #[error(
+        "the {0} bytes that are appended to the ELF file name the place where they start, which \
+         patching would change; patch the program before they are appended"
+    )]
+    TailNamesOffset(u64),
     /// No policy in the file.
     #[error("it carries no sandbox policy; there is nothing to remove")]
     NotPatched,
@@ -68,8 +77,8 @@ pub enum Error {
     NoUndo,
     /// The restored bytes are not those of the original.
     #[error(
-        "it was changed by another tool after it was patched, so the original can't be restored \
-         byte for byte; --best-effort takes the patch out and keeps the other changes"
+        "another tool changed what the patch wrote, so that it can't be taken out byte for byte; \
+         'sandbox-patch remove --best-effort' takes it out and keeps the other changes"
     )]
     Changed,
     /// Best effort was not enough.

@@ -5,8 +5,8 @@ use object::elf;
 use super::encoding::{Dyn, FileHeader, Record};
 use super::machine::Machine;
 use super::pieces::{Kind, Piece};
-use super::plan::{ADDED_ENTRIES, Request};
-use super::room::{self, Destination, Displaced};
+use super::plan::{ADDED_ENTRIES, Subject};
+use super::room::{self, Destination, Displaced, Room};
 use super::symbols::{self, Symbol};
 use super::undo::Undo;
 use super::{Dynamic, Error, FileRange, Layout, Source, align_up};
@@ -26,8 +26,8 @@ pub(super) struct Placed {
 /// Where everything will be.
 #[derive(Clone, Debug)]
 pub(super) struct Placement {
-    /// How many program headers are added.
-    pub(super) headers: usize,
+    /// The program header table.
+    pub(super) table: FileRange,
     /// The moved pieces, in the order of their old offsets.
     pub(super) placed: Vec<Placed>,
     /// The dynamic strings as they are.
@@ -51,30 +51,38 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    pub(super) fn make(
-        layout: &Layout,
-        source: &(impl Source + ?Sized),
-        request: &Request<'_>,
-        dynamic: &Dynamic,
-        displaced: &[Displaced],
+    pub(super) fn make<S: Source + ?Sized>(
+        subject: &Subject<'_, S>,
+        room: &Room,
         headers: usize,
     ) -> Result<Self, Error> {
+        let Subject {
+            layout,
+            source,
+            request,
+            dynamic,
+            ..
+        } = *subject;
         let page = Machine::of(layout).max_page_size;
         let up = |value, alignment| align_up(value, alignment).ok_or(Error::TooLarge);
-        let loads = layout.segments_of(elf::PT_LOAD);
-        let memory_end = loads
-            .map(|load| load.vaddr + load.memsz)
-            .max()
-            .unwrap_or_default();
-        let start = up(layout.length, page)?;
-        let bias = up(memory_end, page)?.wrapping_sub(start);
+        let Base { start, bias } = match &room.obstacle {
+            None => Base::behind(layout, subject.kept())?,
+            Some(obstacle) => Base::congruent(layout, subject.kept(), obstacle)?,
+        };
 
-        let strings = strings(displaced)?;
+        let strings = strings(&room.displaced)?;
         let strings_size = strings.size + request.library.len() as u64 + 1;
-        let (placed, end) = place(displaced, start, start + strings_size, bias)?;
+        let mut end = start + strings_size;
+        let table_size = room::table_size(layout, layout.segments.len() + headers);
+        let mut table = FileRange::new(layout.header.phoff, table_size);
+        if room.obstacle.is_some() {
+            table.start.0 = up(end, 8)?;
+            end = table.end();
+        }
+        let (placed, end) = place(&room.displaced, start, end, bias)?;
         let stays = dynamic.has_room_for(ADDED_ENTRIES);
-        let symbols = symbols::of_moved_parts(layout, source, displaced, !stays);
-        let mut recorded = recorded(layout, dynamic, &placed, headers);
+        let symbols = symbols::of_moved_parts(layout, source, &room.displaced, !stays);
+        let mut recorded = recorded(layout, dynamic, &placed, &table);
         recorded.extend(symbols.iter().map(|symbol| symbol.range));
         let undo = Undo::size(&recorded, placed.len());
         let notes = FileRange::new(up(end, 8)?, request.content.size(undo) as u64);
@@ -83,7 +91,7 @@ impl Placement {
         let dynamic_from = dynamic.range;
         let dynamic = if stays { None } else { Some(moved()?) };
         Ok(Self {
-            headers,
+            table,
             placed,
             strings,
             strings_size,
@@ -95,6 +103,11 @@ impl Placement {
             recorded,
             bias,
         })
+    }
+
+    /// Whether the program header table leaves its place for the new segment.
+    pub(super) fn table_moves(&self) -> bool {
+        self.segment.contains(&self.table)
     }
 
     /// The address of an offset in the new segments.
@@ -121,6 +134,65 @@ impl Placement {
         let delta = offset - placed.piece.range.start.0;
         Some((placed.offset + delta, placed.address.wrapping_add(delta)))
     }
+}
+
+/// Where the new segments start.
+struct Base {
+    /// The file offset.
+    start: u64,
+    /// Difference of address and offset.
+    bias: u64,
+}
+
+/// A larger hole in the file is refused: not every tool that copies files keeps
+/// holes.
+const MAX_HOLE: u64 = 16 << 20;
+
+impl Base {
+    /// Behind all that is there, in the file and in memory.
+    fn behind(layout: &Layout, file_end: u64) -> Result<Self, Error> {
+        let page = Machine::of(layout).max_page_size;
+        let start = align_up(file_end, page).ok_or(Error::TooLarge)?;
+        let address = align_up(memory_end(layout), page).ok_or(Error::TooLarge)?;
+        Ok(Self {
+            start,
+            bias: address.wrapping_sub(start),
+        })
+    }
+
+    /// Likewise, but with the first segment's distance of address and offset:
+    /// before Linux 5.18 the kernel computed the address of the program headers
+    /// (AT_PHDR) with that, wherever they were (fs/binfmt_elf.c,
+    /// `create_elf_tables`; since 0da1d5002745 it looks for their segment).
+    fn congruent(layout: &Layout, file_end: u64, obstacle: &str) -> Result<Self, Error> {
+        let page = Machine::of(layout).max_page_size;
+        let first = layout.segment(elf::PT_LOAD);
+        let bias = first.map_or(0, |first| first.vaddr.wrapping_sub(first.offset));
+        let address = align_up(memory_end(layout), page).ok_or(Error::TooLarge)?;
+        let start = align_up(file_end, page).ok_or(Error::TooLarge)?;
+        let congruent = address.wrapping_sub(bias).max(start);
+        if congruent - start > MAX_HOLE {
+            return Err(Error::NoCongruentRoom {
+                obstacle: obstacle.to_owned(),
+                hole: congruent - start,
+            });
+        }
+        if congruent.checked_add(bias).is_none() {
+            return Err(Error::TooLarge);
+        }
+        Ok(Self {
+            start: congruent,
+            bias,
+        })
+    }
+}
+
+fn memory_end(layout: &Layout) -> u64 {
+    let loads = layout.segments_of(elf::PT_LOAD);
+    loads
+        .map(|load| load.vaddr + load.memsz)
+        .max()
+        .unwrap_or_default()
 }
 
 fn strings(displaced: &[Displaced]) -> Result<FileRange, Error> {
@@ -192,12 +264,15 @@ fn recorded(
     layout: &Layout,
     dynamic: &Dynamic,
     placed: &[Placed],
-    headers: usize,
+    table: &FileRange,
 ) -> Vec<FileRange> {
-    let table = room::table_size(layout, layout.segments.len() + headers);
+    // A table that moves is recorded as well, for the same reason.
+    let count = layout.segments.len();
+    let in_place = table.start.0 == layout.header.phoff;
+    let own = FileRange::new(layout.header.phoff, room::table_size(layout, count));
     let mut ranges = vec![
         FileRange::new(0, FileHeader::size(layout.encoding)),
-        FileRange::new(layout.header.phoff, table),
+        if in_place { *table } else { own },
     ];
     let vacated = placed.iter().filter(|placed| !placed.in_new_segment);
     ranges.extend(vacated.map(|placed| FileRange::new(placed.offset, placed.piece.range.size)));

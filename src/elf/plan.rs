@@ -1,12 +1,15 @@
 //! The plan of a patch: which bytes change, which are added and where. Making
 //! it reads the file and touches nothing; [`super::write()`] carries it out.
 
+use std::io;
+
 use object::elf;
 
 use super::assemble::Assembly;
 use super::placement::Placement;
-use super::undo::Digest;
-use super::{Chunk, Dynamic, Error, Layout, Source, pieces, pinned, references, room};
+use super::{
+    Chunk, Dynamic, Error, FileRange, Layout, Source, pieces, pinned, references, room, tail,
+};
 use crate::note::Content;
 
 /// Where in the list of needed libraries the runtime stands, which decides
@@ -28,8 +31,6 @@ pub struct Request<'a> {
     pub position: Position,
     /// The notes.
     pub content: &'a Content,
-    /// Of the whole file as it is.
-    pub digest: Digest,
 }
 
 /// The changes. All that is not named stays as it is.
@@ -41,15 +42,29 @@ pub struct Plan {
     pub overwrites: Vec<Chunk>,
     /// What is added behind them, in ascending order.
     pub appended: Vec<Chunk>,
+    /// Bytes of the original that come last again: what was appended to the ELF
+    /// file.
+    pub tail: FileRange,
     /// The names of what moved, for people.
     pub moved: Vec<&'static str>,
+    /// What kept the program header table from growing in place, if it moved.
+    pub obstacle: Option<String>,
 }
 
 impl Plan {
     /// The length of the patched file in bytes.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.appended.last().map_or(self.kept, Chunk::end)
+        self.appended.last().map_or(self.kept, Chunk::end) + self.tail.size
+    }
+
+    /// The patched file, without writing it.
+    #[must_use]
+    pub fn applied_to<'a, S: Source + ?Sized>(&'a self, original: &'a S) -> Patched<'a, S> {
+        Patched {
+            plan: self,
+            original,
+        }
     }
 
     /// Plans the patch of a program.
@@ -64,7 +79,7 @@ impl Plan {
         request: &Request<'_>,
     ) -> Result<Self, Error> {
         let dynamic = layout.require_dynamic_program()?;
-        refuse_appended_data(layout, source)?;
+        let tail = tail::find(layout, source)?;
         refuse_ambiguous_entries(dynamic)?;
         let dynamic_stays = dynamic.has_room_for(ADDED_ENTRIES);
         // The segment, the policy's PT_NOTE, and a writable segment for a
@@ -73,16 +88,41 @@ impl Plan {
         let pieces = pieces::find(layout, source)?;
         references::check(layout, source, dynamic, &pieces)?;
         let pieces = pinned::leave_out(layout, source, dynamic, pieces)?;
-        let displaced = room::make(layout, source, &pieces, headers)?;
-        let placement = Placement::make(layout, source, request, dynamic, &displaced, headers)?;
-        Assembly {
+        let room = room::make(layout, source, &pieces, headers)?;
+        let subject = Subject {
             layout,
             source,
             request,
             dynamic,
+            tail,
+        };
+        let placement = Placement::make(&subject, &room, headers)?;
+        let assembly = Assembly {
+            subject,
             placement: &placement,
-        }
-        .plan()
+        };
+        let obstacle = room.obstacle;
+        Ok(Self {
+            obstacle,
+            ..assembly.plan()?
+        })
+    }
+}
+
+/// What is planned for.
+pub(super) struct Subject<'a, S: ?Sized> {
+    pub(super) layout: &'a Layout,
+    pub(super) source: &'a S,
+    pub(super) request: &'a Request<'a>,
+    pub(super) dynamic: &'a Dynamic,
+    /// What was appended to the ELF file.
+    pub(super) tail: FileRange,
+}
+
+impl<S: ?Sized> Subject<'_, S> {
+    /// How many bytes stay where they are.
+    pub(super) fn kept(&self) -> u64 {
+        self.tail.start.0
     }
 }
 
@@ -118,17 +158,38 @@ fn refuse_ambiguous_entries(dynamic: &Dynamic) -> Result<(), Error> {
     Ok(())
 }
 
-/// Bytes behind the last thing that the headers know of may be what the program
-/// looks for at its own end; zeros are padding.
-fn refuse_appended_data(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<(), Error> {
-    let end = layout.known_end();
-    let mut at = end;
-    while at < layout.length {
-        let bytes = source.read_at(at, (layout.length - at).min(1 << 16))?;
-        if bytes.iter().any(|&byte| byte != 0) {
-            return Err(Error::AppendedData(layout.length - end));
-        }
-        at += bytes.len() as u64;
+/// A file as a plan will have it.
+#[derive(Clone, Copy, Debug)]
+pub struct Patched<'a, S: ?Sized> {
+    plan: &'a Plan,
+    original: &'a S,
+}
+
+impl<S: Source + ?Sized> Source for Patched<'_, S> {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.plan.length())
     }
-    Ok(())
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let wanted = FileRange::new(offset, buffer.len() as u64);
+        if wanted.end() > self.plan.length() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer.fill(0);
+        let tail = self.plan.tail;
+        let kept = FileRange::new(0, self.plan.kept);
+        for (original, place) in [(kept, 0), (tail, self.plan.length() - tail.size)] {
+            let part = FileRange::new(place, original.size).intersection(&wanted);
+            if part.size > 0 {
+                let at = usize::try_from(part.start.0 - offset).unwrap_or(usize::MAX);
+                let size = usize::try_from(part.size).unwrap_or(usize::MAX);
+                let from = original.start.0 + (part.start.0 - place);
+                self.original
+                    .read_exact_at(from, &mut buffer[at..][..size])?;
+            }
+        }
+        let chunks = self.plan.overwrites.iter().chain(&self.plan.appended);
+        chunks.for_each(|chunk| chunk.overlay(buffer, offset));
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@
 
 use object::elf;
 
-use super::encoding::{Record, Symbol};
+use super::encoding::{ProgramHeader, Record, Symbol};
 use super::pieces::{self, Kind, Piece};
 use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr, relocations};
 
@@ -29,6 +29,7 @@ pub(super) fn check(
         symbols,
     };
     references.check_dynamic_segment()?;
+    references.check_notes()?;
     references.check_entries()?;
     references.check_symbols()?;
     references.check_gnu_hash()?;
@@ -78,6 +79,21 @@ impl<S: Source + ?Sized> References<'_, S> {
             ));
         }
         Ok(())
+    }
+
+    /// The runtime reads all notes in memory, and trusts none that it can't.
+    fn check_notes(&self) -> Result<(), Error> {
+        let mut notes = self.layout.segments_of(elf::PT_NOTE);
+        let is_loaded = |note: &ProgramHeader| {
+            let load = self.layout.load_of(VirtAddr(note.vaddr));
+            let readable = load.is_some_and(|load| load.flags.0 & elf::PF_R.0 != 0);
+            readable && self.layout.range_at(note.vaddr, note.filesz).is_some()
+        };
+        if notes.all(|note| note.filesz == 0 || is_loaded(note)) {
+            Ok(())
+        } else {
+            Err(Error::Malformed("its notes are not in memory"))
+        }
     }
 
     fn strings(&self) -> u64 {

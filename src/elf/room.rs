@@ -35,24 +35,60 @@ pub(super) struct Displaced {
     pub(super) to: Destination,
 }
 
-/// Decides which pieces move so that `extra` program headers fit behind the
-/// table. The dynamic strings always move, for they grow; what they leave is
-/// used as well.
+/// Where the program header table will be, and which pieces move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// What keeps the table from growing in place, so that it moves to the new
+    /// segment.
+    pub(super) obstacle: Option<String>,
+    /// The pieces that move.
+    pub(super) displaced: Vec<Displaced>,
+}
+
+/// Finds room for `extra` program headers. The dynamic strings always move, for
+/// they grow.
 ///
 /// # Errors
 ///
-/// Something that can't move stands behind the table.
+/// The file contradicts itself.
 pub(super) fn make(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     pieces: &[Piece],
     extra: usize,
-) -> Result<Vec<Displaced>, Error> {
-    if !pieces.iter().any(|piece| piece.kind == Kind::Strings) {
-        return Err(Error::Malformed(
-            "its dynamic string table shares bytes with something else",
-        ));
+) -> Result<Room, Error> {
+    let strings = pieces.iter().find(|piece| piece.kind == Kind::Strings);
+    let strings = *strings.ok_or(Error::Malformed(
+        "its dynamic string table shares bytes with something else",
+    ))?;
+    match grow(layout, source, pieces, extra) {
+        Ok(displaced) => Ok(Room {
+            obstacle: None,
+            displaced,
+        }),
+        Err(Error::NoRoom(obstacle)) => Ok(Room {
+            obstacle: Some(obstacle),
+            displaced: vec![Displaced {
+                piece: strings,
+                to: Destination::NewSegment,
+            }],
+        }),
+        Err(error) => Err(error),
     }
+}
+
+/// Decides which pieces move so that the table can grow in place; what the
+/// strings leave is used as well.
+///
+/// # Errors
+///
+/// Something that can't move stands behind the table.
+fn grow(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    pieces: &[Piece],
+    extra: usize,
+) -> Result<Vec<Displaced>, Error> {
     let table = FileRange::new(
         layout.header.phoff,
         table_size(layout, layout.segments.len()),

@@ -14,6 +14,8 @@ pub(super) struct Table {
     pub(super) chunk: Chunk,
     /// Where in the file the table starts.
     pub(super) offset: u64,
+    /// How many headers it has.
+    pub(super) count: u16,
 }
 
 /// Makes the table, to stand at `offset` behind its names; nothing where the
@@ -30,9 +32,13 @@ pub(super) fn make(
     };
     let names = names.range();
     let mut bytes = source.read_at(names.start.0, names.size)?;
-    let name = u32::try_from(bytes.len()).map_err(|_| Error::TooLarge)?;
-    bytes.extend(note::SECTION.as_bytes());
-    bytes.push(0);
+    let mut added = Vec::new();
+    for (name, header) in new(placement) {
+        let at = u32::try_from(bytes.len()).map_err(|_| Error::TooLarge)?;
+        bytes.extend(name.as_bytes());
+        bytes.push(0);
+        added.push(SectionHeader { name: at, ..header });
+    }
     let names_size = bytes.len() as u64;
 
     let mut headers: Vec<_> = layout
@@ -42,7 +48,7 @@ pub(super) fn make(
         .collect();
     headers[names_index].offset = offset;
     headers[names_index].size = names_size;
-    headers.push(of_notes(name, placement));
+    headers.extend(added);
     if headers.len() >= usize::from(elf::SHN_LORESERVE) {
         return Err(Error::Malformed("it has too many sections"));
     }
@@ -55,6 +61,7 @@ pub(super) fn make(
     Ok(Some(Table {
         chunk: Chunk { offset, bytes },
         offset: table,
+        count: u16::try_from(headers.len()).map_err(|_| Error::TooLarge)?,
     }))
 }
 
@@ -76,18 +83,29 @@ fn moved(section: &Section, placement: &Placement) -> SectionHeader {
     header
 }
 
-fn of_notes(name: u32, placement: &Placement) -> SectionHeader {
-    let FileRange { start, size } = placement.notes;
-    SectionHeader {
-        name,
-        kind: elf::SHT_NOTE,
+/// The program headers, where they moved: `eu-strip` clears what no section
+/// covers.
+const PROGRAM_HEADERS: &str = ".sandbox.phdrs";
+
+/// The headers of new sections, with their names.
+fn new(placement: &Placement) -> Vec<(&'static str, SectionHeader)> {
+    let header = |kind, range: FileRange, addralign| SectionHeader {
+        name: 0,
+        kind,
         flags: elf::SHF_ALLOC,
-        addr: placement.address(start.0),
-        offset: start.0,
-        size,
+        addr: placement.address(range.start.0),
+        offset: range.start.0,
+        size: range.size,
         link: 0,
         info: 0,
-        addralign: 4,
+        addralign,
         entsize: 0,
+    };
+    let mut new = Vec::new();
+    if placement.table_moves() {
+        let table = header(elf::SHT_PROGBITS, placement.table, 8);
+        new.push((PROGRAM_HEADERS, table));
     }
+    new.push((note::SECTION, header(elf::SHT_NOTE, placement.notes, 4)));
+    new
 }

@@ -1,29 +1,44 @@
-//! The way back: what the UNDO note records, and restoring the original.
+//! The way back: what the UNDO note records, and whether it can be trusted.
 //!
-//! A patched file is the original with some bytes overwritten and more behind
-//! it. The note keeps the overwritten bytes, the original's length and a
-//! checksum of all of it, so that restoring can prove that it got the very file
-//! back: what another tool changed in between shows in the checksum.
+//! A patched file is the original with some bytes overwritten and more put
+//! behind it, in front of what was appended to the ELF file (its tail). The note
+//! keeps the overwritten bytes, the lengths, and a checksum of everything that
+//! patching wrote. The rest of the file was copied and is not looked at, so that
+//! patching need not read it: a tool that changed bytes there, and nothing else,
+//! has changed the original, not the patch.
 
-use std::fs::File;
 use std::io;
 
 use sandbox_format::note::{self, ByteOrder};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::write::{copy, write_chunks};
 use super::{Chunk, Error, FileRange, Source};
 
-/// XXH3-128 of a file. It guards against accidents, not against attackers: who
-/// can write the file can write the note.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// XXH3-128 of what patching wrote. It guards against accidents, not against
+/// attackers: who can write the file can write the note.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest(pub u128);
 
-const BLOCK: usize = 1 << 18;
+impl Digest {
+    /// As it stands in the descriptor: most significant byte first, in every
+    /// file.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; DIGEST_SIZE] {
+        self.0.to_be_bytes()
+    }
+}
+
+/// Bytes that are read at a time.
+const BLOCK: u64 = 1 << 18;
+
+/// Where the digest is in a descriptor.
+const DIGEST: usize = 4 * 4 + 4 * 8;
+
+const DIGEST_SIZE: usize = 16;
 
 /// Bytes before the ranges: version, number of ranges, number of moves, a word
-/// that is 0, length before and after, checksum.
-const HEADER: usize = 4 * 4 + 2 * 8 + 16;
+/// that is 0, length before and after, length of the tail, place, digest.
+const HEADER: usize = DIGEST + DIGEST_SIZE;
 
 /// Bytes before each range's content: offset, length.
 const RANGE_HEADER: usize = 8 + 4;
@@ -43,53 +58,6 @@ pub struct Move {
     pub size: u64,
 }
 
-impl Digest {
-    /// The digest of a whole file.
-    ///
-    /// # Errors
-    ///
-    /// The file can't be read.
-    pub fn of(source: &(impl Source + ?Sized)) -> io::Result<Self> {
-        Self::with_overwrites(source, source.length()?, &[])
-    }
-
-    /// The digest that the first `length` bytes of a file would have with some
-    /// of them overwritten.
-    fn with_overwrites(
-        source: &(impl Source + ?Sized),
-        length: u64,
-        overwrites: &[Chunk],
-    ) -> io::Result<Self> {
-        let mut hasher = Xxh3::new();
-        let mut buffer = vec![0; BLOCK];
-        let mut at = 0;
-        while at < length {
-            let size = usize::try_from(length - at).map_or(BLOCK, |left| left.min(BLOCK));
-            let block = &mut buffer[..size];
-            source.read_exact_at(at, block)?;
-            for chunk in overwrites {
-                overlay(block, at, chunk);
-            }
-            hasher.update(block);
-            at += size as u64;
-        }
-        Ok(Self(hasher.digest128()))
-    }
-}
-
-/// Puts those bytes of `chunk` that lie in `block`, which starts at `at`.
-fn overlay(block: &mut [u8], at: u64, chunk: &Chunk) {
-    let start = chunk.offset.max(at);
-    let end = (chunk.offset + chunk.bytes.len() as u64).min(at + block.len() as u64);
-    if start < end {
-        let into = usize::try_from(start - at).unwrap_or(usize::MAX)
-            ..usize::try_from(end - at).unwrap_or(usize::MAX);
-        let from = usize::try_from(start - chunk.offset).unwrap_or(usize::MAX);
-        let size = into.len();
-        block[into].copy_from_slice(&chunk.bytes[from..from + size]);
-    }
-}
-
 /// What the UNDO note says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undo {
@@ -97,7 +65,11 @@ pub struct Undo {
     pub length: u64,
     /// The patched file's length in bytes.
     pub patched_length: u64,
-    /// The original's digest.
+    /// How many bytes at the end of both are appended data.
+    pub tail: u64,
+    /// The file offset of this descriptor.
+    pub place: u64,
+    /// Of what patching wrote.
     pub digest: Digest,
     /// The bytes that stood where the patch wrote.
     pub originals: Vec<Chunk>,
@@ -136,9 +108,9 @@ impl Undo {
     }
 
     /// The descriptor: version, number of ranges, number of moves, 0, length
-    /// before and after, digest (always most significant byte first); for each range its offset,
-    /// its length and its bytes, padded to four; for each move old address, new
-    /// address and size.
+    /// before and after, length of the tail, place, digest; for each range its
+    /// offset, its length and its bytes, padded to four; for each move old
+    /// address, new address and size.
     ///
     /// # Errors
     ///
@@ -153,9 +125,10 @@ impl Undo {
         bytes.extend(word(self.originals.len())?);
         bytes.extend(word(self.moves.len())?);
         bytes.extend(word(0)?);
-        bytes.extend(order.bytes64(self.length));
-        bytes.extend(order.bytes64(self.patched_length));
-        bytes.extend(self.digest.0.to_be_bytes());
+        for value in [self.length, self.patched_length, self.tail, self.place] {
+            bytes.extend(order.bytes64(value));
+        }
+        bytes.extend(self.digest.to_bytes());
         for chunk in &self.originals {
             bytes.extend(order.bytes64(chunk.offset));
             bytes.extend(word(chunk.bytes.len())?);
@@ -186,11 +159,12 @@ impl Undo {
             return Err(Error::Note(note::Problem::UnknownVersion));
         }
         let (ranges, moved) = (word(4)?, word(8)?);
-        let (length, patched_length) = (wide(16)?, wide(24)?);
+        let (length, patched_length, tail, place) = (wide(16)?, wide(24)?, wide(32)?, wide(40)?);
         let digest = bytes
-            .get(32..HEADER)
+            .get(DIGEST..HEADER)
             .and_then(|digest| digest.try_into().ok())
             .ok_or_else(truncated)?;
+        let kept = length.checked_sub(tail).ok_or_else(truncated)?;
         let mut originals = Vec::new();
         let mut at = HEADER;
         for _ in 0..ranges {
@@ -200,10 +174,7 @@ impl Undo {
             let content = bytes
                 .get(start..start.saturating_add(size))
                 .ok_or_else(truncated)?;
-            if offset
-                .checked_add(size as u64)
-                .is_none_or(|end| end > length)
-            {
+            if offset.checked_add(size as u64).is_none_or(|end| end > kept) {
                 return Err(truncated());
             }
             originals.push(Chunk {
@@ -224,70 +195,67 @@ impl Undo {
         Ok(Self {
             length,
             patched_length,
+            tail,
+            place,
             digest: Digest(u128::from_be_bytes(digest)),
             originals,
             moves,
         })
     }
 
-    /// Whether undoing the patch of this file gives the very original, and
-    /// loses nothing that was appended to it since.
+    /// How many bytes the patched file has in common with the start of the
+    /// original, but for those that were overwritten.
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        self.length.saturating_sub(self.tail)
+    }
+
+    /// Where the descriptor's digest is in the patched file.
+    #[must_use]
+    pub fn place_of_digest(&self) -> u64 {
+        self.place.saturating_add(DIGEST as u64)
+    }
+
+    /// Whether everything that patching wrote is in this file as it was written,
+    /// so that undoing the patch loses nothing that another tool did since.
     ///
     /// # Errors
     ///
     /// The file can't be read.
     pub fn is_exact(&self, patched: &(impl Source + ?Sized)) -> io::Result<bool> {
-        if patched.length()? != self.patched_length || self.patched_length < self.length {
-            return Ok(false);
-        }
-        Ok(Digest::with_overwrites(patched, self.length, &self.originals)? == self.digest)
+        let possible = patched.length()? == self.patched_length
+            && self.patched_length >= self.length
+            && self.tail <= self.length;
+        Ok(possible && self.digest_of(patched)? == self.digest)
     }
-}
 
-/// The original of a program: the file itself, or what a patched file yields.
-#[derive(Clone, Copy, Debug)]
-pub enum Original<'a> {
-    /// Not patched.
-    Whole(&'a File),
-    /// Patched; the note tells what the original was.
-    Restored(&'a File, &'a Undo),
-}
-
-impl Original<'_> {
-    /// Writes the original to an empty file.
+    /// The digest of what patching wrote into a file: the ranges that it has
+    /// overwritten, and what it put behind them.
     ///
     /// # Errors
     ///
-    /// Reading or writing failed; `output` is then to be thrown away.
-    pub fn copy_to(&self, output: &File) -> io::Result<()> {
-        match self {
-            Self::Whole(file) => copy(file, output, file.length()?),
-            Self::Restored(patched, undo) => {
-                copy(patched, output, undo.length)?;
-                write_chunks(output, &undo.originals)
+    /// The file can't be read.
+    pub fn digest_of(&self, patched: &(impl Source + ?Sized)) -> io::Result<Digest> {
+        let overwritten = self
+            .originals
+            .iter()
+            .map(|chunk| FileRange::new(chunk.offset, chunk.bytes.len() as u64));
+        let added = FileRange::new(self.kept(), self.patched_length - self.length);
+        // A digest can't cover itself.
+        let own = Chunk {
+            offset: self.place_of_digest(),
+            bytes: vec![0; DIGEST_SIZE],
+        };
+        let mut hasher = Xxh3::new();
+        for range in overwritten.chain([added]) {
+            let mut at = range.start.0;
+            while at < range.end() {
+                let mut block = patched.read_at(at, BLOCK.min(range.end() - at))?;
+                own.overlay(&mut block, at);
+                hasher.update(&block);
+                at += block.len() as u64;
             }
         }
-    }
-}
-
-impl Source for Original<'_> {
-    fn length(&self) -> io::Result<u64> {
-        match self {
-            Self::Whole(file) => file.length(),
-            Self::Restored(_, undo) => Ok(undo.length),
-        }
-    }
-
-    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        match self {
-            Self::Whole(file) => Source::read_exact_at(*file, offset, buffer),
-            Self::Restored(patched, undo) => {
-                Source::read_exact_at(*patched, offset, buffer)?;
-                undo.originals
-                    .iter()
-                    .for_each(|chunk| overlay(buffer, offset, chunk));
-                Ok(())
-            }
-        }
+        Ok(Digest(hasher.digest128()))
     }
 }

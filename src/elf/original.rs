@@ -1,0 +1,121 @@
+//! The program as it was before it was patched: the file itself, or what a
+//! patched file yields.
+
+use std::fs::File;
+use std::io;
+
+use super::undo::Undo;
+use super::write::{copy, write_chunks};
+use super::{Chunk, FileRange, Source};
+
+/// The original of a program.
+#[derive(Clone, Copy, Debug)]
+pub enum Original<'a> {
+    /// Not patched.
+    Whole(&'a File),
+    /// Patched; the note tells what the original was.
+    Restored(&'a File, &'a Undo),
+}
+
+/// A run of the original's bytes, and where the file has them.
+struct Run {
+    original: FileRange,
+    file: u64,
+}
+
+impl<'a> Original<'a> {
+    /// Writes the whole original to an empty file.
+    ///
+    /// # Errors
+    ///
+    /// Reading or writing failed; `output` is then to be thrown away.
+    pub fn copy_to(&self, output: &File) -> io::Result<()> {
+        let length = self.length()?;
+        self.copy(FileRange::new(0, length), output, 0)?;
+        // A hole at the end is not copied.
+        output.set_len(length)
+    }
+
+    /// Copies a range of the original to `place` in the output, where there is
+    /// nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// Reading or writing failed; `output` is then to be thrown away.
+    pub fn copy(&self, range: FileRange, output: &File, place: u64) -> io::Result<()> {
+        for run in self.runs()? {
+            let part = run.original.intersection(&range);
+            let from = run.file + part.start.0.saturating_sub(run.original.start.0);
+            let to = place + part.start.0.saturating_sub(range.start.0);
+            copy(self.file(), FileRange::new(from, part.size), output, to)?;
+        }
+        if let Self::Restored(_, undo) = self {
+            let copied = undo
+                .originals
+                .iter()
+                .filter_map(|chunk| chunk.within(&range));
+            let placed = copied.map(|chunk| Chunk {
+                offset: chunk.offset - range.start.0 + place,
+                ..chunk
+            });
+            write_chunks(output, &placed.collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+
+    fn file(&self) -> &'a File {
+        match self {
+            Self::Whole(file) | Self::Restored(file, _) => file,
+        }
+    }
+
+    fn runs(&self) -> io::Result<Vec<Run>> {
+        let run = |start, size, file| Run {
+            original: FileRange::new(start, size),
+            file,
+        };
+        Ok(match self {
+            Self::Whole(file) => vec![run(0, file.length()?, 0)],
+            Self::Restored(_, undo) => vec![
+                run(0, undo.kept(), 0),
+                run(
+                    undo.kept(),
+                    undo.tail,
+                    undo.patched_length.saturating_sub(undo.tail),
+                ),
+            ],
+        })
+    }
+}
+
+impl Source for Original<'_> {
+    fn length(&self) -> io::Result<u64> {
+        match self {
+            Self::Whole(file) => file.length(),
+            Self::Restored(_, undo) => Ok(undo.length),
+        }
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let wanted = FileRange::new(offset, buffer.len() as u64);
+        if wanted.end() > self.length()? {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        for run in self.runs()? {
+            let part = run.original.intersection(&wanted);
+            if part.size == 0 {
+                continue;
+            }
+            let at = usize::try_from(part.start.0 - offset).unwrap_or(usize::MAX);
+            let end = at + usize::try_from(part.size).unwrap_or(usize::MAX);
+            let from = run.file + (part.start.0 - run.original.start.0);
+            Source::read_exact_at(self.file(), from, &mut buffer[at..end])?;
+        }
+        if let Self::Restored(_, undo) = self {
+            undo.originals
+                .iter()
+                .for_each(|chunk| chunk.overlay(buffer, offset));
+        }
+        Ok(())
+    }
+}

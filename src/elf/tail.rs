@@ -1,0 +1,51 @@
+//! What was appended to an ELF file: archives of self-extracting programs,
+//! bundled resources, signatures. Their readers look for them at the file's end,
+//! or where the section headers end, and find them there in the patched file,
+//! too.
+
+use super::{Error, FileRange, Layout, Source};
+
+/// Shorter runs of zeros are padding.
+const PADDING: u64 = 4096;
+
+/// The last bytes, where formats say how to find the rest.
+const TRAILER: u64 = 64;
+
+/// The bytes behind the last one that the headers know of.
+///
+/// # Errors
+///
+/// They name their own offset, which patching would change, or can't be read.
+pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<FileRange, Error> {
+    let start = layout.known_end();
+    let tail = FileRange::new(start, layout.length - start);
+    if tail.size < PADDING
+        && source
+            .read_at(start, tail.size)?
+            .iter()
+            .all(|&byte| byte == 0)
+    {
+        return Ok(FileRange::new(layout.length, 0));
+    }
+    let trailer = tail.size.min(TRAILER);
+    let trailer = source.read_at(layout.length - trailer, trailer)?;
+    if names_offset(&trailer, start) {
+        return Err(Error::TailNamesOffset(tail.size));
+    }
+    Ok(tail)
+}
+
+/// Whether a trailer has the offset as a number of four or eight bytes. Readers
+/// of ZIP archives, whose trailer starts with PK\5\6, expect that something was
+/// put in front (APPNOTE.TXT 4.3.16; unzip, zipfile of Python, archive/zip of Go).
+fn names_offset(trailer: &[u8], offset: u64) -> bool {
+    const ZIP: &[u8] = b"PK\x05\x06";
+    if trailer.windows(ZIP.len()).any(|window| window == ZIP) {
+        return false;
+    }
+    let has = |number: &[u8]| trailer.windows(number.len()).any(|window| window == number);
+    has(&offset.to_le_bytes())
+        || has(&offset.to_be_bytes())
+        || u32::try_from(offset)
+            .is_ok_and(|offset| has(&offset.to_le_bytes()) || has(&offset.to_be_bytes()))
+}
