@@ -139,3 +139,110 @@ mod linked_with_options {
         .succeeds();
     }
 }
+
+/// A linker script may put code right behind the program headers, where they
+/// can't grow. They move to the new segment then.
+mod code_behind_the_program_headers {
+    use super::*;
+
+    const MAKES: [&str; 4] = [
+        "gcc",
+        "gcc -s",
+        "gcc -Wl,-z,noseparate-code",
+        "gcc -Wl,--spare-dynamic-tags=0",
+    ];
+
+    const OUTPUT: &str = "8, headers right, in place yes\n";
+
+    /// `./before`, linked with GNU ld's own script and `.early` in front.
+    fn linked(make: &str) -> Workspace {
+        let ws = Workspace::new();
+        ws.run(&format!(
+            "{make} -Wl,--verbose -o verbose -x c - < /dev/null > verbose.txt 2> errors; \
+             sed -n '/^=====/,/^=====/{{/^=====/d; \
+             s/^  [.]interp /  .early : {{ KEEP (*(.early)) }}\\n&/; p}}' verbose.txt > script"
+        ))
+        .succeeds();
+        ws.run("grep -q -F .early script").succeeds();
+        ws.compile_as(
+            &format!("{make} -Wl,-T,script"),
+            "text_behind_headers.c",
+            "before",
+        );
+        ws.run("./before").succeeds().prints_only(OUTPUT);
+        ws
+    }
+
+    #[test]
+    fn the_program_headers_move_and_are_found() {
+        for make in MAKES {
+            println!("{make}");
+            let ws = linked(make);
+            ws.run("sandbox-patch --deny uname -q -o after before")
+                .succeeds()
+                .complains("its program headers had to move, since .early stands behind them");
+            // The kernel told where they are, the C library agrees, and so do
+            // those who compute it as kernels before 5.18 did.
+            ws.run("./after").succeeds().prints_only(OUTPUT);
+            ws.run("/lib64/ld-linux-x86-64.so.2 ./after")
+                .succeeds()
+                .prints("headers");
+            ws.run("readelf -aW after 2>&1 >/dev/null").prints_only("");
+            ws.run("sandbox-patch verify -q after").succeeds();
+            ws.run("sandbox-patch remove -q after && cmp after before")
+                .succeeds();
+        }
+    }
+
+    #[test]
+    fn the_policy_is_in_force() {
+        let ws = linked("gcc");
+        ws.run("sandbox-patch --allow exit_group -q before && ./before")
+            .dies_by(Signal::SYS);
+    }
+
+    /// llvm-strip closes the hole, so that kernels before 5.18 are lost.
+    #[test]
+    fn a_tool_that_keeps_them_there_does_no_harm() {
+        for strip in ["llvm-strip", "eu-strip"] {
+            let ws = linked("gcc");
+            ws.run("sandbox-patch --deny uname -q -o after before")
+                .succeeds();
+            ws.run(&format!("{strip} after && ./after"))
+                .succeeds()
+                .prints("8, headers right");
+            ws.run("sandbox-patch verify -q after").succeeds();
+            ws.run("sandbox-patch remove -q --best-effort after && ./after")
+                .succeeds()
+                .prints_only(OUTPUT);
+        }
+    }
+
+    /// GNU strip puts them behind the file header, whatever is there. It was said
+    /// not to do so, and the gate notices.
+    #[test]
+    fn a_tool_that_breaks_the_program_is_noticed() {
+        let ws = linked("gcc");
+        ws.run("sandbox-patch --deny uname -q before && strip before")
+            .succeeds();
+        ws.run("sandbox-patch verify -q before")
+            .exits_with(1)
+            .complains("malformed");
+    }
+
+    /// Before Linux 5.18 kernels find the table only at the first segment's
+    /// distance of address and offset, which takes a hole as large as `.bss`.
+    #[test]
+    fn behind_a_large_bss_they_can_not_move() {
+        let ws = linked("gcc -DBSS=0x40000000 -mcmodel=medium");
+        ws.assert_refused(
+            "sandbox-patch --deny uname ./before",
+            "./before",
+            "kernels before Linux 5.18 would find them only behind a hole of 10",
+        );
+        let ws = linked("gcc -DBSS=0x100000");
+        assert_prints_the_same(&ws, "before");
+        ws.run("sandbox-patch --deny uname -q before && test $(du -k before | cut -f1) -lt 100")
+            .succeeds();
+    }
+}
