@@ -202,6 +202,38 @@ mod hardening {
         });
     }
 
+    /// lld puts the dynamic section in front of all else that becomes read-only,
+    /// in a program without constructors.
+    #[test]
+    fn what_follows_the_dynamic_section_becomes_read_only_as_before() {
+        let ws = Workspace::new();
+        let names: Vec<_> = (0..1500).map(|name| format!("weak_{name}")).collect();
+        let declared = format!("extern char {};\n", names.join(", "));
+        let weak: String = names
+            .iter()
+            .map(|name| format!("#pragma weak {name}\n"))
+            .collect();
+        let uses: String = names
+            .iter()
+            .map(|name| format!("use(&{name});\n"))
+            .collect();
+        ws.write(
+            "imports.c",
+            format!(
+                "{declared}{weak}void _exit(int);\nstatic void use(char *p) {{ if (p) _exit(1); }}\n\
+                 void _start(void) {{ {uses} _exit(0); }}\n"
+            ),
+        );
+        ws.run("clang -fuse-ld=lld -fPIE -pie -nostartfiles -Wl,-z,now -o before imports.c")
+            .succeeds();
+        ws.run("./before").succeeds();
+        ws.run("sandbox-patch --deny ptrace -o after before")
+            .succeeds();
+        let of = |file: &str| lines_with(&ws, &format!("readelf -lW {file}"), &["GNU_RELRO"]);
+        assert_eq!(of("before"), of("after"));
+        ws.run("./after").succeeds();
+    }
+
     /// A line of /proc/PID/maps (proc_pid_maps(5)).
     #[derive(Debug)]
     struct Mapping {

@@ -219,7 +219,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         let mut segments = self.subject.layout.segments.clone();
         for segment in &mut segments {
             match segment.kind {
-                elf::PT_LOAD => {}
+                // What becomes read-only is a range of addresses, which begins
+                // where it does, also if the dynamic section moves from there.
+                elf::PT_LOAD | elf::PT_GNU_RELRO => {}
                 elf::PT_PHDR if placement.table_moves() => {
                     *segment =
                         self.header(elf::PT_PHDR, segment.flags, placement.table, segment.align);
