@@ -166,7 +166,11 @@ impl Prepared {
         let mut warnings = Vec::new();
         let arch = arch(layout).ok_or_else(|| {
             let machine = layout.header.machine.0;
-            anyhow!("seccomp filters for its architecture (ELF machine {machine}) are unknown")
+            let known: Vec<_> = Arch::all().map(Arch::name).collect();
+            anyhow!(
+                "no filter can be made for its architecture (ELF machine {machine}); known are {}",
+                known.join(", ")
+            )
         })?;
         let library = &options.library.path;
         match options.library.check(layout)? {
