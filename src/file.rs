@@ -8,6 +8,7 @@
 mod attributes;
 mod ending;
 mod pending;
+mod seals;
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -15,9 +16,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, CWD, FlockOperation, OFlags};
+use rustix::fs::{Access, AtFlags, CWD, FlockOperation, OFlags, StatxAttributes, StatxFlags};
 
-pub use ending::{hold_for_names, ignored_signals};
+pub use ending::{hold_for_names, ignored_signals, survive_size_limit};
 pub use pending::Pending;
 
 /// Why a file can't be opened or replaced; the caller puts its name in front.
@@ -57,13 +58,22 @@ pub enum Error {
         /// What the system said.
         error: io::Error,
     },
+    /// The last step.
+    #[error("{} can't be replaced: {error}; write the result elsewhere with -o", path.display())]
+    NotReplaced {
+        /// The file that was to be replaced.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
     /// Mode, owner or extended attributes.
     #[error(
-        "its {what} can't be kept: {error}; run as the file's owner, or write elsewhere with -o"
+        "its {what} can't be kept: {error}; run as the file's owner or root, or write elsewhere \
+         with -o"
     )]
     Attributes {
         /// Which of them.
-        what: &'static str,
+        what: String,
         /// What the system said.
         error: io::Error,
     },
@@ -224,14 +234,20 @@ impl Target {
     }
 
     /// Refuses a file that the user may not write: it could be replaced all
-    /// the same, where the folder allows it, but its owner meant it to stay.
+    /// the same, where the folder allows it, but its owner meant it to stay. And
+    /// one that can only grow, or whose folder can: neither is replaced, nor a
+    /// temporary name ever taken from such a folder.
     ///
     /// # Errors
     ///
-    /// The user has no write permission.
+    /// The user has no write permission, or the file or its folder is marked as
+    /// append-only.
     pub fn require_writable(&self) -> Result<(), Error> {
         if self.before.is_none() {
             return Ok(());
+        }
+        if is_append_only(&self.path) || is_append_only(self.folder()) {
+            return Err(Error::ReadOnly(self.path.clone()));
         }
         match rustix::fs::accessat(CWD, &self.path, Access::WRITE_OK, AtFlags::EACCESS) {
             // A program that runs may be replaced, though not written.
@@ -262,6 +278,12 @@ impl Target {
             error,
         }
     }
+}
+
+/// Whether it is marked so (`chattr +a`; statx(2), STATX_ATTR_APPEND).
+fn is_append_only(path: &Path) -> bool {
+    rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::empty())
+        .is_ok_and(|status| status.stx_attributes.contains(StatxAttributes::APPEND))
 }
 
 /// The file that a result of `input` is written to: in a folder, one of the

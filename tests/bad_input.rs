@@ -5,7 +5,7 @@ mod support;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use support::{Workspace, as_nobody, as_root, library};
+use support::{Workspace, as_nobody, library};
 
 const PATCH: &str = "sandbox-patch --deny ptrace";
 
@@ -161,35 +161,6 @@ mod permissions {
             .complains("nowhere")
             .complains("No such file");
         assert_eq!(before, ws.snapshot());
-    }
-
-    #[test]
-    fn a_full_disk_leaves_the_file_as_it_was() {
-        let ws = Workspace::with_myos("gcc");
-        ws.run("mkdir disk").succeeds();
-        // Room for the program itself, and for a part of another.
-        let size = ws.read("myos").len() + 12 * 1024;
-        ws.write(
-            "story.sh",
-            format!(
-                "set -e\n\
-                 mount -t tmpfs -o size={size} none disk\n\
-                 cp myos disk/\n\
-                 status=0\n\
-                 {PATCH} disk/myos || status=$?\n\
-                 cmp myos disk/myos\n\
-                 ls -A disk\n\
-                 exit $status\n"
-            ),
-        );
-        ws.run(&format!(
-            "{}unshare --mount $(type -p bash) story.sh",
-            as_root()
-        ))
-        .exits_with(1)
-        .prints_only("myos\n")
-        .complains_in_one_line("sandbox-patch: disk/myos: ")
-        .complains("No space left on device");
     }
 }
 

@@ -329,17 +329,8 @@ mod a_signal {
             "fsync:signal=SIGTERM:when=1",
             &format!("{PATCH} --lib {} ./myos", library()),
         );
-        ws.write(
-            "story.sh",
-            format!("set -e\nmount -t tmpfs none /proc\n{line}\n"),
-        );
-        let story = format!("{}unshare --mount $(type -p bash) story.sh", as_root());
-        let outcome = ws.run(&story);
-        assert_eq!(
-            ws.listing(),
-            ["myos", "story.sh", "strace.log"],
-            "{outcome}"
-        );
+        let outcome = ws.run_with_mounts(&format!("mount -t tmpfs none /proc\n{line}"));
+        assert_eq!(ws.listing(), ["myos", "strace.log"], "{outcome}");
         let log = ws.run("cat strace.log");
         log.prints(".sandbox-patch-").prints("SIGTERM");
         ws.run("sandbox-patch verify ./myos").succeeds();

@@ -26,7 +26,7 @@ use super::options::{ContentArguments, EnvironmentArguments};
 use super::output::{complain, print_error, warn};
 use super::patch;
 use crate::elf;
-use crate::file::{Keep, Stamp};
+use crate::file::{Keep, Stamp, survive_size_limit};
 use outputs::Outputs;
 
 /// Options for every command of a build.
@@ -68,6 +68,10 @@ pub(super) fn run(
             return ExitCode::from(2);
         }
     };
+    if let Err(error) = survive_size_limit() {
+        complain(None, &error.into());
+        return ExitCode::FAILURE;
+    }
     let expected = Outputs::of(command);
     let outputs: Vec<Output> = expected.paths.iter().map(|it| Output::watch(it)).collect();
     match child::run(command) {

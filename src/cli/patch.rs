@@ -109,6 +109,8 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
     report
         .warnings
         .extend((names > 0).then(|| other_names(names)));
+    let signatures = [input.seals(), elf::signatures(&layout, &original)?].concat();
+    report.warnings.extend(unsigned(&signatures));
     Ok(report)
 }
 
@@ -342,6 +344,14 @@ pub fn unknown_loader(interpreter: &str) -> String {
 pub(super) fn other_names(count: u64) -> String {
     let names = if count == 1 { "name" } else { "names" };
     format!("replacing the file breaks a hard link: its {count} other {names} keep the old content")
+}
+
+/// The warning for a file that was signed, in these places or ways.
+pub(super) fn unsigned(signatures: &[String]) -> Option<String> {
+    let places = signatures.join(", ");
+    (!signatures.is_empty()).then(|| {
+        format!("it is signed ({places}), and the result no longer is; sign the result again")
+    })
 }
 
 /// The program without the policy that it may carry.

@@ -43,9 +43,9 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
     Ok(many::for_each(
         &arguments.files,
         |file| remove(file, &options),
-        |file, (outcome, names)| {
-            if names > 0 {
-                warn(file, &patch::other_names(names));
+        |file, (outcome, warnings)| {
+            for warning in &warnings {
+                warn(file, warning);
             }
             let what = match outcome {
                 Outcome::Exact => "patch taken out, byte for byte",
@@ -59,13 +59,13 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
     ))
 }
 
-/// Takes the patch out of one program. Tells how well it went, and how many
-/// other names the replaced file had.
+/// Takes the patch out of one program. Tells how well it went, and what the user
+/// should know.
 ///
 /// # Errors
 ///
 /// It carries no patch, or the original can't be restored.
-pub fn remove(path: &Path, options: &Options) -> Result<(Outcome, u64)> {
+pub fn remove(path: &Path, options: &Options) -> Result<(Outcome, Vec<String>)> {
     let (input, target) = Input::open_for(path, options.output.as_deref())?;
     let layout = Layout::read(&input.file)?;
     let found = embedded::read(&layout, &input.file)?.ok_or(Error::NotPatched)?;
@@ -88,5 +88,9 @@ pub fn remove(path: &Path, options: &Options) -> Result<(Outcome, u64)> {
         }
     })?
     .commit()?;
-    Ok((outcome, target.other_names()))
+    let names = target.other_names();
+    let warnings = (names > 0).then(|| patch::other_names(names));
+    // Signatures in the file were made before it was patched, and hold again.
+    let warnings = warnings.into_iter().chain(patch::unsigned(&input.seals()));
+    Ok((outcome, warnings.collect()))
 }

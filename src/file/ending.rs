@@ -7,10 +7,11 @@
 
 use std::fs;
 use std::io;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -35,6 +36,7 @@ pub(super) fn hold() -> Held {
 ///
 /// The system gives no handlers, pipe or thread for it.
 pub fn hold_for_names() -> io::Result<()> {
+    survive_size_limit()?;
     let ignored = ignored_signals();
     // What is ignored (nohup(1), a shell's background job) stays so.
     let held = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
@@ -49,6 +51,22 @@ pub fn hold_for_names() -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// From now on a file that would grow beyond the limit (setrlimit(2),
+/// RLIMIT_FSIZE) is an error of the call, and not the end of the process. What a
+/// child has by execve(2) is as it was: unlike an ignored signal, a handler is
+/// not inherited.
+///
+/// # Errors
+///
+/// The system gives no handler for it.
+pub fn survive_size_limit() -> io::Result<()> {
+    if (ignored_signals() >> (SIGXFSZ - 1)) & 1 == 1 {
+        return Ok(());
+    }
+    let nobody = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGXFSZ, nobody).map(|_| ())
 }
 
 /// The set of ignored signals (proc(5), "SigIgn"): bit 0 is signal 1. None can

@@ -41,6 +41,9 @@ impl<'a> Pending<'a> {
         fill: impl FnOnce(&File) -> Result<(), E>,
     ) -> Result<Self, E> {
         let pending = Self::create(target)?;
+        // It is read back later, which is no access that anybody asks for. Where
+        // the file system can't leave that out, nothing is lost but this.
+        let _ = rustix::fs::fcntl_setfl(&pending.file, OFlags::NOATIME);
         fill(&pending.file)?;
         input.require_unchanged()?;
         take_over(&pending.file, input, target.in_place, keep)?;
@@ -78,32 +81,53 @@ impl<'a> Pending<'a> {
     /// changed then. Or the folder can't be synced, with the file in its place.
     pub fn commit(self) -> Result<(), Error> {
         let target = self.target;
-        let in_folder = |error| target.not_created(error);
-        let _held = self.held.unwrap_or_else(ending::hold);
-        let name = match self.name {
-            Some(name) => name,
-            None => builder()
-                .make_in(target.folder(), |path| link(&self.file, path))
-                .map_err(in_folder)?
-                .into_temp_path(),
-        };
-        if !target.is_as_before() {
-            return Err(Error::Changed(target.path.clone()));
+        match (&target.before, self.name) {
+            (None, None) => appear(&self.file, target)?,
+            (_, name) => {
+                let _held = self.held.unwrap_or_else(ending::hold);
+                replace(&self.file, name, target)?;
+            }
         }
-        let moved = if target.before.is_some() {
-            name.persist(&target.path)
-        } else {
-            name.persist_noclobber(&target.path)
-        };
-        moved.map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => Error::Changed(target.path.clone()),
-            _ => in_folder(error.error),
-        })?;
         // The new name itself is on disk only once the folder is.
         File::open(target.folder())
             .and_then(|folder| folder.sync_all())
             .map_err(Error::NotSynced)
     }
+}
+
+/// Gives an unnamed file the name of a target that is not there yet.
+fn appear(file: &File, target: &Target) -> Result<(), Error> {
+    link(file, &target.path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::Changed(target.path.clone()),
+        _ => target.not_created(error),
+    })
+}
+
+/// Moves a file from its temporary name, or one that it gets here, to the
+/// target's.
+fn replace(file: &File, name: Option<TempPath>, target: &Target) -> Result<(), Error> {
+    let name = match name {
+        Some(name) => name,
+        None => builder()
+            .make_in(target.folder(), |path| link(file, path))
+            .map_err(|error| target.not_created(error))?
+            .into_temp_path(),
+    };
+    if !target.is_as_before() {
+        return Err(Error::Changed(target.path.clone()));
+    }
+    let moved = if target.before.is_some() {
+        name.persist(&target.path)
+    } else {
+        name.persist_noclobber(&target.path)
+    };
+    moved.map_err(|error| match error.error.kind() {
+        io::ErrorKind::AlreadyExists => Error::Changed(target.path.clone()),
+        _ => Error::NotReplaced {
+            path: target.path.clone(),
+            error: error.error,
+        },
+    })
 }
 
 /// Unique names in a folder.

@@ -33,6 +33,11 @@ pub fn library() -> String {
     path.to_str().expect("a target folder in UTF-8").to_owned()
 }
 
+/// The path of `sandbox-patch`, to be started without a shell.
+pub fn program() -> PathBuf {
+    release_folder().join("sandbox-patch")
+}
+
 /// The target folder that this test binary is in, so that whatever chose it
 /// (an option, a variable, a configuration file) need not be asked again.
 fn target_folder() -> PathBuf {

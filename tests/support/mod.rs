@@ -13,7 +13,7 @@ mod output;
 mod shell;
 mod workspace;
 
-pub use artefacts::library;
+pub use artefacts::{library, program};
 pub use notes::{Kind, PatchedFile};
 pub use output::Output;
 pub use rustix::process::Signal;

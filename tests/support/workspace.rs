@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::shell::{Outcome, Shell};
+use super::shell::{Outcome, Shell, as_root};
 
 /// The folder that a test's commands run in; removed with all in it.
 pub struct Workspace {
@@ -80,6 +80,17 @@ impl Workspace {
     #[track_caller]
     pub fn run(&self, line: &str) -> Outcome {
         self.shell(line).finish()
+    }
+
+    /// Runs a script as root, whose mounts nobody else sees. It ends with the
+    /// first command that fails.
+    #[track_caller]
+    pub fn run_with_mounts(&self, script: &str) -> Outcome {
+        // sudo(8) has a PATH of its own.
+        let start = format!("{}env PATH=\"$PATH\" unshare --mount", as_root());
+        self.shell(&format!("{start} bash -euc \"$SCRIPT\""))
+            .env("SCRIPT", script)
+            .finish()
     }
 
     /// A command line fails with one line about `file`, for a reason, and

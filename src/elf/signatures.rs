@@ -1,0 +1,51 @@
+//! Signatures of a program that are in its own file. Each tool has names of its
+//! own; what they have in common is what is looked for.
+
+use object::elf;
+
+use super::{Error, Layout, Section, Source};
+
+/// Words in the names of sections that hold a signature or checksum:
+/// `.SUNW_signature` (Solaris elfsign(1)), `signature` (bsign(1)),
+/// `.sha256_sig` (AppImage), `.note.signature.v1`, `.hmac`.
+const WORDS: [&str; 4] = ["sig", "signature", "digest", "hmac"];
+
+/// What stands at the very end of a file that was signed as kernel modules are
+/// (linux/module_signature.h, `MODULE_SIG_STRING`), as IMA accepts for any file.
+const APPENDED: &[u8] = b"~Module signature appended~\n";
+
+/// What of a section is looked at: some reserve room and fill it with zeros.
+const LOOK: u64 = 1 << 12;
+
+/// Where the file has signatures, for people.
+///
+/// # Errors
+///
+/// The file can't be read.
+pub fn signatures(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    for section in &layout.sections {
+        if is_named_so(section) && is_filled(section, source) {
+            found.push(format!("section {}", section.name));
+        }
+    }
+    let length = APPENDED.len() as u64;
+    if layout.length >= length && source.read_at(layout.length - length, length)? == APPENDED {
+        found.push("the end of the file".to_owned());
+    }
+    Ok(found)
+}
+
+/// What a program has in memory, but for notes, is for the program itself.
+fn is_named_so(section: &Section) -> bool {
+    let mut words = section.name.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_apart = !section.is_allocated() || section.header.kind == elf::SHT_NOTE;
+    is_apart && words.any(|word| WORDS.contains(&word))
+}
+
+fn is_filled(section: &Section, source: &(impl Source + ?Sized)) -> bool {
+    let range = section.range();
+    source
+        .read_at(range.start.0, range.size.min(LOOK))
+        .is_ok_and(|bytes| bytes.iter().any(|&byte| byte != 0))
+}
