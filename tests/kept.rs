@@ -365,6 +365,20 @@ mod a_signed_program {
     }
 
     #[test]
+    fn is_warned_of_when_the_signature_is_appended() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("(printf signed; echo '~Module signature appended~') >> myos && cp myos signed")
+            .succeeds();
+        ws.run(&format!("{OTHER} ./myos"))
+            .succeeds()
+            .complains("warning: it is signed (the end of the file), and the result no longer is");
+        ws.run("./myos").dies_by(Signal::SYS);
+        ws.run("sandbox-patch -q remove myos && cmp myos signed")
+            .succeeds()
+            .is_silent();
+    }
+
+    #[test]
     fn is_not_seen_in_names_and_room_for_signatures() {
         let ws = Workspace::with_myos("gcc");
         ws.run("head -c 1024 /dev/zero > room && echo x > text")

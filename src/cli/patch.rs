@@ -99,6 +99,7 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
         content: &prepared.content,
     };
     let plan = Plan::make(&layout, &original, &request)?;
+    let signatures = [input.seals(), elf::signatures(&layout, &original)?].concat();
     write(&plan, &original, &input, &target, &prepared, options)?;
     let shown = options.output.as_ref().map_or(path, |_| &target.path);
     let length = (layout.length, plan.length());
@@ -109,7 +110,6 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
     report
         .warnings
         .extend((names > 0).then(|| other_names(names)));
-    let signatures = [input.seals(), elf::signatures(&layout, &original)?].concat();
     report.warnings.extend(unsigned(&signatures));
     Ok(report)
 }
