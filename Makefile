@@ -27,7 +27,7 @@ help:
 	@echo 'make build      the programs and the runtime, in $(RELEASE)'
 	@echo 'make install    to PREFIX=$(PREFIX), below DESTDIR if given'
 	@echo 'make uninstall  what install put there'
-	@echo 'make bench      start-up cost of a patched program'
+	@echo 'make bench      start-up cost of a patched program; cost of patching a large one'
 	@echo 'make setup      the Debian packages that are missing (packages.txt)'
 	@echo 'make clean      removes $(CARGO_TARGET_DIR)'
 
@@ -48,7 +48,7 @@ test: setup
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
 
 bench: setup
-	$(CARGO) bench --bench startup
+	$(CARGO) bench --bench startup --bench rewriting
 
 # Builds only what is missing: `sudo make install` after `make build` needs no
 # cargo, which root often does not have.
