@@ -12,6 +12,7 @@
 mod address;
 mod assemble;
 pub mod best_effort;
+mod copy;
 pub mod embedded;
 pub mod encoding;
 mod error;

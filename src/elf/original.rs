@@ -4,8 +4,9 @@
 use std::fs::File;
 use std::io;
 
+use super::copy::copy;
 use super::undo::Undo;
-use super::write::{copy, write_chunks};
+use super::write::write_chunks;
 use super::{Chunk, FileRange, Source};
 
 /// The original of a program.

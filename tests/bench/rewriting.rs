@@ -62,6 +62,9 @@ fn main() {
     ];
     ws.run("sandbox-patch --deny reboot -q -o patched large")
         .succeeds();
+    for subject in &mut subjects {
+        subject.measure_memory(&ws);
+    }
     for _ in 0..ROUNDS {
         for subject in &mut subjects {
             subject.measure(&ws);
@@ -86,12 +89,21 @@ fn main() {
 impl Subject {
     fn measure(&mut self, ws: &Workspace) {
         ws.run("rm -f out && sync .").succeeds();
-        let line = format!("/usr/bin/time -f %M -o memory {} > output", self.line);
+        let line = format!("{} > output", self.line);
         let start = Instant::now();
         ws.run(&line).succeeds();
         self.times.push(start.elapsed());
+    }
+
+    fn measure_memory(&mut self, ws: &Workspace) {
+        ws.run("rm -f out").succeeds();
+        ws.run(&format!(
+            "command time -f %M -o memory {} > output",
+            self.line
+        ))
+        .succeeds();
         let memory = String::from_utf8(ws.read("memory")).expect("a number");
-        self.memory = self.memory.max(memory.trim().parse().expect("a number"));
+        self.memory = memory.trim().parse().expect("a number");
     }
 
     /// In seconds.

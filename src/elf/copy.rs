@@ -1,0 +1,82 @@
+//! Copying the bulk of a file: by the kernel, and without its holes.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::num::NonZeroU64;
+use std::sync::mpsc;
+use std::thread;
+
+use rustix::fs::Advice;
+
+use super::FileRange;
+
+/// How much is copied before it is sent to the disk, in bytes.
+const PIECE: u64 = 8 << 20;
+
+/// Copies a range to `place` in the output, where there is nothing yet; holes
+/// stay holes.
+///
+/// Where the file system can share blocks (XFS, btrfs), the start of a file is
+/// not copied (ioctl_ficlone(2)). `io::copy` hands the data to the kernel
+/// (copy_file_range(2)) where that can be done.
+pub(super) fn copy(input: &File, range: FileRange, output: &File, place: u64) -> io::Result<()> {
+    let is_start = range.start.0 == 0 && place == 0;
+    if is_start && rustix::fs::ioctl_ficlone(output, input).is_ok() {
+        return output.set_len(range.size);
+    }
+    thread::scope(|scope| {
+        let (copied, to_disk) = mpsc::channel();
+        if range.size > PIECE {
+            // Without it, it only takes longer.
+            let _ = thread::Builder::new().spawn_scoped(scope, || start_writing(output, to_disk));
+        }
+        let mut at = range.start.0;
+        while let Some(data) = next_data(input, at, range.end())? {
+            let piece = FileRange::new(data.start.0, data.size.min(PIECE));
+            let to = FileRange::new(piece.start.0 - range.start.0 + place, piece.size);
+            copy_data(input, piece, output, to.start.0)?;
+            let _ = copied.send(to);
+            at = piece.end();
+        }
+        Ok(())
+    })
+}
+
+fn copy_data(mut input: &File, range: FileRange, mut output: &File, place: u64) -> io::Result<()> {
+    input.seek(SeekFrom::Start(range.start.0))?;
+    output.seek(SeekFrom::Start(place))?;
+    if io::copy(&mut input.take(range.size), &mut output)? == range.size {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// Has the kernel write what is copied to the disk while the next piece is
+/// copied, so that less is left to wait for in the end. That is what it does
+/// when it is told that dirty pages are not needed; it keeps them until they are
+/// written (mm/fadvise.c, POSIX_FADV_DONTNEED).
+fn start_writing(output: &File, copied: mpsc::Receiver<FileRange>) {
+    for range in copied {
+        let size = NonZeroU64::new(range.size);
+        let _ = rustix::fs::fadvise(output, range.start.0, size, Advice::DontNeed);
+    }
+}
+
+/// The next stretch that is no hole, from `at` on and before `end` (lseek(2),
+/// SEEK_DATA); all of it where the file system does not tell.
+fn next_data(file: &File, at: u64, end: u64) -> io::Result<Option<FileRange>> {
+    use rustix::fs::SeekFrom::{Data, Hole};
+    use rustix::io::Errno;
+    if at >= end {
+        return Ok(None);
+    }
+    let start = match rustix::fs::seek(file, Data(at)) {
+        Ok(start) => start,
+        Err(Errno::NXIO) => return Ok(None),
+        Err(Errno::INVAL) => return Ok(Some(FileRange::new(at, end - at))),
+        Err(error) => return Err(error.into()),
+    };
+    let hole = rustix::fs::seek(file, Hole(start))?;
+    Ok((start < end).then(|| FileRange::new(start, hole.min(end) - start)))
+}
