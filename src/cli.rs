@@ -12,17 +12,21 @@ mod many;
 mod options;
 mod output;
 pub mod patch;
+mod program;
 pub mod remove;
 pub mod show;
+mod tree;
 pub mod verify;
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+use many::{Empty, Request};
 pub use options::Cli;
 use options::{PatchArguments, Verb, Verbosity};
-use output::{complain, warn};
+use output::complain;
 
 use crate::file;
 
@@ -46,7 +50,7 @@ pub fn main() -> ExitCode {
         )
         .into()),
         None => run_patch(&cli.patch, verbosity),
-        Some(Verb::Inspect(arguments)) => Ok(inspect::run(&arguments)),
+        Some(Verb::Inspect(arguments)) => Ok(inspect::run(&arguments, verbosity)),
         Some(Verb::Verify(arguments)) => Ok(verify::run(&arguments, verbosity)),
         Some(Verb::Remove(arguments)) => remove::run(&arguments, verbosity),
         Some(Verb::Link(arguments)) => {
@@ -92,13 +96,26 @@ struct Usage(String);
 fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result<bool> {
     let options = arguments.options()?;
     file::hold_for_names()?;
-    Ok(many::for_each(
-        &arguments.files,
+    let request = Request {
+        named: &arguments.files,
+        selection: arguments.selection,
+        verbosity,
+        skips: patch::is_not_for,
+        empty: Empty::Suspicious("no program that can be patched is in it"),
+    };
+    let mut said = HashSet::new();
+    let done = many::for_each(
+        &request,
         |file| patch::patch(file, &options),
-        |file, report| {
-            for warning in &report.warnings {
-                warn(file, warning);
+        |file, mut report| {
+            if file.in_tree {
+                // That is told when all names were met.
+                report.other_names = 0;
             }
+            let once = file.in_tree && verbosity != Verbosity::Verbose;
+            report.warn(file.path, |warning| {
+                !once || said.insert(warning.to_owned())
+            });
             if verbosity != Verbosity::Quiet {
                 output::print(&report)?;
             }
@@ -107,5 +124,6 @@ fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result
             }
             Ok(true)
         },
-    ))
+    );
+    Ok(done.links.join_again(verbosity) && done.ok)
 }

@@ -7,6 +7,7 @@
 
 mod attributes;
 mod ending;
+mod links;
 mod pending;
 mod seals;
 
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, FlockOperation, OFlags, StatxAttributes, StatxFlags};
 
 pub use ending::{hold_for_names, ignored_signals, survive_size_limit};
+pub use links::{Identity, join_again};
 pub use pending::Pending;
 
 /// Why a file can't be opened or replaced; the caller puts its name in front.
@@ -28,7 +30,7 @@ pub enum Error {
     #[error("it can't be read: {0}")]
     Open(io::Error),
     /// A folder.
-    #[error("it is a folder; name the programs in it")]
+    #[error("it is a folder; name the programs in it, or give --recursive")]
     Folder,
     /// A pipe, socket or device.
     #[error("it is not a regular file; copy the program into one")]
@@ -74,6 +76,17 @@ pub enum Error {
     Attributes {
         /// Which of them.
         what: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Another name of a file that was replaced.
+    #[error(
+        "it can't be made the same file as {} again: {error}; it keeps the old content",
+        first.display()
+    )]
+    NotJoined {
+        /// The name under which the file was replaced.
+        first: PathBuf,
         /// What the system said.
         error: io::Error,
     },
@@ -266,10 +279,7 @@ impl Target {
     }
 
     fn folder(&self) -> &Path {
-        match self.path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        }
+        folder(&self.path)
     }
 
     fn not_created(&self, error: io::Error) -> Error {
@@ -286,6 +296,14 @@ fn is_append_only(path: &Path) -> bool {
         .is_ok_and(|status| status.stx_attributes.contains(StatxAttributes::APPEND))
 }
 
+/// The folder that a file is in.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// The file that a result of `input` is written to: in a folder, one of the
 /// input's name.
 #[must_use]
@@ -299,8 +317,8 @@ pub fn within(output: &Path, input: &Path) -> PathBuf {
 /// What differs after a file was written or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Device and inode: which file it is.
-    file: (u64, u64),
+    /// Which file it is.
+    file: Identity,
     /// Bytes.
     size: u64,
     /// Last change of the content, in seconds and nanoseconds since 1970.
@@ -314,7 +332,7 @@ impl Stamp {
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
         Self {
-            file: (metadata.dev(), metadata.ino()),
+            file: Identity::of(metadata),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),

@@ -8,7 +8,8 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Result, anyhow, ensure};
 
 use super::examine::{Examination, Filter, Library, NO_POLICY};
-use super::options::InspectArguments;
+use super::many::{Empty, Request};
+use super::options::{InspectArguments, Verbosity};
 use super::show::escaped;
 use super::{many, output, show};
 use crate::elf::Encoding;
@@ -20,19 +21,32 @@ use crate::policy::Arch;
 /// has to be kept in memory.
 const MAX_INPUT: u64 = 1 << 30;
 
-pub(super) fn run(arguments: &InspectArguments) -> bool {
-    let examine = |file: &Path| inspect(file, &arguments.root);
-    many::for_each(&arguments.files, examine, |_, found| {
-        if arguments.json {
-            let json = serde_json::to_string(&found)?;
-            output::print(format_args!("{}\n", show::escaped_json(&json)))?;
-        } else if arguments.bpf {
-            output::print(bpf(&found)?)?;
-        } else {
-            output::print(Text(&found))?;
-        }
+pub(super) fn run(arguments: &InspectArguments, verbosity: Verbosity) -> bool {
+    let request = Request {
+        named: &arguments.files,
+        selection: arguments.selection,
+        verbosity,
+        skips: |error| error.is::<NoFilter>(),
+        empty: Empty::Fine,
+    };
+    let shown = |file: &Path| show(&inspect(file, &arguments.root)?, arguments);
+    let done = many::for_each(&request, shown, |_, text| {
+        output::print(text)?;
         Ok(true)
-    })
+    });
+    done.ok
+}
+
+/// What is known of a file, as it is to be printed.
+fn show(found: &Examination, arguments: &InspectArguments) -> Result<String> {
+    if arguments.json {
+        let json = serde_json::to_string(found)?;
+        Ok(format!("{}\n", show::escaped_json(&json)))
+    } else if arguments.bpf {
+        Ok(bpf(found)?)
+    } else {
+        Ok(Text(found).to_string())
+    }
 }
 
 /// Examines one file; `-` is standard input.
@@ -148,15 +162,18 @@ fn state(library: &Library) -> String {
     }
 }
 
-fn bpf(found: &Examination) -> Result<String> {
+/// Why there is no listing.
+#[derive(Debug, thiserror::Error)]
+#[error("it carries no filter; there is nothing to disassemble")]
+struct NoFilter;
+
+fn bpf(found: &Examination) -> Result<String, NoFilter> {
     let arch = found
         .resolved
         .as_ref()
         .map(|resolved| resolved.arch)
         .or(found.arch.and_then(Arch::from_name));
-    let arch = arch
-        .filter(|_| !found.program.is_empty())
-        .ok_or_else(|| anyhow!("it carries no filter; there is nothing to disassemble"))?;
+    let arch = arch.filter(|_| !found.program.is_empty()).ok_or(NoFilter)?;
     let listing = filter::disassemble(&found.program, arch);
     Ok(format!("{}:\n{listing}", escaped(&found.file)))
 }

@@ -23,7 +23,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 
 use super::options::{ContentArguments, EnvironmentArguments};
-use super::output::{complain, print_error, warn};
+use super::output::{complain, print_error};
 use super::patch;
 use crate::elf;
 use crate::file::{Keep, Stamp, survive_size_limit};
@@ -161,9 +161,7 @@ fn environment() -> Result<Option<EnvironmentArguments>> {
 fn protect(path: &Path, options: &patch::Options, verbose: bool) -> Result<()> {
     let error = match patch::patch(path, options) {
         Ok(report) => {
-            for warning in &report.warnings {
-                warn(path, warning);
-            }
+            report.warn(path, |_| true);
             // Standard output is the command's, and may be read by a program.
             if verbose {
                 print_error(report);

@@ -1,88 +1,331 @@
-//! Several files: each on its own, in parallel, reported in their order.
+//! Many files: each on its own, several at a time, reported in their order.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Error, Result, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rayon::prelude::*;
 
-use super::output::{self, complain};
+use super::options::{Selection, Verbosity};
+use super::output::{self, complain, note, warn};
+use super::program;
+use super::tree::{Entry, Links, Walk};
 
 /// A run that is shorter than this shows no progress bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Applies `work` to each file and hands the results to `report` in the order
-/// of the files; failures of either are complained about, that of standard
-/// output once. Tells whether all went well.
-pub(super) fn for_each<T: Send>(
-    files: &[PathBuf],
-    work: impl Fn(&Path) -> Result<T> + Sync,
-    report: impl FnMut(&Path, T) -> Result<bool> + Send,
-) -> bool {
-    let bar = ProgressBar::with_draw_target(Some(files.len() as u64), ProgressDrawTarget::hidden())
-        .with_style(ProgressStyle::default_bar());
-    let state = Mutex::new(Reported {
-        files,
-        next: 0,
-        waiting: files.iter().map(|_| None).collect(),
-        report,
-        ok: true,
-        unheard: false,
-    });
-    let start = Instant::now();
-    files.par_iter().enumerate().for_each(|(index, file)| {
-        let result = work(file);
-        if files.len() > 1
-            && bar.is_hidden()
-            && start.elapsed() > PATIENCE
-            && std::io::stderr().is_terminal()
-        {
-            bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
-        bar.inc(1);
-        let Ok(mut state) = state.lock() else { return };
-        bar.suspend(|| state.add(index, result));
-    });
-    bar.finish_and_clear();
-    state.into_inner().is_ok_and(|state| state.ok)
+/// How many results may wait for an earlier one, so that memory does not grow
+/// with the number of files.
+const WINDOW: usize = 256;
+
+/// Which files, and what it means that a folder has none.
+pub(super) struct Request<'a> {
+    /// As the command line names them.
+    pub(super) named: &'a [PathBuf],
+    pub(super) selection: Selection,
+    pub(super) verbosity: Verbosity,
+    /// Whether an error says that a program in a folder is none of those that
+    /// are meant, so that it is skipped.
+    pub(super) skips: fn(&Error) -> bool,
+    /// What a folder is in which there is nothing to do.
+    pub(super) empty: Empty,
 }
 
-/// Results that came before their turn wait here.
+/// What a folder is in which there is nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Empty {
+    Fine,
+    Suspicious(&'static str),
+    Wrong(&'static str),
+}
+
+/// A file and how it was chosen.
+pub(super) struct Chosen<'a> {
+    pub(super) path: &'a Path,
+    /// By a folder, and not by its own name.
+    pub(super) in_tree: bool,
+}
+
+/// What came of all files.
+pub(super) struct Done {
+    /// Whether all went well.
+    pub(super) ok: bool,
+    /// The files in folders that have several names.
+    pub(super) links: Links,
+}
+
+/// Applies `work` to each file and hands the results to `report` in the order
+/// of the files; failures of either are complained about, that of standard
+/// output once.
+pub(super) fn for_each<T: Send>(
+    request: &Request<'_>,
+    work: impl Fn(&Path) -> Result<T> + Sync,
+    report: impl FnMut(&Chosen<'_>, T) -> Result<bool> + Send,
+) -> Done {
+    let queue = Mutex::new(Queue {
+        walk: request.walk(),
+        taken: 0,
+    });
+    let reported = Mutex::new(Reported::new(request, report));
+    let advanced = Condvar::new();
+    let worker = || {
+        loop {
+            // A statement of its own: the queue is not to be held meanwhile.
+            let next = lock(&queue).take();
+            let Some((index, entry)) = next else { return };
+            let handled = handle(entry, &work, request.skips);
+            let mut reported = lock(&reported);
+            while index >= reported.next + WINDOW {
+                let woken = advanced.wait(reported);
+                reported = woken.unwrap_or_else(PoisonError::into_inner);
+            }
+            if reported.add(index, handled) {
+                advanced.notify_all();
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..request.jobs() {
+            // The others do the work of one that can't be started.
+            let _ = thread::Builder::new().spawn_scoped(scope, worker);
+        }
+        worker();
+    });
+    let reported = lock(&reported);
+    reported.progress.bar.finish_and_clear();
+    Done {
+        ok: reported.ok,
+        links: std::mem::take(&mut lock(&queue).walk.links),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Request<'_> {
+    fn walk(&self) -> Walk<'_> {
+        Walk::new(self.named, self.selection.recursive)
+    }
+
+    /// As many as are of use.
+    fn jobs(&self) -> usize {
+        let jobs = self.selection.jobs();
+        if self.selection.recursive {
+            jobs
+        } else {
+            jobs.min(self.named.len())
+        }
+    }
+
+    /// How many files there will be.
+    fn count(&self) -> usize {
+        if self.selection.recursive {
+            self.walk().count()
+        } else {
+            self.named.len()
+        }
+    }
+}
+
+/// The files that nobody has taken yet.
+struct Queue<'a> {
+    walk: Walk<'a>,
+    taken: usize,
+}
+
+impl Queue<'_> {
+    fn take(&mut self) -> Option<(usize, Entry)> {
+        let entry = self.walk.next()?;
+        self.taken += 1;
+        Some((self.taken - 1, entry))
+    }
+}
+
+/// An entry, and what came of it.
+struct Handled<T> {
+    path: PathBuf,
+    in_tree: bool,
+    outcome: Outcome<T>,
+}
+
+enum Outcome<T> {
+    Done(T),
+    Failed(Error),
+    Skipped(String),
+    /// It was handled before.
+    Again(String),
+    /// A folder that the command line names is done.
+    End,
+}
+
+fn handle<T>(
+    entry: Entry,
+    work: &impl Fn(&Path) -> Result<T>,
+    skips: fn(&Error) -> bool,
+) -> Handled<T> {
+    let in_tree = !matches!(entry, Entry::Named(_));
+    let done = |path: &Path| work(path).map_or_else(Outcome::Failed, Outcome::Done);
+    let (path, outcome) = match entry {
+        Entry::Named(path) => {
+            let outcome = done(&path);
+            (path, outcome)
+        }
+        Entry::Executable(path) => {
+            let outcome = match program::why_not(&path) {
+                Some(reason) => Outcome::Skipped(reason.to_owned()),
+                None => match done(&path) {
+                    Outcome::Failed(error) if skips(&error) => Outcome::Skipped(error.to_string()),
+                    outcome => outcome,
+                },
+            };
+            (path, outcome)
+        }
+        Entry::Other(path, reason) => (path, Outcome::Skipped(reason.to_owned())),
+        Entry::Again(path, reason) => (path, Outcome::Again(reason)),
+        Entry::Unreadable(path, error) => (path, Outcome::Failed(error)),
+        Entry::End(path) => (path, Outcome::End),
+    };
+    Handled {
+        path,
+        in_tree,
+        outcome,
+    }
+}
+
+/// What was reported, and the results that came before their turn.
 struct Reported<'a, T, R> {
-    files: &'a [PathBuf],
-    next: usize,
-    waiting: Vec<Option<Result<T>>>,
+    request: &'a Request<'a>,
     report: R,
+    progress: Progress,
+    next: usize,
+    waiting: BTreeMap<usize, Handled<T>>,
     ok: bool,
+    /// Whether anything was found in the folder that is gone through.
+    found: bool,
     /// Whether standard output was found not to be writable.
     unheard: bool,
 }
 
-impl<T, R: FnMut(&Path, T) -> Result<bool>> Reported<'_, T, R> {
-    fn add(&mut self, index: usize, result: Result<T>) {
-        self.waiting[index] = Some(result);
-        while let Some(result) = self.waiting.get_mut(self.next).and_then(Option::take) {
-            let index = self.next;
-            let file = &self.files[index];
-            self.ok &= match result.and_then(|value| (self.report)(file, value)) {
-                Ok(ok) => ok,
-                Err(error) => {
-                    self.complain(index, &error);
-                    false
-                }
-            };
-            self.next += 1;
+impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<bool>> Reported<'a, T, R> {
+    fn new(request: &'a Request<'a>, report: R) -> Self {
+        Self {
+            request,
+            report,
+            progress: Progress::new(request),
+            next: 0,
+            waiting: BTreeMap::new(),
+            ok: true,
+            found: false,
+            unheard: false,
         }
     }
 
-    fn complain(&mut self, index: usize, error: &anyhow::Error) {
+    /// Tells whether it was the turn of the result.
+    fn add(&mut self, index: usize, handled: Handled<T>) -> bool {
+        self.waiting.insert(index, handled);
+        let is_next = index == self.next;
+        while let Some(handled) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            self.progress.advance();
+            if !self.is_silent(&handled.outcome) {
+                // The bar shares its terminal.
+                let bar = self.progress.bar.clone();
+                self.ok &= bar.suspend(|| self.tell(handled));
+            }
+        }
+        is_next
+    }
+
+    fn is_silent(&self, outcome: &Outcome<T>) -> bool {
+        matches!(outcome, Outcome::Skipped(_)) && self.request.verbosity != Verbosity::Verbose
+    }
+
+    fn tell(&mut self, handled: Handled<T>) -> bool {
+        let Handled {
+            path,
+            in_tree,
+            outcome,
+        } = handled;
+        match outcome {
+            Outcome::Skipped(reason) => note(&path, &format!("skipped: {reason}")),
+            Outcome::End => return self.end(&path),
+            Outcome::Again(reason) => {
+                self.found = true;
+                if self.request.verbosity == Verbosity::Verbose {
+                    note(&path, &format!("skipped: {reason}"));
+                }
+            }
+            Outcome::Failed(error) => {
+                self.found = true;
+                self.complain(&path, &error);
+                return false;
+            }
+            Outcome::Done(value) => {
+                self.found = true;
+                let chosen = Chosen {
+                    path: &path,
+                    in_tree,
+                };
+                return (self.report)(&chosen, value).unwrap_or_else(|error| {
+                    self.complain(&path, &error);
+                    false
+                });
+            }
+        }
+        true
+    }
+
+    fn end(&mut self, folder: &Path) -> bool {
+        let found = std::mem::take(&mut self.found);
+        match self.request.empty {
+            Empty::Suspicious(what) if !found => warn(folder, what),
+            Empty::Wrong(what) if !found => {
+                complain(Some(folder), &anyhow!(what));
+                return false;
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn complain(&mut self, path: &Path, error: &Error) {
         if !error.is::<output::Error>() {
-            complain(Some(&self.files[index]), error);
+            complain(Some(path), error);
         } else if !std::mem::replace(&mut self.unheard, true) {
             complain(None, error);
         }
+    }
+}
+
+/// How far it is, on a terminal.
+struct Progress {
+    bar: ProgressBar,
+    start: Instant,
+    is_wanted: bool,
+}
+
+impl Progress {
+    fn new(request: &Request<'_>) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let total = if is_terminal { request.count() } else { 0 };
+        let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::hidden())
+            .with_style(ProgressStyle::default_bar());
+        Self {
+            bar,
+            start: Instant::now(),
+            is_wanted: total > 1,
+        }
+    }
+
+    fn advance(&self) {
+        if self.is_wanted && self.bar.is_hidden() && self.start.elapsed() > PATIENCE {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.bar.inc(1);
     }
 }

@@ -1,17 +1,18 @@
 //! The command line's grammar.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+mod files;
+mod policy;
 
-use anyhow::{Result, anyhow, ensure};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::Result;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
-use super::library::Library;
-use super::{Usage, patch};
-use crate::file::{self, Keep};
-use crate::policy::{self, Action, List, Policy};
+pub(super) use self::files::{Selection, require_one_output_each};
+pub(super) use self::policy::ContentArguments;
+use super::patch;
+use crate::file::Keep;
 
 /// Put a seccomp policy into a program, so that it sandboxes itself.
 ///
@@ -40,10 +41,11 @@ pub struct Cli {
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
 
-    /// Print more, when patching and linking.
+    /// Print more.
     ///
-    /// When patching, also which parts of the file moved; with link, the report
-    /// that it otherwise leaves out.
+    /// When patching, also which parts of the file moved; with --recursive, the
+    /// files that are skipped, and why; with link, the report that it otherwise
+    /// leaves out.
     #[arg(short, long, global = true)]
     verbose: bool,
 
@@ -103,7 +105,7 @@ pub(super) enum Verb {
     ///
     /// Exits with 0 only if every file carries a sound policy and its library
     /// is there. For each file that does not, a line on standard error tells
-    /// why.
+    /// why. With --recursive, a folder without any program is rejected, too.
     Verify(VerifyArguments),
     /// Take the patch out: the file is what it was before, byte for byte.
     ///
@@ -119,160 +121,6 @@ pub(super) enum Verb {
     /// Write man pages or shell completions, for packaging.
     #[command(hide = true)]
     Generate(GenerateArguments),
-}
-
-/// What may be called, and what happens otherwise.
-#[derive(Clone, Debug, Args)]
-pub(super) struct PolicyArguments {
-    /// Permit only these system calls, separated by ':' or ','.
-    ///
-    /// White space separates, too; '-' reads the list from standard input.
-    /// Given several times, the lists are joined. What C libraries call in place
-    /// of a named call is permitted as well (portable names), unless --exact is
-    /// given.
-    #[arg(long, value_name = "LIST")]
-    allow: Vec<String>,
-
-    /// Permit all system calls but these.
-    ///
-    /// Written like --allow, and taken literally, without portable names: near
-    /// relatives that stay open are named in a warning.
-    #[arg(long, value_name = "LIST")]
-    deny: Vec<String>,
-
-    /// What a violation gets, as errno:EPERM or log [default: kill-process].
-    ///
-    /// One of kill-process, kill-thread, trap, errno:NAME, errno:NUMBER, trace,
-    /// trace:NUMBER and log.
-    #[arg(long, value_name = "ACTION")]
-    action: Option<Action>,
-
-    /// Take names literally, without portable names.
-    ///
-    /// Nothing is added that C libraries call in place of a named call, and a
-    /// name that the program's architecture does not have is an error.
-    #[arg(long)]
-    exact: bool,
-}
-
-impl PolicyArguments {
-    pub(super) fn policy(&self) -> Result<Policy> {
-        ensure!(
-            self.allow.is_empty() || self.deny.is_empty(),
-            Usage(
-                "--allow and --deny exclude each other: an allow-list denies all that it does not \
-                 name; leave out what is to be denied"
-                    .to_owned()
-            )
-        );
-        let (list, given) = if self.deny.is_empty() {
-            (List::Allow, &self.allow)
-        } else {
-            (List::Deny, &self.deny)
-        };
-        let mut text = String::new();
-        for part in given {
-            if part == "-" {
-                std::io::stdin()
-                    .read_to_string(&mut text)
-                    .map_err(|error| {
-                        anyhow!("the list on standard input can't be read: {error}")
-                    })?;
-            } else {
-                text.push_str(part);
-            }
-            text.push('\n');
-        }
-        Ok(Policy {
-            list,
-            names: policy::parse_names(&text),
-            action: self.action.unwrap_or(Action::KillProcess),
-            exact: self.exact,
-        })
-    }
-}
-
-/// What is put into a program, whoever writes the program.
-#[derive(Clone, Debug, Args)]
-pub(super) struct ContentArguments {
-    #[command(flatten)]
-    policy: PolicyArguments,
-
-    /// The path of libsandbox.so where the program will run.
-    ///
-    /// Default: the one beside sandbox-patch, or in ../lib/sandbox-patch/ seen
-    /// from there. A path that does not exist here is accepted with a warning.
-    #[arg(long, value_name = "PATH")]
-    lib: Option<String>,
-
-    /// Accept a --lib that is not absolute.
-    ///
-    /// Another file can then take the library's place, and verify rejects the
-    /// program.
-    #[arg(long)]
-    allow_relative_lib: bool,
-}
-
-/// The longest path that Linux opens, in bytes: PATH_MAX (linux/limits.h) counts
-/// the final zero.
-const LONGEST_PATH: usize = 4095;
-
-impl ContentArguments {
-    /// Whether any of these options is given.
-    fn is_given(&self) -> bool {
-        let policy = &self.policy;
-        self.has_policy()
-            || policy.action.is_some()
-            || policy.exact
-            || self.lib.is_some()
-            || self.allow_relative_lib
-    }
-
-    /// Whether there is a list of system calls, be it an empty one.
-    pub(super) fn has_policy(&self) -> bool {
-        !(self.policy.allow.is_empty() && self.policy.deny.is_empty())
-    }
-
-    /// Whether a list is to come from standard input.
-    pub(super) fn reads_standard_input(&self) -> bool {
-        let policy = &self.policy;
-        policy
-            .allow
-            .iter()
-            .chain(&policy.deny)
-            .any(|list| list == "-")
-    }
-
-    /// These arguments as if they stood behind `earlier` ones: lists grow, and
-    /// of what can be said once the last word counts.
-    pub(super) fn after(self, earlier: Self) -> Self {
-        let policy = self.policy;
-        Self {
-            policy: PolicyArguments {
-                allow: [earlier.policy.allow, policy.allow].concat(),
-                deny: [earlier.policy.deny, policy.deny].concat(),
-                action: policy.action.or(earlier.policy.action),
-                exact: policy.exact || earlier.policy.exact,
-            },
-            lib: self.lib.or(earlier.lib),
-            allow_relative_lib: self.allow_relative_lib || earlier.allow_relative_lib,
-        }
-    }
-
-    pub(super) fn policy(&self) -> Result<Policy> {
-        self.policy.policy()
-    }
-
-    pub(super) fn library(&self) -> Result<Library> {
-        let library = Library::choose(self.lib.as_deref(), self.allow_relative_lib)?;
-        let length = library.path.len();
-        ensure!(
-            length <= LONGEST_PATH,
-            "the library path has {length} bytes, and no program can load what has more than \
-             {LONGEST_PATH}; give a shorter one with --lib"
-        );
-        Ok(library)
-    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -303,7 +151,10 @@ pub(super) struct PatchArguments {
     #[arg(long)]
     preserve_timestamps: bool,
 
-    /// The programs.
+    #[command(flatten)]
+    pub(super) selection: Selection,
+
+    /// The programs; with --recursive, also folders.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 }
@@ -316,11 +167,12 @@ impl PatchArguments {
             || self.replace
             || self.dry_run
             || self.preserve_timestamps
+            || self.selection.is_given()
             || !self.files.is_empty()
     }
 
     pub(super) fn options(&self) -> Result<patch::Options> {
-        require_one_output_each(&self.files, self.output.as_deref())?;
+        require_one_output_each(&self.files, self.selection, self.output.as_deref())?;
         Ok(patch::Options {
             policy: self.content.policy()?,
             library: self.content.library()?,
@@ -332,55 +184,6 @@ impl PatchArguments {
             },
         })
     }
-}
-
-/// Refuses an output that can't hold the results of all files.
-pub(super) fn require_one_output_each(files: &[PathBuf], output: Option<&Path>) -> Result<()> {
-    let Some(output) = output else {
-        return Ok(());
-    };
-    ensure!(
-        !is_standard_output(output),
-        Usage("a program can't be written to standard output; name a file with -o".to_owned())
-    );
-    if files.len() < 2 {
-        return Ok(());
-    }
-    ensure!(
-        output.is_dir(),
-        Usage(format!(
-            "{}: not a folder; with several files, -o names one",
-            output.display()
-        ))
-    );
-    let mut outputs = BTreeMap::new();
-    for file in files {
-        // One that is not there is complained about when its turn comes.
-        let Ok(path) = file.canonicalize() else {
-            continue;
-        };
-        let place = file::within(output, &path);
-        if let Some(other) = outputs.insert(place.clone(), file) {
-            return Err(Usage(format!(
-                "{} and {} would both become {}; give them one after the other",
-                other.display(),
-                file.display(),
-                place.display()
-            ))
-            .into());
-        }
-    }
-    Ok(())
-}
-
-/// Names of an open file of this process, which can't be replaced; '-' by
-/// custom.
-fn is_standard_output(output: &Path) -> bool {
-    let open_files = ["/dev/fd", "/proc/self/fd", "/proc/thread-self/fd"];
-    ["-", "/dev/stdout", "/dev/stderr"]
-        .iter()
-        .any(|name| output == Path::new(name))
-        || open_files.iter().any(|folder| output.starts_with(folder))
 }
 
 #[derive(Debug, Args)]
@@ -399,7 +202,10 @@ pub(super) struct InspectArguments {
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(super) root: PathBuf,
 
-    /// The files; '-' is standard input.
+    #[command(flatten)]
+    pub(super) selection: Selection,
+
+    /// The files; '-' is standard input. With --recursive, also folders.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 }
@@ -412,7 +218,10 @@ pub(super) struct VerifyArguments {
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(super) root: PathBuf,
 
-    /// The programs.
+    #[command(flatten)]
+    pub(super) selection: Selection,
+
+    /// The programs; with --recursive, also folders.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 }
@@ -438,7 +247,10 @@ pub(super) struct RemoveArguments {
     #[arg(long)]
     pub(super) preserve_timestamps: bool,
 
-    /// The programs.
+    #[command(flatten)]
+    pub(super) selection: Selection,
+
+    /// The programs; with --recursive, also folders.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 }

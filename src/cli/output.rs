@@ -20,7 +20,13 @@ pub(super) struct Error(io::Error);
 /// It can't be written.
 pub(super) fn print(text: impl Display) -> Result<(), Error> {
     let mut output = anstream::stdout().lock();
-    written(write!(output, "{text}").and_then(|()| output.flush()))
+    // At once, and not piece by piece: each line's end is one for the system.
+    let text = text.to_string();
+    written(
+        output
+            .write_all(text.as_bytes())
+            .and_then(|()| output.flush()),
+    )
 }
 
 /// What came of writing to standard output.
@@ -39,19 +45,22 @@ pub(super) fn print_error(text: impl Display) {
 
 /// One line on standard error: what is wrong, with which file.
 pub(super) fn complain(file: Option<&Path>, error: &anyhow::Error) {
-    let error = error.to_string();
-    let error = escaped(&error);
     match file {
-        Some(file) => print_error(format_args!("sandbox-patch: {}: {error}\n", name(file))),
-        None => print_error(format_args!("sandbox-patch: {error}\n")),
+        Some(file) => note(file, &error.to_string()),
+        None => print_error(format_args!(
+            "sandbox-patch: {}\n",
+            escaped(&error.to_string())
+        )),
     }
 }
 
 /// One line on standard error: what the user should know of a file.
 pub(super) fn warn(file: &Path, warning: &str) {
-    let warning = escaped(warning);
-    print_error(format_args!(
-        "sandbox-patch: {}: warning: {warning}\n",
-        name(file)
-    ));
+    note(file, &format!("warning: {warning}"));
+}
+
+/// One line on standard error about a file.
+pub(super) fn note(file: &Path, what: &str) {
+    let what = escaped(what);
+    print_error(format_args!("sandbox-patch: {}: {what}\n", name(file)));
 }

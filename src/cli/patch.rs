@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow, ensure};
 
 use super::library::{Library, Presence};
+use super::output::warn;
 use super::show;
 use crate::elf::{self, Embedded, Layout, Original, Plan, Position, Request, embedded};
 use crate::file::{self, Input, Keep, Pending, Target};
@@ -61,8 +62,13 @@ pub struct Report {
     pub length: (u64, u64),
     /// What moved within the file.
     pub moved: Vec<&'static str>,
-    /// What the user should know.
+    /// What the user should know of the policy and the library, whatever the
+    /// program.
+    pub general_warnings: Vec<String>,
+    /// What the user should know of the program.
     pub warnings: Vec<String>,
+    /// How many other names the replaced file had, which keep the old content.
+    pub other_names: u64,
 }
 
 /// Patches one program.
@@ -103,14 +109,11 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
     write(&plan, &original, &input, &target, &prepared, options)?;
     let shown = options.output.as_ref().map_or(path, |_| &target.path);
     let length = (layout.length, plan.length());
-    let names = target.other_names();
     let unusual = unusual(&plan);
     let mut report = prepared.report(shown, outcome, options, length, plan.moved);
     report.warnings.extend(unusual);
-    report
-        .warnings
-        .extend((names > 0).then(|| other_names(names)));
     report.warnings.extend(unsigned(&signatures));
+    report.other_names = target.other_names();
     Ok(report)
 }
 
@@ -160,12 +163,13 @@ struct Prepared {
     content: Content,
     position: Position,
     enforced: &'static str,
+    general_warnings: Vec<String>,
     warnings: Vec<String>,
 }
 
 impl Prepared {
     fn make(layout: &Layout, source: &File, options: &Options) -> Result<Self> {
-        let mut warnings = Vec::new();
+        let mut general_warnings = Vec::new();
         let arch = arch(layout).ok_or_else(|| {
             let machine = layout.header.machine.0;
             let known: Vec<_> = Arch::all().map(Arch::name).collect();
@@ -176,17 +180,17 @@ impl Prepared {
         })?;
         let library = &options.library.path;
         match options.library.check(layout)? {
-            Presence::Missing => warnings.push(format!(
+            Presence::Missing => general_warnings.push(format!(
                 "{library} does not exist here; the program will not start where it is missing"
             )),
-            Presence::Hidden(why) => warnings.push(format!(
+            Presence::Hidden(why) => general_warnings.push(format!(
                 "{library} can't be looked at: {why}; the program will not start for whom it is \
                  out of reach"
             )),
             _ => {}
         }
         let (resolved, notices) = policy::resolve(&options.policy, arch)?;
-        warnings.extend(notices.iter().map(ToString::to_string));
+        general_warnings.extend(notices.iter().map(ToString::to_string));
         let content = Content {
             policy: resolved.to_json(),
             flags: 0,
@@ -194,6 +198,7 @@ impl Prepared {
             program: filter::compile(&resolved)?,
         };
         let interpreter = layout.interpreter(source)?.unwrap_or_default();
+        let mut warnings = Vec::new();
         if runs_code_before(layout) {
             warnings.push(PREINIT.to_owned());
         }
@@ -206,6 +211,7 @@ impl Prepared {
             content,
             position: position.unwrap_or(Position::First),
             enforced: position.map_or(UNKNOWN_MOMENT, |_| show::ENFORCED),
+            general_warnings,
             warnings,
         })
     }
@@ -266,9 +272,21 @@ impl Prepared {
             library: options.library.path.clone(),
             length,
             moved,
+            general_warnings: self.general_warnings,
             warnings: self.warnings,
+            other_names: 0,
         }
     }
+}
+
+/// Whether patching failed since the file is a program of a kind that can't
+/// carry a policy, or none at all.
+pub(super) fn is_not_for(error: &anyhow::Error) -> bool {
+    use elf::Error::{SharedLibrary, Static, StaticPie};
+    matches!(
+        error.downcast_ref(),
+        Some(SharedLibrary | Static | StaticPie)
+    )
 }
 
 /// The architecture of a file, where seccomp filters for it are known.
@@ -385,6 +403,23 @@ fn check(output: &File, prepared: &Prepared, options: &Options) -> Result<()> {
     let undo = found.undo.ok_or_else(|| fault("no way back"))?;
     ensure!(undo.is_exact(output)?, fault("the way back"));
     Ok(())
+}
+
+impl Report {
+    /// Prints the warnings; of the general ones those that are to be said.
+    pub(super) fn warn(&self, file: &Path, mut is_to_be_said: impl FnMut(&str) -> bool) {
+        for warning in &self.general_warnings {
+            if is_to_be_said(warning) {
+                warn(file, warning);
+            }
+        }
+        for warning in &self.warnings {
+            warn(file, warning);
+        }
+        if self.other_names > 0 {
+            warn(file, &other_names(self.other_names));
+        }
+    }
 }
 
 impl fmt::Display for Report {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::many::{Empty, Request};
 use super::options::{RemoveArguments, Verbosity, require_one_output_each};
 use super::output::{self, warn};
 use super::{many, patch, show};
@@ -30,8 +31,23 @@ pub enum Outcome {
     BestEffort,
 }
 
+/// What was done.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How well it went.
+    pub outcome: Outcome,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// How many other names the replaced file had, which keep the old content.
+    pub other_names: u64,
+}
+
 pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<bool> {
-    require_one_output_each(&arguments.files, arguments.output.as_deref())?;
+    require_one_output_each(
+        &arguments.files,
+        arguments.selection,
+        arguments.output.as_deref(),
+    )?;
     file::hold_for_names()?;
     let options = Options {
         output: arguments.output.clone(),
@@ -40,32 +56,46 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
             times: arguments.preserve_timestamps,
         },
     };
-    Ok(many::for_each(
-        &arguments.files,
+    let request = Request {
+        named: &arguments.files,
+        selection: arguments.selection,
+        verbosity,
+        skips: |error| matches!(error.downcast_ref(), Some(Error::NotPatched)),
+        empty: Empty::Fine,
+    };
+    let done = many::for_each(
+        &request,
         |file| remove(file, &options),
-        |file, (outcome, warnings)| {
-            for warning in &warnings {
-                warn(file, warning);
+        |file, mut report| {
+            if file.in_tree {
+                // That is told when all names were met.
+                report.other_names = 0;
             }
-            let what = match outcome {
+            for warning in &report.warnings {
+                warn(file.path, warning);
+            }
+            if report.other_names > 0 {
+                warn(file.path, &patch::other_names(report.other_names));
+            }
+            let what = match report.outcome {
                 Outcome::Exact => "patch taken out, byte for byte",
                 Outcome::BestEffort => "patch taken out; other tools' changes kept",
             };
             if verbosity != Verbosity::Quiet {
-                output::print(format_args!("{}: {what}\n", show::name(file)))?;
+                output::print(format_args!("{}: {what}\n", show::name(file.path)))?;
             }
             Ok(true)
         },
-    ))
+    );
+    Ok(done.links.join_again(verbosity) && done.ok)
 }
 
-/// Takes the patch out of one program. Tells how well it went, and what the user
-/// should know.
+/// Takes the patch out of one program.
 ///
 /// # Errors
 ///
 /// It carries no patch, or the original can't be restored.
-pub fn remove(path: &Path, options: &Options) -> Result<(Outcome, Vec<String>)> {
+pub fn remove(path: &Path, options: &Options) -> Result<Report> {
     let (input, target) = Input::open_for(path, options.output.as_deref())?;
     let layout = Layout::read(&input.file)?;
     let found = embedded::read(&layout, &input.file)?.ok_or(Error::NotPatched)?;
@@ -88,9 +118,10 @@ pub fn remove(path: &Path, options: &Options) -> Result<(Outcome, Vec<String>)> 
         }
     })?
     .commit()?;
-    let names = target.other_names();
-    let warnings = (names > 0).then(|| patch::other_names(names));
-    // Signatures in the file were made before it was patched, and hold again.
-    let warnings = warnings.into_iter().chain(patch::unsigned(&input.seals()));
-    Ok((outcome, warnings.collect()))
+    Ok(Report {
+        outcome,
+        // Signatures in the file were made before it was patched, and hold again.
+        warnings: patch::unsigned(&input.seals()).into_iter().collect(),
+        other_names: target.other_names(),
+    })
 }

@@ -131,7 +131,7 @@ fn replace(file: &File, name: Option<TempPath>, target: &Target) -> Result<(), E
 }
 
 /// Unique names in a folder.
-fn builder() -> tempfile::Builder<'static, 'static> {
+pub(super) fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder
         .prefix(".sandbox-patch-")

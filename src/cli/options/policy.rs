@@ -1,0 +1,164 @@
+//! What is put into a program: the policy and the library.
+
+use std::io::Read;
+
+use anyhow::{Result, anyhow, ensure};
+use clap::Args;
+
+use crate::cli::Usage;
+use crate::cli::library::Library;
+use crate::policy::{self, Action, List, Policy};
+
+/// What may be called, and what happens otherwise.
+#[derive(Clone, Debug, Args)]
+struct PolicyArguments {
+    /// Permit only these system calls, separated by ':' or ','.
+    ///
+    /// White space separates, too; '-' reads the list from standard input.
+    /// Given several times, the lists are joined. What C libraries call in place
+    /// of a named call is permitted as well (portable names), unless --exact is
+    /// given.
+    #[arg(long, value_name = "LIST")]
+    allow: Vec<String>,
+
+    /// Permit all system calls but these.
+    ///
+    /// Written like --allow, and taken literally, without portable names: near
+    /// relatives that stay open are named in a warning.
+    #[arg(long, value_name = "LIST")]
+    deny: Vec<String>,
+
+    /// What a violation gets, as errno:EPERM or log [default: kill-process].
+    ///
+    /// One of kill-process, kill-thread, trap, errno:NAME, errno:NUMBER, trace,
+    /// trace:NUMBER and log.
+    #[arg(long, value_name = "ACTION")]
+    action: Option<Action>,
+
+    /// Take names literally, without portable names.
+    ///
+    /// Nothing is added that C libraries call in place of a named call, and a
+    /// name that the program's architecture does not have is an error.
+    #[arg(long)]
+    exact: bool,
+}
+
+impl PolicyArguments {
+    fn policy(&self) -> Result<Policy> {
+        ensure!(
+            self.allow.is_empty() || self.deny.is_empty(),
+            Usage(
+                "--allow and --deny exclude each other: an allow-list denies all that it does not \
+                 name; leave out what is to be denied"
+                    .to_owned()
+            )
+        );
+        let (list, given) = if self.deny.is_empty() {
+            (List::Allow, &self.allow)
+        } else {
+            (List::Deny, &self.deny)
+        };
+        let mut text = String::new();
+        for part in given {
+            if part == "-" {
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .map_err(|error| {
+                        anyhow!("the list on standard input can't be read: {error}")
+                    })?;
+            } else {
+                text.push_str(part);
+            }
+            text.push('\n');
+        }
+        Ok(Policy {
+            list,
+            names: policy::parse_names(&text),
+            action: self.action.unwrap_or(Action::KillProcess),
+            exact: self.exact,
+        })
+    }
+}
+
+/// What is put into a program, whoever writes the program.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct ContentArguments {
+    #[command(flatten)]
+    policy: PolicyArguments,
+
+    /// The path of libsandbox.so where the program will run.
+    ///
+    /// Default: the one beside sandbox-patch, or in ../lib/sandbox-patch/ seen
+    /// from there. A path that does not exist here is accepted with a warning.
+    #[arg(long, value_name = "PATH")]
+    lib: Option<String>,
+
+    /// Accept a --lib that is not absolute.
+    ///
+    /// Another file can then take the library's place, and verify rejects the
+    /// program.
+    #[arg(long)]
+    allow_relative_lib: bool,
+}
+
+/// The longest path that Linux opens, in bytes: PATH_MAX (linux/limits.h) counts
+/// the final zero.
+const LONGEST_PATH: usize = 4095;
+
+impl ContentArguments {
+    /// Whether any of these options is given.
+    pub(super) fn is_given(&self) -> bool {
+        let policy = &self.policy;
+        self.has_policy()
+            || policy.action.is_some()
+            || policy.exact
+            || self.lib.is_some()
+            || self.allow_relative_lib
+    }
+
+    /// Whether there is a list of system calls, be it an empty one.
+    pub(in crate::cli) fn has_policy(&self) -> bool {
+        !(self.policy.allow.is_empty() && self.policy.deny.is_empty())
+    }
+
+    /// Whether a list is to come from standard input.
+    pub(in crate::cli) fn reads_standard_input(&self) -> bool {
+        let policy = &self.policy;
+        policy
+            .allow
+            .iter()
+            .chain(&policy.deny)
+            .any(|list| list == "-")
+    }
+
+    /// These arguments as if they stood behind `earlier` ones: lists grow, and
+    /// of what can be said once the last word counts.
+    pub(in crate::cli) fn after(self, earlier: Self) -> Self {
+        let policy = self.policy;
+        Self {
+            policy: PolicyArguments {
+                allow: [earlier.policy.allow, policy.allow].concat(),
+                deny: [earlier.policy.deny, policy.deny].concat(),
+                action: policy.action.or(earlier.policy.action),
+                exact: policy.exact || earlier.policy.exact,
+            },
+            lib: self.lib.or(earlier.lib),
+            allow_relative_lib: self.allow_relative_lib || earlier.allow_relative_lib,
+        }
+    }
+
+    pub(in crate::cli) fn policy(&self) -> Result<Policy> {
+        self.policy.policy()
+    }
+
+    pub(in crate::cli) fn library(&self) -> Result<Library> {
+        let library = Library::choose(self.lib.as_deref(), self.allow_relative_lib)?;
+        let length = library.path.len();
+        ensure!(
+            length <= LONGEST_PATH,
+            "the library path has {length} bytes, and no program can load what has more than \
+             {LONGEST_PATH}; give a shorter one with --lib"
+        );
+        Ok(library)
+    }
+}

@@ -1,0 +1,58 @@
+//! Which files of a folder are programs.
+//!
+//! A gate that goes through a folder must not pass over what can be started,
+//! so a file is left out only where it surely is no program. One that can't be
+//! read, or is damaged, is not left out: whoever handles it will say so.
+
+use std::io::Read;
+use std::path::Path;
+
+use object::elf;
+
+use crate::elf::encoding::ProgramHeader;
+use crate::elf::{Error, Layout};
+use crate::file::Input;
+
+/// Why an executable file is no program; nothing where it is or may be one.
+pub(super) fn why_not(path: &Path) -> Option<&'static str> {
+    let input = Input::open(path).ok()?;
+    let mut start = Vec::new();
+    (&input.file).take(4).read_to_end(&mut start).ok()?;
+    if start.starts_with(b"#!") {
+        return Some("a script");
+    }
+    if start != elf::ELFMAG {
+        return Some("not an ELF file");
+    }
+    let layout = Layout::read(&input.file).ok()?;
+    // The kernel starts files of two types only (fs/binfmt_elf.c, load_elf_binary).
+    match layout.require_dynamic_program() {
+        Err(Error::Relocatable) => Some("a relocatable object"),
+        Err(Error::Core) => Some("a core dump"),
+        Err(Error::UnknownType) => Some("an ELF file of unknown type"),
+        Err(Error::SharedLibrary) if is_library(path, &layout) => Some("a shared library"),
+        Err(Error::Static) if is_without_code(&layout) => Some("debugging information"),
+        _ => None,
+    }
+}
+
+/// Whether what has the form of a library is one: the kernel would start it if
+/// it has an interpreter, as libc.so.6 has, or an entry point, and then only its
+/// name tells.
+fn is_library(path: &Path, layout: &Layout) -> bool {
+    let is_startable = layout.segment(elf::PT_INTERP).is_some() || layout.header.entry != 0;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    !is_startable || name.ends_with(".so") || name.contains(".so.")
+}
+
+/// Whether there is nothing to run: what objcopy(1) leaves with
+/// `--only-keep-debug` has the program's headers, and its mode.
+fn is_without_code(layout: &Layout) -> bool {
+    // execve(2) refuses an interpreter without a name.
+    let interpreter = layout.segment(elf::PT_INTERP);
+    let is_code = |load: &&ProgramHeader| load.flags.0 & elf::PF_X.0 != 0;
+    let mut code = layout.segments_of(elf::PT_LOAD).filter(is_code).peekable();
+    interpreter.is_none_or(|name| name.filesz == 0)
+        && code.peek().is_some()
+        && code.all(|load| load.filesz == 0)
+}
