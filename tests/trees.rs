@@ -556,7 +556,10 @@ mod removing {
         let ws = patched();
         let outcome = ws.run("sandbox-patch remove -r tree");
         outcome.succeeds().is_silent();
-        assert_eq!(reported(&outcome, "restored, byte for byte"), PROGRAMS);
+        assert_eq!(
+            reported(&outcome, "patch taken out, byte for byte"),
+            PROGRAMS
+        );
         ws.run("diff -r --no-dereference -x fifo tree before")
             .succeeds();
     }
@@ -569,7 +572,10 @@ mod removing {
         outcome
             .succeeds()
             .complains("tree/new: skipped: it carries no sandbox policy");
-        assert_eq!(reported(&outcome, "restored, byte for byte"), PROGRAMS);
+        assert_eq!(
+            reported(&outcome, "patch taken out, byte for byte"),
+            PROGRAMS
+        );
         ws.run("sandbox-patch remove -r tree")
             .succeeds()
             .is_silent()
@@ -584,7 +590,10 @@ mod removing {
         outcome
             .exits_with(1)
             .complains_in_one_line("sandbox-patch: tree/bin/myos: ");
-        assert_eq!(reported(&outcome, "restored, byte for byte"), PROGRAMS[1..]);
+        assert_eq!(
+            reported(&outcome, "patch taken out, byte for byte"),
+            PROGRAMS[1..]
+        );
     }
 }
 

@@ -187,9 +187,11 @@ impl Links {
     /// Where a file was replaced under its first name, puts the new one in the
     /// place of the old under its other names. Tells whether all went well.
     pub(super) fn join_again(&self, verbosity: Verbosity) -> bool {
-        let replaced = self.files.iter().filter(|file| file.is_replaced());
-        // Each is to be tried.
-        replaced.fold(true, |ok, file| file.join_again(verbosity) && ok)
+        let mut ok = true;
+        for file in self.files.iter().filter(|file| file.is_replaced()) {
+            ok &= file.join_again(verbosity);
+        }
+        ok
     }
 }
 
