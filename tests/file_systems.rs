@@ -138,6 +138,8 @@ mod another_file_system {
              {OTHER} -o elsewhere/ ./myos\n\
              stat -c %a elsewhere/myos\n\
              [ $(du -k elsewhere/myos | cut -f1) -lt 1000 ]\n\
+             sandbox-patch -q --replace --deny uname,sync elsewhere/myos\n\
+             [ $(du -k elsewhere/myos | cut -f1) -lt 1000 ]\n\
              sandbox-patch -q remove -o restored elsewhere/myos\n\
              cmp myos restored\n\
              [ $(du -k restored | cut -f1) -lt 1000 ]\n\

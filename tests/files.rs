@@ -84,6 +84,32 @@ mod a_file_that_changes_meanwhile {
     }
 
     #[test]
+    fn its_folder_may_vanish() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("mkdir folder && cp myos folder/").succeeds();
+        while_paused(
+            &ws,
+            "fsync",
+            &format!("{PATCH} folder/myos"),
+            "rm -r folder",
+        )
+        .exits_with(1)
+        .prints_only("")
+        .complains_in_one_line("No such file");
+        assert_eq!(ws.listing(), ["myos"]);
+        ws.run("mkdir folder").succeeds();
+        while_paused(
+            &ws,
+            "fsync",
+            &format!("{PATCH} -o folder/ ./myos"),
+            "mv folder other",
+        )
+        .exits_with(1)
+        .complains_in_one_line("folder: No such file");
+        ws.run("ls -A other").prints_only("");
+    }
+
+    #[test]
     fn two_patchers_at_one_file_do_not_overwrite_each_others_policy() {
         let ws = Workspace::with_myos("gcc");
         while_paused(

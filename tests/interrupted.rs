@@ -17,15 +17,16 @@ const ROUNDS: u32 = 200;
 const SIGNALS: [Signal; 4] = [Signal::KILL, Signal::TERM, Signal::KILL, Signal::INT];
 
 /// The program, large enough for each phase of patching to take its time, and
-/// its contents before and after.
+/// what is to be where the result goes, before and after.
 struct Scene {
     ws: Workspace,
-    old: Vec<u8>,
+    target: &'static str,
+    old: Option<Vec<u8>>,
     new: Vec<u8>,
 }
 
 impl Scene {
-    fn set() -> Self {
+    fn set(target: &'static str) -> Self {
         let ws = Workspace::with_myos("gcc");
         ws.run(
             "head -c 20M /dev/urandom > blob && objcopy --add-section .blob=blob myos && rm blob",
@@ -36,20 +37,31 @@ impl Scene {
             library()
         ))
         .succeeds();
-        let (old, new) = (ws.read("myos"), ws.read("new"));
+        let new = ws.read("new");
         ws.run("rm new").succeeds();
-        Self { ws, old, new }
+        let old = std::fs::read(ws.path(target)).ok();
+        Self {
+            ws,
+            target,
+            old,
+            new,
+        }
     }
 
-    /// Whether the new file is there; else the old one is. Nothing between the
-    /// two is, and the old one is put back.
+    /// Whether the new file is there; else it is as before. Nothing between the
+    /// two is, and what was there before is put back.
     #[track_caller]
     fn is_replaced(&self, occasion: &str) -> bool {
-        let now = self.ws.read("myos");
-        let is_replaced = now == self.new;
+        let path = self.ws.path(self.target);
+        let now = std::fs::read(&path).ok();
+        let is_replaced = now.as_ref() == Some(&self.new);
         assert!(is_replaced || now == self.old, "{occasion}: neither");
         if is_replaced {
-            self.ws.write("myos", &self.old);
+            match &self.old {
+                Some(old) => std::fs::write(path, old),
+                None => std::fs::remove_file(path),
+            }
+            .expect("an own file");
         }
         is_replaced
     }
@@ -57,7 +69,7 @@ impl Scene {
     /// What was left behind, which is removed: names and contents.
     fn left(&self) -> Vec<(String, Vec<u8>)> {
         let mut names = self.ws.listing();
-        names.retain(|name| name != "myos");
+        names.retain(|name| name != "myos" && name != self.target);
         let take = |name: String| {
             let contents = self.ws.read(&name);
             std::fs::remove_file(self.ws.path(&name)).expect("a file");
@@ -69,7 +81,8 @@ impl Scene {
     /// Starts patching, by a command that ends with the patcher in its place.
     fn start(&self, command: &mut Command) -> Child {
         command
-            .args(["-q", "--deny", "uname", "--lib", &library(), "./myos"])
+            .args(["-q", "--deny", "uname", "--lib", &library()])
+            .args(["-o", self.target, "myos"])
             .current_dir(self.ws.root())
             .stderr(Stdio::null())
             .spawn()
@@ -116,7 +129,7 @@ impl Scene {
 /// the moment in which it takes its place.
 #[test]
 fn at_any_moment_leave_the_old_file_or_the_new_one() {
-    let scene = Scene::set();
+    let scene = Scene::set("myos");
     scene.interrupt(
         || Command::new(program()),
         |signal, left| match (signal, left) {
@@ -127,10 +140,20 @@ fn at_any_moment_leave_the_old_file_or_the_new_one() {
     );
 }
 
+/// A file that is not there yet gets its own name at once.
+#[test]
+fn at_any_moment_leave_a_complete_output_or_none() {
+    let scene = Scene::set("out");
+    scene.interrupt(
+        || Command::new(program()),
+        |signal, left| assert!(left.is_empty(), "{signal:?} left {} files", left.len()),
+    );
+}
+
 /// Where files can't be made without a name, only SIGKILL leaves them behind.
 #[test]
 fn at_any_moment_do_so_where_files_can_not_be_made_without_a_name() {
-    let scene = Scene::set();
+    let scene = Scene::set("myos");
     let namespaces = if geteuid().is_root() {
         &["--mount"][..]
     } else {

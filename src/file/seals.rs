@@ -14,9 +14,9 @@ use super::attributes::names;
 ///
 /// They are not copied. A kernel that appraises files refuses a program with a
 /// wrong one as well as without any; but where its policy asks for a checksum
-/// only, it makes the right one itself for a new file that has none, and no EVM
-/// attribute can be set from outside once EVM is on (evm_main.c,
-/// `evm_protect_xattr`).
+/// only, it can make the right one for a new file that has none (ima_appraise.c,
+/// IMA_NEW_FILE), and EVM's checksum can't be set from outside (evm_main.c,
+/// `evm_inode_setxattr`).
 const SEALS: [&CStr; 2] = [c"security.ima", c"security.evm"];
 
 /// Whether an extended attribute vouches for the content.
