@@ -253,9 +253,10 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .map_or(0, |last| last + 1);
         let page = Machine::of(self.subject.layout).max_page_size;
         let mut loads = vec![self.header(elf::PT_LOAD, elf::PF_R, placement.segment, page)];
-        let rights = match self.dynamic_is_writable() {
-            true => elf::PF_R | elf::PF_W,
-            false => elf::PF_R,
+        let rights = if self.dynamic_is_writable() {
+            elf::PF_R | elf::PF_W
+        } else {
+            elf::PF_R
         };
         loads.extend(
             placement

@@ -129,9 +129,10 @@ impl Machine {
         let target = at(old_address, before).wrapping_add(old[before].value);
         let distance = target.wrapping_sub(at(new_address, after));
         // A distance backwards, in a field of the class's width.
-        new[after].value = match encoding.is_64 {
-            true => distance,
-            false => distance & u64::from(u32::MAX),
+        new[after].value = if encoding.is_64 {
+            distance
+        } else {
+            distance & u64::from(u32::MAX)
         };
     }
 }

@@ -114,8 +114,10 @@ fn information(layout: &Layout) -> Vec<Piece> {
     let sections = layout
         .sections
         .iter()
+        .filter(|section| section.is_allocated())
         .map(|section| &section.header)
         .filter(|header| machine.informative_sections.contains(&header.kind))
+        .filter(|header| layout.offset_of(VirtAddr(header.addr)) == Some(header.offset))
         .map(|header| (header.addr, header.size, header.addralign));
     let mut found: Vec<Piece> = segments
         .chain(sections)
@@ -258,9 +260,10 @@ fn hash_extent(
     source: &(impl Source + ?Sized),
     address: u64,
 ) -> Result<Option<(u64, u64)>, Error> {
-    let word = match layout.encoding.is_64 {
-        true => Machine::of(layout).hash_word,
-        false => 4,
+    let word = if layout.encoding.is_64 {
+        Machine::of(layout).hash_word
+    } else {
+        4
     };
     let Some(range) = layout.range_at(address, 2 * word) else {
         return Ok(None);
