@@ -216,6 +216,17 @@ mod what_can_not_be_kept {
     }
 
     #[test]
+    fn is_not_an_attribute_of_a_file_that_is_read_only() {
+        let (ws, other_user) = of_all_users();
+        ws.run("setfattr -n user.note -v kept myos && chmod 555 myos")
+            .succeeds();
+        ws.run(&format!("{other_user}{PATCH} -o out ./myos && ./out"))
+            .succeeds();
+        ws.run("stat -c %a out && getfattr --only-values -n user.note out")
+            .prints_only("555\nkept");
+    }
+
+    #[test]
     fn of_an_attribute_that_needs_privileges_is_refused() {
         let (ws, other_user) = of_all_users();
         as_superuser(&ws, "chown 65534:65534 myos");
@@ -279,6 +290,21 @@ mod what_is_not_to_be_replaced {
         as_superuser(&ws, "chattr -a log");
         outcome.succeeds();
         listing.prints_only("myos\n");
+    }
+
+    #[test]
+    fn another_name_in_a_folder_that_only_grows() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("mkdir a b && mv myos a/ && ln a/myos b/other")
+            .succeeds();
+        as_superuser(&ws, "chattr +a b");
+        let patch = format!("{}env PATH=\"$PATH\" {OTHER} --recursive .", as_root());
+        let outcome = ws.run(&patch);
+        let listing = ws.run("ls -A a b");
+        as_superuser(&ws, "chattr -a b");
+        outcome.exits_with(1).complains("b/other");
+        listing.prints_only("a:\nmyos\n\nb:\nother\n");
+        ws.run("b/other").succeeds();
     }
 
     #[test]

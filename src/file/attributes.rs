@@ -40,8 +40,9 @@ pub(super) fn take_over(
         mode &= !PRIVILEGES;
     }
     drop_inherited_list(output).map_err(|error| not_kept("access control list", error))?;
-    take_mode(output, mode)?;
+    // While the mode still permits it (xattr(7), "Extended user attributes").
     copy_extended(&input.file, output, in_place)?;
+    take_mode(output, mode)?;
     if in_place {
         take_wishes(output, input).map_err(|error| not_kept("inode flags", error))?;
     }

@@ -41,6 +41,9 @@ pub fn join_again(first: &Path, name: &Path, before: Identity) -> Result<(), Err
         error,
     };
     let folder = super::folder(name);
+    if super::is_append_only(folder) {
+        return Err(not_joined(io::ErrorKind::PermissionDenied.into()));
+    }
     let _held = ending::hold();
     let link = |path: &Path| {
         let linked = rustix::fs::linkat(CWD, first, CWD, path, AtFlags::empty());
