@@ -101,6 +101,29 @@ pub enum Error {
     NotSynced(io::Error),
 }
 
+/// Opens a regular file for reading; symbolic links are followed.
+///
+/// # Errors
+///
+/// It can't be opened, or is not a regular file.
+pub fn open(path: &Path) -> Result<(File, Metadata), Error> {
+    // Without O_NONBLOCK, opening a FIFO would wait for a writer.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(Error::Open)?;
+    let metadata = file.metadata().map_err(Error::Open)?;
+    if metadata.is_dir() {
+        return Err(Error::Folder);
+    }
+    if !metadata.is_file() {
+        return Err(Error::NotRegular);
+    }
+    Ok((file, metadata))
+}
+
 /// A program opened for reading.
 #[derive(Debug)]
 pub struct Input {
@@ -118,20 +141,7 @@ impl Input {
     ///
     /// It can't be opened, or is not a regular file.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        // Without O_NONBLOCK, opening a FIFO would wait for a writer.
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags)
-            .open(path)
-            .map_err(Error::Open)?;
-        let metadata = file.metadata().map_err(Error::Open)?;
-        if metadata.is_dir() {
-            return Err(Error::Folder);
-        }
-        if !metadata.is_file() {
-            return Err(Error::NotRegular);
-        }
+        let (file, metadata) = open(path)?;
         let path = path.canonicalize().map_err(Error::Open)?;
         Ok(Self {
             file,

@@ -525,12 +525,32 @@ mod verifying {
     #[test]
     fn debugging_information_is_no_program() {
         let ws = patched();
-        ws.run("objcopy --only-keep-debug myos tree/myos.debug; test -x tree/myos.debug")
+        let made = [
+            ("gcc", "objcopy"),
+            ("gcc", "llvm-objcopy"),
+            ("gcc -Wl,-z,noseparate-code", "objcopy"),
+            ("gcc -Wl,-z,noseparate-code", "llvm-objcopy"),
+            ("clang -fuse-ld=lld", "objcopy"),
+            ("clang -fuse-ld=lld", "llvm-objcopy"),
+            // llvm-objcopy 14 does not take glibc's static programs.
+            ("gcc -static", "objcopy"),
+        ];
+        for (index, (compiler, objcopy)) in made.iter().enumerate() {
+            ws.compile_as(compiler, "myos.c", "program");
+            let file = format!("tree/{index}");
+            ws.run(&format!(
+                "{objcopy} --only-keep-debug program {file}; test -x {file}"
+            ))
             .succeeds();
+        }
         let outcome = ws.run("sandbox-patch verify -v -r tree");
-        outcome
-            .succeeds()
-            .complains("tree/myos.debug: skipped: debugging information");
+        outcome.succeeds();
+        let skipped = ": skipped: debugging information";
+        assert_eq!(
+            outcome.stderr.matches(skipped).count(),
+            made.len(),
+            "{outcome}"
+        );
     }
 
     #[test]

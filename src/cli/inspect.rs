@@ -13,7 +13,7 @@ use super::options::{InspectArguments, Verbosity};
 use super::show::escaped;
 use super::{many, output, show};
 use crate::elf::Encoding;
-use crate::file::Input;
+use crate::file;
 use crate::filter;
 use crate::policy::Arch;
 
@@ -54,12 +54,12 @@ fn show(found: &Examination, arguments: &InspectArguments) -> Result<String> {
 /// # Errors
 ///
 /// Not an ELF file, or one that can't be read.
-pub fn inspect(file: &Path, root: &Path) -> Result<Examination> {
-    if file == Path::new("-") {
+pub fn inspect(path: &Path, root: &Path) -> Result<Examination> {
+    if path == Path::new("-") {
         return Examination::of("-", &standard_input()?[..], root);
     }
-    let input = Input::open(file)?;
-    Examination::of(&file.to_string_lossy(), &input.file, root)
+    let (source, _) = file::open(path)?;
+    Examination::of(&path.to_string_lossy(), &source, root)
 }
 
 /// What comes from standard input, which need not have an end: no more of it is

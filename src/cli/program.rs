@@ -11,20 +11,20 @@ use object::elf;
 
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::{Error, Layout};
-use crate::file::Input;
+use crate::file;
 
 /// Why an executable file is no program; nothing where it is or may be one.
 pub(super) fn why_not(path: &Path) -> Option<&'static str> {
-    let input = Input::open(path).ok()?;
+    let (file, _) = file::open(path).ok()?;
     let mut start = Vec::new();
-    (&input.file).take(4).read_to_end(&mut start).ok()?;
+    (&file).take(4).read_to_end(&mut start).ok()?;
     if start.starts_with(b"#!") {
         return Some("a script");
     }
     if start != elf::ELFMAG {
         return Some("not an ELF file");
     }
-    let layout = Layout::read(&input.file).ok()?;
+    let layout = Layout::read(&file).ok()?;
     // The kernel starts files of two types only (fs/binfmt_elf.c, load_elf_binary).
     match layout.require_dynamic_program() {
         Err(Error::Relocatable) => Some("a relocatable object"),
@@ -46,13 +46,13 @@ fn is_library(path: &Path, layout: &Layout) -> bool {
 }
 
 /// Whether there is nothing to run: what objcopy(1) leaves with
-/// `--only-keep-debug` has the program's headers, and its mode.
+/// `--only-keep-debug` has the program's headers, and its mode. execve(2) refuses
+/// an interpreter without a name.
 fn is_without_code(layout: &Layout) -> bool {
-    // execve(2) refuses an interpreter without a name.
-    let interpreter = layout.segment(elf::PT_INTERP);
+    if let Some(interpreter) = layout.segment(elf::PT_INTERP) {
+        return interpreter.filesz == 0;
+    }
     let is_code = |load: &&ProgramHeader| load.flags.0 & elf::PF_X.0 != 0;
     let mut code = layout.segments_of(elf::PT_LOAD).filter(is_code).peekable();
-    interpreter.is_none_or(|name| name.filesz == 0)
-        && code.peek().is_some()
-        && code.all(|load| load.filesz == 0)
+    code.peek().is_some() && code.all(|load| load.filesz == 0)
 }
