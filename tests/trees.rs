@@ -520,6 +520,11 @@ mod verifying {
             .exits_with(1)
             .prints_only("other/true: ok\n")
             .complains_in_one_line("sandbox-patch: tree: no program is in it");
+        for others in ["other/true", "other other"] {
+            ws.run(&format!("sandbox-patch verify -r {others} tree"))
+                .exits_with(1)
+                .complains_in_one_line("sandbox-patch: tree: no program is in it");
+        }
     }
 
     #[test]

@@ -251,22 +251,20 @@ impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<bool>> Reported<'a, T, R> {
             in_tree,
             outcome,
         } = handled;
+        self.found |= in_tree && !matches!(outcome, Outcome::Skipped(_) | Outcome::End);
         match outcome {
             Outcome::Skipped(reason) => note(&path, &format!("skipped: {reason}")),
             Outcome::End => return self.end(&path),
             Outcome::Again(reason) => {
-                self.found = true;
                 if self.request.verbosity == Verbosity::Verbose {
                     note(&path, &format!("skipped: {reason}"));
                 }
             }
             Outcome::Failed(error) => {
-                self.found = true;
                 self.complain(&path, &error);
                 return false;
             }
             Outcome::Done(value) => {
-                self.found = true;
                 let chosen = Chosen {
                     path: &path,
                     in_tree,

@@ -70,7 +70,7 @@ impl<'a> Walk<'a> {
                 self.tree = Some((path, walk.into_iter()));
                 None
             }
-            Some(_) => Some(again(path)),
+            Some(_) => Some(Entry::Other(path.clone(), GONE_THROUGH)),
         }
     }
 
@@ -93,7 +93,7 @@ impl<'a> Walk<'a> {
             if let Some((_, walk)) = &mut self.tree {
                 walk.skip_current_dir();
             }
-            return Some(again(&path));
+            return Some(Entry::Again(path, GONE_THROUGH.to_owned()));
         }
         let other = if kind.is_symlink() {
             "a symbolic link"
@@ -115,9 +115,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn again(folder: &Path) -> Entry {
-    Entry::Again(folder.to_owned(), "gone through before".to_owned())
-}
+/// What a folder is that was met before.
+const GONE_THROUGH: &str = "gone through before";
 
 impl Iterator for Walk<'_> {
     type Item = Entry;
