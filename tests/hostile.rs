@@ -146,6 +146,38 @@ mod verify {
     }
 }
 
+mod remove {
+    use super::*;
+
+    #[test]
+    fn it_makes_no_file_that_is_none_of_a_false_record() {
+        // lld leaves no room in the dynamic section, so that it moves, and its
+        // program header is put back.
+        let ws = Workspace::with_myos("clang -fuse-ld=lld");
+        let header = dynamic_header(&ws.read("myos"));
+        ws.run("sandbox-patch --deny ptrace ./myos").succeeds();
+        let mut false_header = header.clone();
+        // p_filesz of Elf64_Phdr.
+        false_header[36] = 1;
+        replace(&ws, "myos", &header, &false_header);
+        for line in [
+            "sandbox-patch remove ./myos",
+            "sandbox-patch remove --best-effort ./myos",
+        ] {
+            ws.assert_refused(line, "./myos", "");
+        }
+    }
+
+    /// The program header of the dynamic section, which a patched file that has
+    /// moved it holds in its record only.
+    fn dynamic_header(program: &[u8]) -> Vec<u8> {
+        const PT_DYNAMIC: [u8; 4] = [2, 0, 0, 0];
+        let headers = program[64..].chunks_exact(56);
+        let mut dynamic = headers.filter(|header| header.starts_with(&PT_DYNAMIC));
+        dynamic.next().expect("a dynamic section").to_vec()
+    }
+}
+
 mod inspect {
     use super::*;
 

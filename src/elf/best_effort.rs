@@ -18,14 +18,18 @@ use super::{Chunk, Dynamic, Error, FileRange, Layout, Plan, Source, VirtAddr};
 pub fn plan(layout: &Layout, source: &(impl Source + ?Sized), undo: &Undo) -> Result<Plan, Error> {
     let original = OriginalHeaders::decode(layout, undo)?;
     let added = Added::find(layout, &original)?;
-    Remover {
+    let remover = Remover {
         layout,
         source,
         undo,
         original,
         added,
-    }
-    .plan()
+    };
+    let plan = remover.plan()?;
+    // The record may be false, too.
+    Layout::read(&plan.applied_to(source))
+        .map_err(|_| Error::CannotUndo("its record of the original is false"))?;
+    Ok(plan)
 }
 
 /// Headers and dynamic section as they were, from the UNDO note.
