@@ -1,17 +1,14 @@
-//! Whatever the input, a planned patch leaves every loaded byte where it was,
-//! but for those that the plan names, and can be taken back.
+//! Whatever the input, a patched program is the same program, and the patch can
+//! be taken back: what `sandbox_oracle` checks of every pair of files.
 
 mod support;
 
 use object::elf;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sandbox_format::bpf::Instruction;
-use sandbox_patch::elf::{Chunk, Layout, Plan, Position, Request, Source, embedded};
-use sandbox_patch::note::Content;
+use sandbox_oracle::round_trip;
+use sandbox_patch::elf::{Error, Layout, Position, Source, VirtAddr};
 use support::Workspace;
-
-const LIBRARY: &str = "/usr/lib/sandbox-patch/libsandbox.so";
 
 const MAKES: [&str; 8] = [
     "gcc",
@@ -23,123 +20,6 @@ const MAKES: [&str; 8] = [
     "musl-gcc",
     "musl-gcc -no-pie -s",
 ];
-
-fn content() -> Content {
-    Content {
-        policy: br#"{"a policy":"of any text"}"#.to_vec(),
-        flags: 0,
-        arch: 0xc000_003e,
-        program: vec![
-            Instruction {
-                code: 6,
-                jt: 0,
-                jf: 0,
-                k: 0x7fff_0000
-            };
-            40
-        ],
-    }
-}
-
-fn plan(program: &[u8], position: Position) -> Result<(Layout, Plan), sandbox_patch::elf::Error> {
-    let layout = Layout::read(program)?;
-    let content = content();
-    let request = Request {
-        library: LIBRARY,
-        position,
-        content: &content,
-    };
-    let plan = Plan::make(&layout, program, &request)?;
-    Ok((layout, plan))
-}
-
-fn put(bytes: &mut Vec<u8>, chunk: &Chunk) {
-    let start = usize::try_from(chunk.offset).unwrap();
-    bytes.resize(bytes.len().max(start + chunk.bytes.len()), 0);
-    bytes[start..start + chunk.bytes.len()].copy_from_slice(&chunk.bytes);
-}
-
-fn patched(program: &[u8], plan: &Plan) -> Vec<u8> {
-    let bytes = plan.applied_to(program).read_at(0, plan.length());
-    bytes.expect("a patched file")
-}
-
-/// What must hold for every plan, be the input sound or not.
-fn check(program: &[u8], position: Position) -> Result<Plan, sandbox_patch::elf::Error> {
-    let (before, plan) = plan(program, position)?;
-    let bytes = patched(program, &plan);
-    let after = Layout::read(&bytes[..]).expect("a patched file can be read");
-
-    // The same content at the same addresses, with the same permissions.
-    for old in before.segments_of(elf::PT_LOAD) {
-        let mut news = after.segments_of(elf::PT_LOAD);
-        assert!(
-            news.any(|new| new == old),
-            "a loadable segment changed: {old:?}"
-        );
-    }
-    let mut unchanged = program.to_vec();
-    plan.overwrites
-        .iter()
-        .for_each(|chunk| put(&mut unchanged, chunk));
-    let kept = usize::try_from(plan.kept).unwrap();
-    assert_eq!(
-        bytes[..kept],
-        unchanged[..kept],
-        "a byte changed that the plan does not name"
-    );
-    let tail = &program[kept..];
-    assert!(bytes.ends_with(tail), "what was appended is not at the end");
-
-    // New segments are apart from the old ones, and none is both writable and
-    // executable.
-    let old_end = before
-        .segments_of(elf::PT_LOAD)
-        .map(|load| load.vaddr + load.memsz)
-        .max();
-    for new in after
-        .segments_of(elf::PT_LOAD)
-        .filter(|new| !before.segments.contains(new))
-    {
-        assert!(
-            Some(new.vaddr) >= old_end,
-            "a new segment overlaps: {new:?}"
-        );
-        assert_eq!(new.flags.0 & elf::PF_X.0, 0);
-        assert_eq!(new.vaddr % new.align, new.offset % new.align);
-    }
-    let dynamic = after.segment(elf::PT_DYNAMIC).expect("a dynamic section");
-    let load = after
-        .load_of(sandbox_patch::elf::VirtAddr(dynamic.vaddr))
-        .expect("a loaded dynamic section");
-    assert_eq!(load.offset + (dynamic.vaddr - load.vaddr), dynamic.offset);
-
-    // The loader finds the runtime in its place, and the runtime its notes.
-    let needed = after.needed(&bytes[..]).expect("names of needed libraries");
-    let mut expected = before.needed(program).unwrap_or_default();
-    let at = if position == Position::First {
-        0
-    } else {
-        expected.len()
-    };
-    expected.insert(at, LIBRARY.to_owned());
-    assert_eq!(needed, expected);
-    let found = embedded::read(&after, &bytes[..])
-        .expect("sound notes")
-        .expect("notes");
-    assert_eq!(found.policy, content().policy);
-
-    // And back.
-    let undo = found.undo.expect("the way back");
-    assert!(undo.is_exact(&bytes[..]).unwrap());
-    let mut restored = bytes[..kept].to_vec();
-    restored.extend(tail);
-    undo.originals
-        .iter()
-        .for_each(|chunk| put(&mut restored, chunk));
-    assert_eq!(restored, program);
-    Ok(plan)
-}
 
 fn programs() -> Vec<Vec<u8>> {
     let ws = Workspace::new();
@@ -157,16 +37,107 @@ fn programs() -> Vec<Vec<u8>> {
 fn every_make_is_patched_and_restored() {
     for (program, make) in programs().iter().zip(MAKES) {
         for position in [Position::First, Position::Last] {
-            let plan = check(program, position).unwrap_or_else(|error| panic!("{make}: {error}"));
-            assert!(plan.length() > program.len() as u64);
+            let patched =
+                round_trip(program, position).unwrap_or_else(|error| panic!("{make}: {error}"));
+            assert!(patched.bytes.len() > program.len());
+        }
+    }
+}
+
+/// Changes a patched program in one place, which makes it another program.
+fn break_in_turn(patched: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let layout = Layout::read(patched).unwrap();
+    let note = layout
+        .sections
+        .iter()
+        .position(|section| section.name == ".note.sandbox");
+    let section = layout.header.shoff + 64 * note.unwrap() as u64;
+    let dynamic = layout.dynamic.as_ref().unwrap().range.start.0;
+    let segment = |kind| {
+        let index = layout.segments.iter().position(|it| it.kind == kind);
+        layout.header.phoff + 56 * index.unwrap() as u64
+    };
+    let text = layout.offset_of(VirtAddr(layout.header.entry)).unwrap();
+    let strings = layout.dynamic_strings().unwrap().start.0;
+    let places = [
+        ("e_entry", 24),
+        ("code", text),
+        ("a dynamic entry", dynamic + 16 * 2 + 8),
+        ("a dynamic string", strings + 1),
+        (
+            "the interpreter's name",
+            layout.segment(elf::PT_INTERP).unwrap().offset,
+        ),
+        ("p_flags of PT_GNU_STACK", segment(elf::PT_GNU_STACK) + 4),
+        ("p_vaddr of PT_PHDR", segment(elf::PT_PHDR) + 16),
+        ("p_vaddr of PT_NOTE", segment(elf::PT_NOTE) + 16),
+        ("p_vaddr of PT_LOAD", segment(elf::PT_LOAD) + 17),
+        ("sh_offset of .note.sandbox", section + 25),
+    ];
+    let change = |(what, at): (_, u64)| {
+        let mut broken = patched.to_vec();
+        broken[usize::try_from(at).unwrap()] ^= 1;
+        (what, broken)
+    };
+    places.into_iter().map(change).collect()
+}
+
+#[test]
+fn a_change_to_a_patched_program_is_noticed() {
+    for (program, make) in programs().iter().zip(MAKES) {
+        let patched = round_trip(program, Position::First).unwrap().bytes;
+        assert_eq!(sandbox_oracle::check(program, &patched), Ok(()));
+        for (what, broken) in break_in_turn(&patched) {
+            let verdict = sandbox_oracle::check(program, &broken);
+            assert!(verdict.is_err(), "{make}: {what}");
         }
     }
 }
 
 #[test]
-fn a_plan_is_the_same_each_time() {
+fn headers_and_entries_that_lead_elsewhere_are_refused() {
+    let ws = Workspace::new();
+    let program = std::fs::read(ws.compile("gcc", "myos.c")).unwrap();
+    let layout = Layout::read(&program[..]).unwrap();
+    let header = |kind, field| {
+        let index = layout.segments.iter().position(|it| it.kind == kind);
+        layout.header.phoff + 56 * index.unwrap() as u64 + field
+    };
+    let dynamic = layout.dynamic.as_ref().unwrap();
+    let entry = |tag| {
+        let index = dynamic.entries.iter().position(|it| it.tag == tag);
+        dynamic.range.start.0 + 16 * index.unwrap() as u64 + 8
+    };
+    let interpreter = layout.segment(elf::PT_INTERP).unwrap().vaddr;
+    let (p_offset, p_filesz, p_memsz) = (8, 32, 40);
+    let beyond = layout.load_of(VirtAddr(layout.segment(elf::PT_DYNAMIC).unwrap().vaddr));
+    let beyond = beyond.unwrap().filesz;
+    for fields in [
+        vec![(header(elf::PT_NOTE, p_offset), 0)],
+        vec![(entry(elf::DT_GNU_HASH), interpreter + 8)],
+        vec![(entry(elf::DT_VERSYM), interpreter)],
+        vec![
+            (header(elf::PT_DYNAMIC, p_filesz), beyond),
+            (header(elf::PT_DYNAMIC, p_memsz), beyond),
+        ],
+    ] {
+        let mut damaged = program.clone();
+        for &(at, value) in &fields {
+            let at = usize::try_from(at).unwrap();
+            damaged[at..at + 8].copy_from_slice(&u64::to_le_bytes(value));
+        }
+        let refusal = round_trip(&damaged, Position::First).unwrap_err();
+        assert!(
+            matches!(refusal, Error::Malformed(_)),
+            "{fields:x?}: {refusal}"
+        );
+    }
+}
+
+#[test]
+fn a_patch_is_the_same_each_time() {
     for program in programs() {
-        let bytes = || patched(&program, &plan(&program, Position::First).unwrap().1);
+        let bytes = || round_trip(&program, Position::First).unwrap().bytes;
         assert_eq!(bytes(), bytes());
     }
 }
@@ -176,7 +147,7 @@ fn only_what_must_move_moves() {
     let ws = Workspace::new();
     let moved = |make: &str| {
         let program = std::fs::read(ws.compile(make, "myos.c")).unwrap();
-        plan(&program, Position::First).unwrap().1.moved
+        round_trip(&program, Position::First).unwrap().moved
     };
     assert_eq!(
         moved("gcc"),
@@ -247,13 +218,13 @@ proptest! {
         for (index, value, anywhere) in flips {
             program[interesting(&intact, index, anywhere)] ^= value;
         }
-        let _ = check(&program, if last { Position::Last } else { Position::First });
+        let _ = round_trip(&program, if last { Position::Last } else { Position::First });
     }
 
     #[test]
     fn programs_cut_off_are_patched_soundly_or_refused(make in 0..MAKES.len(), length: Index) {
         let program = PROGRAMS.with(|programs| programs[make].clone());
-        let _ = check(&program[..length.index(program.len())], Position::First);
+        let _ = round_trip(&program[..length.index(program.len())], Position::First);
     }
 
     #[test]
@@ -264,6 +235,6 @@ proptest! {
     ) {
         let ident = [0x7f, b'E', b'L', b'F', if is_64 { 2 } else { 1 }, if big_endian { 2 } else { 1 }, 1];
         let file = [&ident[..], &bytes].concat();
-        let _ = check(&file, Position::First);
+        let _ = round_trip(&file, Position::First);
     }
 }

@@ -30,7 +30,9 @@ pub(super) fn check(
     };
     references.check_dynamic_segment()?;
     references.check_notes()?;
+    references.check_headers()?;
     references.check_entries()?;
+    references.check_tables()?;
     references.check_symbols()?;
     references.check_gnu_hash()?;
     references.check_versions()?;
@@ -73,7 +75,8 @@ impl<S: Source + ?Sized> References<'_, S> {
             .segments_of(elf::PT_LOAD)
             .find(|load| load.offset == 0);
         let headers_readable = headers.is_none_or(|load| load.flags.0 & elf::PF_R.0 != 0);
-        if segment.filesz != segment.memsz || !readable || !headers_readable {
+        let range = self.layout.range_at(segment.vaddr, segment.filesz);
+        if segment.filesz != segment.memsz || range.is_none() || !readable || !headers_readable {
             return Err(Error::Malformed(
                 "its headers or its dynamic section are not the same in memory",
             ));
@@ -96,6 +99,38 @@ impl<S: Source + ?Sized> References<'_, S> {
         }
     }
 
+    /// What moves is found by its address; whoever follows the offset of a
+    /// program header, as the kernel does for PT_INTERP, must find just that.
+    fn check_headers(&self) -> Result<(), Error> {
+        const ADDRESSES_ONLY: [elf::ProgramType; 4] = [
+            elf::PT_NULL,
+            elf::PT_LOAD,
+            elf::PT_GNU_STACK,
+            elf::PT_GNU_RELRO,
+        ];
+        let is_wrong = |segment: &ProgramHeader| {
+            let file = FileRange::new(segment.offset, segment.filesz);
+            let memory = self.layout.range_at(segment.vaddr, segment.filesz);
+            self.pieces.iter().map(|piece| piece.range).any(|piece| {
+                let in_memory = memory.is_some_and(|range| piece.overlaps(&range));
+                (in_memory || piece.overlaps(&file))
+                    && (memory != Some(file) || !piece.contains(&file))
+            })
+        };
+        let mut others = self
+            .layout
+            .segments
+            .iter()
+            .filter(|segment| segment.filesz > 0 && !ADDRESSES_ONLY.contains(&segment.kind));
+        if others.any(is_wrong) {
+            return Err(Error::Malformed(
+                "a program header leads to only a part of something, or elsewhere in memory than \
+                 in the file",
+            ));
+        }
+        Ok(())
+    }
+
     fn strings(&self) -> u64 {
         let strings = self.pieces.iter().find(|piece| piece.kind == Kind::Strings);
         strings.map_or(0, |piece| piece.range.size)
@@ -116,6 +151,39 @@ impl<S: Source + ?Sized> References<'_, S> {
         if self.dynamic.entries.iter().any(outside) {
             return Err(Error::Malformed(
                 "a name in its dynamic section lies outside the string table",
+            ));
+        }
+        Ok(())
+    }
+
+    /// An entry leads to its own table, or at least to nothing that may move.
+    fn check_tables(&self) -> Result<(), Error> {
+        const TABLES: [(elf::DynamicTag, Option<Kind>); 11] = [
+            (elf::DT_STRTAB, Some(Kind::Strings)),
+            (elf::DT_SYMTAB, Some(Kind::Symbols)),
+            (elf::DT_HASH, Some(Kind::Hash)),
+            (elf::DT_GNU_HASH, Some(Kind::GnuHash)),
+            (elf::DT_VERSYM, None),
+            (elf::DT_VERNEED, None),
+            (elf::DT_VERDEF, None),
+            (elf::DT_RELA, None),
+            (elf::DT_REL, None),
+            (elf::DT_RELR, None),
+            (elf::DT_JMPREL, None),
+        ];
+        let is_wrong = |(tag, kind): (elf::DynamicTag, Option<Kind>)| {
+            let address = self.dynamic.get(tag)?;
+            let byte = FileRange::new(self.layout.offset_of(VirtAddr(address))?, 1);
+            let mut holding = self.pieces.iter().filter(|it| it.range.contains(&byte));
+            let is_own = |it: &Piece| Some(it.kind) == kind && it.range.start == byte.start;
+            Some(holding.any(|piece| !is_own(piece)))
+        };
+        if TABLES
+            .into_iter()
+            .any(|table| is_wrong(table) == Some(true))
+        {
+            return Err(Error::Malformed(
+                "its dynamic section leads to a table within something else",
             ));
         }
         Ok(())

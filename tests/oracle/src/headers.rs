@@ -1,0 +1,268 @@
+//! The ELF header, the program header table and the dynamic section.
+
+use super::dynamic::{Dynamic, Entry, dt, is_table};
+use super::image::{Image, Segment, pf, pt};
+use super::{Pair, Verdict, overlap, require, within};
+
+/// The kernel starts no program with a longer table (fs/binfmt_elf.c,
+/// `load_elf_phdrs`).
+const MAX_TABLE: u64 = 65536;
+
+pub(super) fn check(pair: &Pair<'_, '_>) -> Verdict {
+    file_header(pair)?;
+    table(pair.before, pair.after)?;
+    loads(pair.before, pair.after)?;
+    others(pair.before, pair.after)?;
+    dynamic_segment(pair)?;
+    entries(&pair.old, &pair.new)?;
+    tail(pair.before, pair.after)
+}
+
+/// All of it is the same but for `e_phoff`, `e_shoff` and three numbers.
+fn file_header(pair: &Pair<'_, '_>) -> Verdict {
+    let (before, after) = (pair.before, pair.after);
+    // e_ident to e_version, e_entry, e_flags to e_phentsize, e_shentsize.
+    let kept = if before.is_64 {
+        [0..24, 24..32, 48..56, 58..60]
+    } else {
+        [0..20, 24..28, 36..44, 46..48]
+    };
+    for range in kept {
+        require!(
+            before.slice(range.clone()) == after.slice(range.clone()),
+            "bytes {range:?} of the ELF header are others"
+        );
+    }
+    require!(before.entry == after.entry, "the entry point is another");
+    Ok(())
+}
+
+/// The table is in memory where AT_PHDR and PT_PHDR say.
+fn table(before: &Image<'_>, after: &Image<'_>) -> Verdict {
+    let table = after.table();
+    let size = table.end - table.start;
+    require!(
+        size <= MAX_TABLE || before.table().end - before.table().start > MAX_TABLE,
+        "the kernel refuses a program header table of {size} bytes"
+    );
+    let holding = |image: &Image<'_>| {
+        let table = image.table();
+        let mut loads = image.loads();
+        loads.find(|load| within(&table, &load.file())).copied()
+    };
+    let Some(load) = holding(after) else {
+        require!(
+            holding(before).is_none(),
+            "the program header table is not loaded"
+        );
+        return Ok(());
+    };
+    let address = load.vaddr + (table.start - load.offset);
+    let truthful = |image: &Image<'_>, header: &Segment| {
+        holding(image).is_some_and(|load| {
+            let table = image.table();
+            header.file() == table && header.vaddr == load.vaddr + (table.start - load.offset)
+        })
+    };
+    let pairs = before
+        .segments_of(pt::PHDR)
+        .zip(after.segments_of(pt::PHDR));
+    for (old, new) in pairs {
+        require!(
+            !truthful(before, old) || truthful(after, new),
+            "PT_PHDR says {new:x?}, but the table is at {address:#x}, {size:#x} bytes"
+        );
+    }
+    Ok(())
+}
+
+/// The old segments are there with the same permissions; new ones are apart from
+/// them, and all are in order.
+fn loads(before: &Image<'_>, after: &Image<'_>) -> Verdict {
+    for old in before.loads() {
+        let same = |new: &&Segment| {
+            Segment {
+                offset: old.offset,
+                ..**new
+            } == *old
+        };
+        let Some(new) = after.loads().find(same) else {
+            require!(false, "a loadable segment is gone: {old:x?}");
+            continue;
+        };
+        let (then, now) = (remainder(old), remainder(new));
+        require!(then == now, "{new:x?} can't be mapped any more");
+        require!(
+            new.filesz == 0 || after.slice(new.file()).is_some(),
+            "{new:x?} reaches beyond the end of the file"
+        );
+    }
+    let mut end = 0;
+    for load in after.loads() {
+        require!(
+            load.vaddr >= end,
+            "the segment at {:#x} is out of order",
+            load.vaddr
+        );
+        end = load.memory().end;
+    }
+    for new in added(before, after) {
+        require!(remainder(new) == 0, "{new:x?} can't be mapped");
+        require!(
+            new.flags & pf::X == 0,
+            "a new segment is executable: {new:x?}"
+        );
+        require!(
+            new.flags & pf::R != 0,
+            "a new segment can't be read: {new:x?}"
+        );
+        require!(
+            after.slice(new.file()).is_some(),
+            "{new:x?} reaches beyond the end of the file"
+        );
+        for old in before.loads() {
+            let page = new.align.max(1);
+            let pages = |it: &Segment| {
+                let start = it.vaddr / page * page;
+                start
+                    ..it.memory()
+                        .end
+                        .checked_next_multiple_of(page)
+                        .unwrap_or(u64::MAX)
+            };
+            require!(
+                old.memsz == 0 || !overlap(&pages(old), &pages(new)),
+                "the new segment {new:x?} shares a page with {old:x?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Distance of address and offset within a page; mmap(2) can bring only whole
+/// pages.
+fn remainder(load: &Segment) -> u64 {
+    load.vaddr.wrapping_sub(load.offset) % load.align.max(1)
+}
+
+/// The loadable segments that only the patched file has.
+pub(super) fn added<'i>(
+    before: &'i Image<'_>,
+    after: &'i Image<'_>,
+) -> impl Iterator<Item = &'i Segment> {
+    let is_new = |new: &&Segment| before.loads().all(|old| old.vaddr != new.vaddr);
+    after.loads().filter(is_new)
+}
+
+/// All other headers are there in the same order, but for notes, which may be
+/// put under fewer or more headers.
+fn others(before: &Image<'_>, after: &Image<'_>) -> Verdict {
+    let others = |image: &Image<'_>| -> Vec<Segment> {
+        let other = |it: &&Segment| ![pt::LOAD, pt::NOTE].contains(&it.kind);
+        image.segments.iter().filter(other).copied().collect()
+    };
+    let (old, new) = (others(before), others(after));
+    require!(
+        old.len() == new.len(),
+        "there are other kinds of program headers"
+    );
+    for (old, new) in old.iter().zip(&new) {
+        let grows = [pt::PHDR, pt::DYNAMIC].contains(&old.kind);
+        let same = old.kind == new.kind
+            && old.flags == new.flags
+            && (grows || (old.filesz, old.memsz, old.align) == (new.filesz, new.memsz, new.align));
+        require!(same || old.kind == pt::DYNAMIC, "{old:x?} became {new:x?}");
+    }
+    Ok(())
+}
+
+/// The dynamic section is where both its address and its offset say, readable,
+/// and for DT_DEBUG as writable as it was.
+fn dynamic_segment(pair: &Pair<'_, '_>) -> Verdict {
+    let find = |image: &Image<'_>| image.segments_of(pt::DYNAMIC).next().copied();
+    let (Some(old), Some(new)) = (find(pair.before), find(pair.after)) else {
+        return Ok(());
+    };
+    let range = pair.after.file_range(new.vaddr, new.filesz);
+    require!(
+        range == Some(new.file()),
+        "the dynamic section's offset and address disagree: {new:x?}"
+    );
+    let width = if pair.after.is_64 { 8 } else { 4 };
+    require!(
+        old.vaddr % width != 0 || new.vaddr % width == 0,
+        "the dynamic section is not aligned: {new:x?}"
+    );
+    let flags = |image: &Image<'_>, of: Segment| {
+        let holds = |load: &&Segment| within(&of.memory(), &load.memory());
+        image.loads().find(holds).map_or(0, |load| load.flags)
+    };
+    let lost = flags(pair.before, old) & !flags(pair.after, new) & (pf::R | pf::W);
+    require!(
+        lost == 0,
+        "the dynamic section lost the permissions {lost:#x}"
+    );
+    require!(
+        pair.new.has_end || !pair.old.has_end,
+        "the dynamic section has no end"
+    );
+    Ok(())
+}
+
+/// One library and the mark are added; what leads to tables may have changed.
+fn entries(old: &Dynamic<'_, '_>, new: &Dynamic<'_, '_>) -> Verdict {
+    let is_needed = |entry: &Entry| entry.0 == dt::NEEDED;
+    let mark = new.entries.iter().rposition(|entry| entry.0 == dt::SANDBOX);
+    let Some(mark) = mark else {
+        require!(
+            false,
+            "the dynamic section does not say that the file was patched"
+        );
+        return Ok(());
+    };
+    let mut rest = new.entries.clone();
+    rest.remove(mark);
+    let first = rest.iter().position(is_needed);
+    let last = rest.iter().rposition(is_needed);
+    let same = |without: Option<usize>| {
+        let mut rest = rest.clone();
+        without.map(|at| rest.remove(at));
+        rest.len() == old.entries.len() && rest.iter().zip(&old.entries).all(is_same)
+    };
+    require!(
+        first.is_some() && (same(first) || same(last)),
+        "the dynamic section says {:x?} instead of {:x?}",
+        new.entries,
+        old.entries
+    );
+    Ok(())
+}
+
+fn is_same((new, old): (&Entry, &Entry)) -> bool {
+    new.0 == old.0 && (new.1 == old.1 || is_table(new.0) || new.0 == dt::STRSZ)
+}
+
+/// What stands behind everything that the headers know of still does.
+fn tail(before: &Image<'_>, after: &Image<'_>) -> Verdict {
+    let tail = &before.bytes[known_end(before)..];
+    if tail.iter().all(|&byte| byte == 0) {
+        return Ok(());
+    }
+    require!(
+        after.bytes.ends_with(tail) && known_end(after) + tail.len() <= after.bytes.len(),
+        "the data behind the ELF file is not its end any more"
+    );
+    Ok(())
+}
+
+fn known_end(image: &Image<'_>) -> usize {
+    let segments = image.segments.iter().map(Segment::file);
+    let sections = image.sections.iter().map(super::image::Section::file);
+    let tables = [image.table(), image.section_table()];
+    let ends = segments
+        .chain(sections)
+        .chain(tables)
+        .map(|range| range.end);
+    let end = ends.max().unwrap_or_default();
+    usize::try_from(end).map_or(image.bytes.len(), |end| end.min(image.bytes.len()))
+}

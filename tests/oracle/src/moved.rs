@@ -1,0 +1,167 @@
+//! What moved: found by comparing what the headers and the dynamic section lead
+//! to, and compared with what it was.
+
+use super::dynamic::{dt, is_table};
+use super::image::{Image, Section, Segment, pt};
+use super::{Moved, Pair, Verdict, overlap, require};
+
+/// All that is at another address, with the same content.
+pub(super) fn find(pair: &Pair<'_, '_>) -> Verdict<Vec<Moved>> {
+    let mut moved = Vec::new();
+    headers(pair, &mut moved)?;
+    notes(pair, &mut moved)?;
+    tables(pair, &mut moved)?;
+    sections(pair, &mut moved)?;
+    moved.retain(|it| it.from != it.to && it.size > 0);
+    Ok(moved)
+}
+
+/// What program headers lead to, but for loadable segments, tables that grow,
+/// and notes.
+fn headers(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
+    let kept = |image: &Image<'_>| -> Vec<Segment> {
+        const OTHER: [u32; 5] = [pt::NULL, pt::LOAD, pt::NOTE, pt::PHDR, pt::DYNAMIC];
+        let kept = |it: &&Segment| !OTHER.contains(&it.kind) && it.filesz > 0;
+        image.segments.iter().filter(kept).copied().collect()
+    };
+    for (old, new) in kept(pair.before).iter().zip(&kept(pair.after)) {
+        // The dynamic section is compared entry by entry.
+        let mut dynamic = pair.before.segments_of(pt::DYNAMIC);
+        let is_dynamic = dynamic.any(|it| overlap(&it.file(), &old.file()));
+        if is_dynamic || (old.vaddr == new.vaddr && old.offset == new.offset) {
+            continue;
+        }
+        let there = pair.after.file_range(new.vaddr, new.filesz);
+        require!(there == Some(new.file()), "{new:x?} is not in memory");
+        let content = pair.before.memory(old.vaddr, old.filesz);
+        require!(
+            content.is_some() && content == pair.after.memory(new.vaddr, new.filesz),
+            "{old:x?} is at {:#x} with other content",
+            new.vaddr
+        );
+        moved.push(Moved {
+            from: old.vaddr,
+            to: new.vaddr,
+            size: old.filesz,
+        });
+    }
+    Ok(())
+}
+
+/// The notes under each PT_NOTE are together under one of the new ones.
+fn notes(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
+    let loaded = |image: &Image<'_>| {
+        let mut notes = image.segments_of(pt::NOTE);
+        notes.all(|it| image.file_range(it.vaddr, it.filesz) == Some(it.file()))
+    };
+    require!(
+        !loaded(pair.before) || loaded(pair.after),
+        "a PT_NOTE is elsewhere in memory than in the file"
+    );
+    for old in pair.before.segments_of(pt::NOTE) {
+        let Some(content) = pair.before.memory(old.vaddr, old.filesz) else {
+            continue;
+        };
+        // Headers are no notes, whatever a damaged file says.
+        let dynamic = pair.before.segments_of(pt::DYNAMIC).map(Segment::file);
+        let mut headers = pair.before.tables().into_iter().chain(dynamic);
+        if content.is_empty() || headers.any(|range| overlap(&range, &old.file())) {
+            continue;
+        }
+        let find = |new: &Segment| {
+            let all = pair.after.memory(new.vaddr, new.filesz)?;
+            // Notes are aligned to four bytes at least.
+            let mut places = (0..=all.len().checked_sub(content.len())?).step_by(4);
+            let at = places.find(|&at| all[at..].starts_with(content))?;
+            Some(new.vaddr + at as u64)
+        };
+        // The alignment says how notes are padded.
+        let alike = |new: &&Segment| new.align == old.align || old.align < 4;
+        let headers = pair.after.segments_of(pt::NOTE).filter(alike);
+        let found: Vec<_> = headers.filter_map(find).collect();
+        let unmoved = found.iter().find(|&&at| at == old.vaddr);
+        let Some(&to) = unmoved.or(found.first()) else {
+            require!(false, "the notes at {:#x} are gone", old.vaddr);
+            continue;
+        };
+        moved.push(Moved {
+            from: old.vaddr,
+            to,
+            size: old.filesz,
+        });
+    }
+    Ok(())
+}
+
+/// What the dynamic section leads to.
+fn tables(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
+    let old = pair.old.entries.iter().filter(|entry| is_table(entry.0));
+    let new = pair.new.entries.iter().filter(|entry| is_table(entry.0));
+    for (&(tag, from), &(_, to)) in old.zip(new) {
+        let size = pair.old.size_of(tag).filter(|&size| size > 0);
+        // Of a damaged file the size may be of more than the table.
+        let content = size.and_then(|size| pair.before.memory(from, size));
+        let (Some(size), Some(content)) = (size, content) else {
+            require!(
+                from == to || tag == dt::SYMTAB,
+                "the table of entry {tag:#x} moved, but has no size"
+            );
+            moved.push(Moved { from, to, size: 1 });
+            continue;
+        };
+        if from != to {
+            require!(
+                pair.after.memory(to, size) == Some(content),
+                "the table of entry {tag:#x} is at {to:#x} with other content"
+            );
+        }
+        moved.push(Moved { from, to, size });
+        // With what is left up to the next table, where a size is too small:
+        // loaders take no notice of it.
+        let next = pair.old.next_table(from).map(|next| next - from);
+        if let Some(all) = next.filter(|&all| (size..size + 16).contains(&all))
+            && pair.before.memory(from, all) == pair.after.memory(to, all)
+        {
+            moved.push(Moved {
+                from,
+                to,
+                size: all,
+            });
+        }
+    }
+    let names = |tag| pair.old.entries.iter().filter(move |entry| entry.0 == tag);
+    for &(_, name) in names(dt::NEEDED) {
+        let (then, now) = (pair.old.string(name), pair.new.string(name));
+        require!(
+            then.is_none() || then == now,
+            "a needed library has another name"
+        );
+    }
+    Ok(())
+}
+
+/// What sections say is elsewhere was there: padding that belongs to a part.
+fn sections(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
+    let pairs = pair.before.sections.iter().zip(&pair.after.sections);
+    // Where offset and address disagree, the header is false anyway.
+    let in_memory = |old: &Section| pair.before.is_loaded(old);
+    for (old, new) in pairs.filter(|(old, _)| in_memory(old)) {
+        let range = old.addr..old.addr.saturating_add(old.size);
+        let mut dynamic = pair.before.segments_of(pt::DYNAMIC);
+        if old.addr == new.addr || dynamic.any(|it| overlap(&it.memory(), &range)) {
+            continue;
+        }
+        let known = |it: &Moved| overlap(&range, &(it.from..it.from + it.size));
+        require!(
+            moved.iter().any(known),
+            "the section {} moved, but nothing in it",
+            old.name
+        );
+        moved.push(Moved {
+            from: old.addr,
+            to: new.addr,
+            size: old.size,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Patching in memory and back, as the programs do it with files.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::MemfdFlags;
+use sandbox_format::bpf::Instruction;
+use sandbox_patch::elf::{
+    self, Error, Layout, Original, Plan, Position, Request, Source, embedded,
+};
+use sandbox_patch::note::Content;
+
+use crate::assert_faithful;
+
+/// The library that programs are patched to load.
+pub const LIBRARY: &str = "/usr/lib/sandbox-patch/libsandbox.so";
+
+/// More than a patch needs beside what it moves, in bytes: pages for alignment,
+/// the notes, section headers.
+const LARGEST_ADDITION: u64 = 1 << 20;
+
+/// A patched program.
+#[derive(Clone, Debug)]
+pub struct Patched {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// The names of what moved.
+    pub moved: Vec<&'static str>,
+}
+
+/// Patches a program, checks the result as [`crate::check`] does, reads the
+/// policy from it, and takes the patch out again.
+///
+/// # Errors
+///
+/// It can't be patched; says why.
+///
+/// # Panics
+///
+/// The patched program is another one, or does not lead back to the original.
+pub fn round_trip(program: &[u8], position: Position) -> Result<Patched, Error> {
+    let content = content();
+    let layout = Layout::read(program)?;
+    let request = Request {
+        library: LIBRARY,
+        position,
+        content: &content,
+    };
+    let plan = Plan::make(&layout, program, &request)?;
+    let most = 2 * program.len() as u64 + LARGEST_ADDITION;
+    assert!(
+        plan.length() <= most,
+        "{} bytes are too many",
+        plan.length()
+    );
+
+    let input = file(program);
+    let output = file(&[]);
+    elf::write(&plan, &Original::Whole(&input), &output).expect("writing to memory");
+    let bytes = content_of(&output);
+    let foreseen = plan.applied_to(program).read_at(0, plan.length());
+    assert!(foreseen.is_ok_and(|foreseen| foreseen == bytes));
+    assert_faithful(program, &bytes);
+
+    let after = Layout::read(&bytes[..]).expect("a patched file can be read");
+    let mut expected = layout.needed(program).expect("names of needed libraries");
+    let at = if position == Position::First {
+        0
+    } else {
+        expected.len()
+    };
+    expected.insert(at, LIBRARY.to_owned());
+    let needed = after.needed(&bytes[..]);
+    assert_eq!(needed.expect("names of needed libraries"), expected);
+    let found = embedded::read(&after, &bytes[..]).expect("sound notes");
+    let found = found.expect("notes");
+    assert_eq!(
+        (&found.policy, &found.program),
+        (&content.policy, &content.program)
+    );
+
+    let undo = found.undo.expect("the way back");
+    assert!(undo.is_exact(&bytes[..]).expect("reading from memory"));
+    let restored = file(&[]);
+    let original = Original::Restored(&output, &undo);
+    original.copy_to(&restored).expect("writing to memory");
+    assert!(
+        content_of(&restored) == program,
+        "the original is not restored"
+    );
+    Ok(Patched {
+        bytes,
+        moved: plan.moved,
+    })
+}
+
+/// A policy of any text, and a filter of any length.
+fn content() -> Content {
+    let allow = Instruction {
+        code: 6,
+        jt: 0,
+        jf: 0,
+        k: 0x7fff_0000,
+    };
+    Content {
+        policy: br#"{"a policy":"of any text"}"#.to_vec(),
+        flags: 0,
+        arch: 0xc000_003e,
+        program: vec![allow; 40],
+    }
+}
+
+/// A file in memory.
+pub fn file(content: &[u8]) -> File {
+    let file = rustix::fs::memfd_create("sandbox-oracle", MemfdFlags::CLOEXEC);
+    let file = File::from(file.expect("a file in memory"));
+    file.write_all_at(content, 0).expect("writing to memory");
+    file
+}
+
+/// All of a file.
+pub fn content_of(file: &File) -> Vec<u8> {
+    let length = file.length().expect("a length");
+    Source::read_at(file, 0, length).expect("reading from memory")
+}
