@@ -260,27 +260,58 @@ fn hash_extent(
     source: &(impl Source + ?Sized),
     address: u64,
 ) -> Result<Option<(u64, u64)>, Error> {
-    let word = if layout.encoding.is_64 {
+    let size = |header: Vec<u64>| {
+        let &[buckets, chains] = header.first_chunk()?;
+        let words = buckets.checked_add(chains)?.checked_add(2)?;
+        Some((words.checked_mul(hash_word(layout))?, chains))
+    };
+    Ok(hash_words(layout, source, address, 2)?.and_then(size))
+}
+
+/// The buckets and chains of a System V hash table, each an index of a symbol,
+/// and the number of symbols; nothing where it is not wholly in the file.
+pub(super) fn hash_table(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    address: u64,
+) -> Result<Option<(Vec<u64>, u64)>, Error> {
+    let Some((size, symbols)) = hash_extent(layout, source, address)? else {
+        return Ok(None);
+    };
+    let words = hash_words(layout, source, address, size / hash_word(layout))?;
+    Ok(words.map(|words| (words[2..].to_vec(), symbols)))
+}
+
+fn hash_word(layout: &Layout) -> u64 {
+    if layout.encoding.is_64 {
         Machine::of(layout).hash_word
     } else {
         4
-    };
-    let Some(range) = layout.range_at(address, 2 * word) else {
+    }
+}
+
+fn hash_words(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    address: u64,
+    count: u64,
+) -> Result<Option<Vec<u64>>, Error> {
+    if hash_word(layout) == 4 {
+        let wide = |words: Vec<u32>| words.into_iter().map(u64::from).collect();
+        return Ok(words(layout, source, address, count)?.map(wide));
+    }
+    let size = count.checked_mul(8);
+    let Some(range) = size.and_then(|size| layout.range_at(address, size)) else {
         return Ok(None);
     };
     let bytes = source.read_at(range.start.0, range.size)?;
     let order = layout.encoding.note_order();
-    let read = |index: usize| match word {
-        8 => order.read64(&bytes, index * 8),
-        _ => order.read32(&bytes, index * 4).map(u64::from),
-    };
-    let size = |buckets: u64, chains: u64| {
-        let words = buckets.checked_add(chains)?.checked_add(2)?;
-        Some((words.checked_mul(word)?, chains))
-    };
-    Ok(read(0)
-        .zip(read(1))
-        .and_then(|(buckets, chains)| size(buckets, chains)))
+    Ok(Some(
+        bytes
+            .chunks_exact(8)
+            .filter_map(|word| order.read64(word, 0))
+            .collect(),
+    ))
 }
 
 /// A GNU hash table: four words (buckets, first symbol, Bloom filter words,

@@ -34,6 +34,7 @@ pub(super) fn check(
     references.check_entries()?;
     references.check_tables()?;
     references.check_symbols()?;
+    references.check_hash()?;
     references.check_gnu_hash()?;
     references.check_versions()?;
     references.check_relocations()
@@ -204,28 +205,37 @@ impl<S: Source + ?Sized> References<'_, S> {
         Ok(())
     }
 
+    /// Whether the System V hash table leads to symbols only.
+    fn check_hash(&self) -> Result<(), Error> {
+        let wrong = || Error::Malformed("its hash table does not fit its dynamic symbols");
+        let Some(address) = self.dynamic.get(elf::DT_HASH) else {
+            return Ok(());
+        };
+        let (words, symbols) =
+            pieces::hash_table(self.layout, self.source, address)?.ok_or_else(wrong)?;
+        let fits = words.iter().all(|&word| word < symbols.max(1));
+        fits.then_some(()).ok_or_else(wrong)
+    }
+
     /// Each symbol in the hash table must hash to where it is found: look-ups
     /// of the runtime's names go through this table, too.
     fn check_gnu_hash(&self) -> Result<(), Error> {
         let wrong = Err(Error::Malformed(
             "its GNU hash table does not fit its dynamic symbols",
         ));
-        let address = self.dynamic.get(elf::DT_GNU_HASH);
-        let Some(table) = address
-            .map(|address| pieces::gnu_hash(self.layout, self.source, address))
-            .transpose()?
-            .flatten()
-        else {
+        let Some(address) = self.dynamic.get(elf::DT_GNU_HASH) else {
             return Ok(());
+        };
+        let Some(table) = pieces::gnu_hash(self.layout, self.source, address)? else {
+            return wrong;
         };
         let symbols = self.symbols.as_deref().unwrap_or_default();
         let Some(strings) = self.pieces.iter().find(|piece| piece.kind == Kind::Strings) else {
             return Ok(());
         };
         let strings = self.read(strings.range)?;
-        let end = address.unwrap_or_default().saturating_add(table.size);
-        let next =
-            address.and_then(|address| pieces::next_start(self.layout, self.dynamic, address));
+        let end = address.saturating_add(table.size);
+        let next = pieces::next_start(self.layout, self.dynamic, address);
         if next.is_some_and(|next| next < end) {
             return wrong;
         }
