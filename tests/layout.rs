@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use support::{Signal, Workspace};
+use support::{Signal, Workspace, assert_faithful};
 
 const MAKES: [&str; 6] = [
     "gcc",
@@ -24,6 +24,7 @@ fn for_each_make(fixture: &str, options: &str, story: impl Fn(&Workspace)) {
         ws.compile_as(compiler, fixture, "before");
         ws.run(&format!("sandbox-patch {options} -o after before"))
             .succeeds();
+        assert_faithful(&ws, "before", "after");
         story(&ws);
     }
 }

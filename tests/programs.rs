@@ -6,7 +6,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use support::{Signal, Workspace};
+use support::{Signal, Workspace, assert_faithful};
 
 /// What the patched programs may not do; nothing that they need.
 const POLICY: &str = "--deny ptrace:mount:reboot";
@@ -25,6 +25,7 @@ fn assert_prints_when_patched(compiler: &str, fixture: &str, expected: &str) {
     for original in ["original", "stripped"] {
         ws.run(&format!("sandbox-patch {POLICY} -o patched {original}"))
             .succeeds();
+        assert_faithful(&ws, original, "patched");
         ws.run("./patched")
             .succeeds()
             .is_silent()

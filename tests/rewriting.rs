@@ -109,13 +109,15 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
         dynamic.range.start.0 + 16 * index.unwrap() as u64 + 8
     };
     let interpreter = layout.segment(elf::PT_INTERP).unwrap().vaddr;
-    let (p_offset, p_filesz, p_memsz) = (8, 32, 40);
+    let (p_offset, p_vaddr, p_filesz, p_memsz) = (8, 16, 32, 40);
     let beyond = layout.load_of(VirtAddr(layout.segment(elf::PT_DYNAMIC).unwrap().vaddr));
     let beyond = beyond.unwrap().filesz;
     for fields in [
         vec![(header(elf::PT_NOTE, p_offset), 0)],
         vec![(entry(elf::DT_GNU_HASH), interpreter + 8)],
         vec![(entry(elf::DT_VERSYM), interpreter)],
+        vec![(entry(elf::DT_SYMENT), 25)],
+        vec![(header(elf::PT_LOAD, p_vaddr), 8)],
         vec![
             (header(elf::PT_DYNAMIC, p_filesz), beyond),
             (header(elf::PT_DYNAMIC, p_memsz), beyond),

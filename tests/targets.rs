@@ -10,7 +10,7 @@ use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::LazyLock;
 
-use support::Workspace;
+use support::{Workspace, assert_faithful};
 
 struct Target {
     triple: &'static str,
@@ -99,6 +99,7 @@ impl Target {
         ))
         .succeeds()
         .complains("libsandbox.so does not exist here");
+        assert_faithful(&ws, "before", "after");
         ws
     }
 

@@ -30,6 +30,7 @@ pub(super) fn check(
     };
     references.check_dynamic_segment()?;
     references.check_notes()?;
+    references.check_loads()?;
     references.check_headers()?;
     references.check_entries()?;
     references.check_tables()?;
@@ -57,6 +58,11 @@ fn symbols(
     let Some((address, size)) = pieces::symbol_table(layout, source, dynamic)? else {
         return Ok(None);
     };
+    if dynamic.get(elf::DT_SYMENT) != Some(Symbol::size(layout.encoding)) {
+        return Err(Error::Malformed(
+            "its dynamic symbols are of an unknown size",
+        ));
+    }
     let wrong = Error::Malformed("its dynamic symbols are not in the file");
     let range = layout.range_at(address, size).ok_or(wrong)?;
     let bytes = source.read_at(range.start.0, range.size)?;
@@ -98,6 +104,18 @@ impl<S: Source + ?Sized> References<'_, S> {
         } else {
             Err(Error::Malformed("its notes are not in memory"))
         }
+    }
+
+    /// The kernel maps whole pages; 4 KiB are the smallest of any processor.
+    fn check_loads(&self) -> Result<(), Error> {
+        const PAGE: u64 = 4096;
+        let is_wrong = |load: &ProgramHeader| {
+            load.filesz > 0 && !load.vaddr.wrapping_sub(load.offset).is_multiple_of(PAGE)
+        };
+        if self.layout.segments_of(elf::PT_LOAD).any(is_wrong) {
+            return Err(Error::Malformed("a loadable segment can't be mapped"));
+        }
+        Ok(())
     }
 
     /// What moves is found by its address; whoever follows the offset of a

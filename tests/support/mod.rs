@@ -8,12 +8,14 @@
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 mod artefacts;
+mod faithful;
 mod notes;
 mod output;
 mod shell;
 mod workspace;
 
 pub use artefacts::{library, program};
+pub use faithful::assert_faithful;
 pub use notes::{Kind, PatchedFile};
 pub use output::Output;
 pub use rustix::process::Signal;

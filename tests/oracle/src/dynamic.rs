@@ -102,12 +102,14 @@ impl<'a, 'b> Dynamic<'a, 'b> {
         entry.map(|entry| entry.1)
     }
 
-    /// The string at an offset of the string table.
+    /// The string at an offset of the string table; nothing where it does not end
+    /// in there.
     pub(crate) fn string(&self, offset: u64) -> Option<&'a [u8]> {
         let left = self.get(dt::STRSZ)?.checked_sub(offset)?;
         let start = self.get(dt::STRTAB)?.checked_add(offset)?;
         let bytes = self.image.memory(start, left)?;
-        bytes.split(|&byte| byte == 0).next()
+        let end = bytes.iter().position(|&byte| byte == 0)?;
+        Some(&bytes[..end])
     }
 
     /// How many bytes the table has that the entry leads to, as far as the

@@ -1,7 +1,7 @@
 //! The ELF header, the program header table and the dynamic section.
 
 use super::dynamic::{Dynamic, Entry, dt, is_table};
-use super::image::{Image, Segment, pf, pt};
+use super::image::{Image, Segment, pf, pt, sht};
 use super::{Pair, Verdict, overlap, require, within};
 
 /// The kernel starts no program with a longer table (fs/binfmt_elf.c,
@@ -257,7 +257,11 @@ fn tail(before: &Image<'_>, after: &Image<'_>) -> Verdict {
 
 fn known_end(image: &Image<'_>) -> usize {
     let segments = image.segments.iter().map(Segment::file);
-    let sections = image.sections.iter().map(super::image::Section::file);
+    // Empty headers, too, say how far they reach in a damaged file.
+    let sections = image.sections.iter().map(|it| match it.kind {
+        sht::NOBITS => it.file(),
+        _ => it.offset..it.offset.saturating_add(it.size),
+    });
     let tables = [image.table(), image.section_table()];
     let ends = segments
         .chain(sections)

@@ -24,7 +24,10 @@ pub(super) fn check(pair: &Pair<'_, '_>) -> Verdict {
             (old.name.is_empty() || old.name == new.name) && kept(old) == kept(new),
             "section {index} became another: {old:x?}, {new:x?}"
         );
-        place(pair, old, new)?;
+        // Names that stand in memory are copied to where there is room for more.
+        if index != before.names {
+            place(pair, old, new)?;
+        }
         content(pair, index, old, new)?;
     }
     every_byte_is_covered(pair)
@@ -135,7 +138,11 @@ fn every_byte_is_covered(pair: &Pair<'_, '_>) -> Verdict {
     let moved = pair.moved.iter().filter_map(moved);
     let dynamic = pair.before.segments_of(pt::DYNAMIC).map(Segment::file);
     let is_covered = |range| uncovered(pair.before, range).is_none();
-    if !moved.chain(dynamic).all(is_covered) {
+    // Nor is the program's own string table, where it is that of the sections.
+    let shares_names = pair
+        .before
+        .is_loaded(&pair.before.sections[pair.before.names]);
+    if shares_names || !moved.chain(dynamic).all(is_covered) {
         return Ok(());
     }
     for load in headers::added(pair.before, pair.after) {
