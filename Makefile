@@ -19,7 +19,7 @@ BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help setup build demo test bench install uninstall clean
+.PHONY: help setup build demo test bench fuzz install uninstall clean
 
 help:
 	@echo 'make demo       patch a program, watch it run, be stopped, and be restored'
@@ -28,6 +28,7 @@ help:
 	@echo 'make install    to PREFIX=$(PREFIX), below DESTDIR if given'
 	@echo 'make uninstall  what install put there'
 	@echo 'make bench      start-up cost of a patched program; cost of patching a large one'
+	@echo 'make fuzz       look for bugs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target'
 	@echo 'make setup      the Debian packages that are missing (packages.txt)'
 	@echo 'make clean      removes $(CARGO_TARGET_DIR)'
 
@@ -46,6 +47,14 @@ test: setup
 	$(CARGO) build --release
 	$(CARGO) test --workspace
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	fuzz/run -runs=20000 -seed=1
+
+FUZZ_SECONDS ?= 600
+
+fuzz: setup
+	$(CARGO) build --release
+	fuzz/run -max_total_time=$(FUZZ_SECONDS)
 
 bench: setup
 	$(CARGO) bench --bench startup --bench rewriting

@@ -1,0 +1,13 @@
+//! Patching a program of any content: it is refused, or becomes the same program
+//! with a policy, and can be restored.
+
+#![no_main]
+
+use sandbox_oracle::round_trip;
+use sandbox_patch::elf::Position;
+
+sandbox_fuzz::fuzz_elf!(|data| {
+    // Odd and even lengths are alike in all else.
+    let positions = [Position::First, Position::Last];
+    let _ = round_trip(data, positions[data.len() % 2]);
+});
