@@ -11,6 +11,7 @@ CARGO_TARGET_DIR ?= target
 RELEASE = $(CARGO_TARGET_DIR)/release
 PROGRAM = $(RELEASE)/sandbox-patch
 LIBRARY = $(RELEASE)/libsandbox.so
+INLINE = $(RELEASE)/sandbox-inline
 
 BIN_DIR = $(DESTDIR)$(PREFIX)/bin
 LIB_DIR = $(DESTDIR)$(PREFIX)/lib/sandbox-patch
@@ -24,7 +25,7 @@ FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 help:
 	@echo 'make demo       patch a program, watch it run, be stopped, and be restored'
 	@echo 'make test       all checks, as CI runs them'
-	@echo 'make build      the programs and the runtime, in $(RELEASE)'
+	@echo 'make build      the programs and the runtimes, in $(RELEASE)'
 	@echo 'make install    to PREFIX=$(PREFIX), below DESTDIR if given'
 	@echo 'make uninstall  what install put there'
 	@echo 'make bench      start-up cost of a patched program; cost of patching a large one'
@@ -61,14 +62,14 @@ bench: setup
 
 # Builds only what is missing: `sudo make install` after `make build` needs no
 # cargo, which root often does not have.
-$(PROGRAM) $(LIBRARY):
+$(PROGRAM) $(LIBRARY) $(INLINE):
 	$(CARGO) build --release
 
-install: $(PROGRAM) $(LIBRARY)
+install: $(PROGRAM) $(LIBRARY) $(INLINE)
 	$(INSTALL) -d '$(BIN_DIR)' '$(LIB_DIR)' '$(MAN_DIR)' '$(BASH_DIR)' '$(ZSH_DIR)' '$(FISH_DIR)'
 	$(INSTALL) -m 755 '$(PROGRAM)' '$(BIN_DIR)/'
 	ln -sf sandbox-patch '$(BIN_DIR)/sandbox-patch-cc'
-	$(INSTALL) -m 644 '$(LIBRARY)' '$(LIB_DIR)/'
+	$(INSTALL) -m 644 '$(LIBRARY)' '$(INLINE)' '$(LIB_DIR)/'
 	set -e; pages=$$(mktemp -d); trap 'rm -rf "$$pages"' EXIT; mkdir "$$pages/man" "$$pages/completions"; \
 	'$(PROGRAM)' generate --man "$$pages/man"; \
 	'$(PROGRAM)' generate --completions "$$pages/completions"; \
@@ -78,7 +79,8 @@ install: $(PROGRAM) $(LIBRARY)
 	$(INSTALL) -m 644 "$$pages/completions/sandbox-patch.fish" '$(FISH_DIR)/'
 
 uninstall:
-	rm -f '$(BIN_DIR)/sandbox-patch' '$(BIN_DIR)/sandbox-patch-cc' '$(LIB_DIR)/libsandbox.so'
+	rm -f '$(BIN_DIR)/sandbox-patch' '$(BIN_DIR)/sandbox-patch-cc'
+	rm -f '$(LIB_DIR)/libsandbox.so' '$(LIB_DIR)/sandbox-inline'
 	rm -f '$(MAN_DIR)'/sandbox-patch.1 '$(MAN_DIR)'/sandbox-patch-*.1
 	rm -f '$(BASH_DIR)/sandbox-patch' '$(ZSH_DIR)/_sandbox-patch' '$(FISH_DIR)/sandbox-patch.fish'
 	[ ! -d '$(LIB_DIR)' ] || rmdir --ignore-fail-on-non-empty '$(LIB_DIR)'

@@ -307,6 +307,7 @@ mod install {
         for file in [
             "bin/sandbox-patch",
             "lib/sandbox-patch/libsandbox.so",
+            "lib/sandbox-patch/sandbox-inline",
             "share/man/man1/sandbox-patch.1",
             "share/man/man1/sandbox-patch-inspect.1",
             "share/man/man1/sandbox-patch-verify.1",

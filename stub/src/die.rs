@@ -11,7 +11,7 @@ pub(crate) struct Errno(pub(crate) usize);
 
 /// A line being put together, so that it goes out in one write(2) and is not
 /// torn apart by what others write. What exceeds it is cut off.
-struct Line {
+pub(crate) struct Line {
     bytes: [u8; Self::CAPACITY],
     length: usize,
 }
@@ -19,7 +19,7 @@ struct Line {
 impl Line {
     const CAPACITY: usize = 512;
 
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             bytes: [0; Self::CAPACITY],
             length: 0,
@@ -29,7 +29,7 @@ impl Line {
     /// Appends text. What is not visible ASCII, as an environment variable may
     /// hold it, could do things to a terminal and becomes `?`.
     #[inline(never)]
-    fn push(&mut self, text: &[u8]) {
+    pub(crate) fn push(&mut self, text: &[u8]) {
         // The last byte is kept for the end of the line.
         let free = self.bytes.get_mut(self.length..Self::CAPACITY - 1);
         for (place, byte) in free.unwrap_or_default().iter_mut().zip(text) {
@@ -42,7 +42,7 @@ impl Line {
         }
     }
 
-    fn send(&mut self) {
+    pub(crate) fn send(&mut self) {
         let line = self.bytes.get_mut(..=self.length).unwrap_or_default();
         if let Some(end) = line.last_mut() {
             *end = b'\n';
@@ -50,15 +50,6 @@ impl Line {
         // Where standard error is closed there is nobody to tell.
         sys::write_standard_error(line);
     }
-}
-
-/// Says that a system call has become part of the policy.
-pub(crate) fn say_added(name: &[u8]) {
-    let mut line = Line::new();
-    line.push(b"adding ");
-    line.push(name);
-    line.push(b" to the process seccomp filter");
-    line.send();
 }
 
 /// Says what is wrong and ends the process.
@@ -86,22 +77,11 @@ pub(crate) fn die_of_refusal(what: &str, errno: Errno) -> ! {
     ])
 }
 
-/// Like [`die`], about a piece of an environment variable.
-#[cold]
-pub(crate) fn die_about(what: &str, text: &[u8], variable: &str) -> ! {
-    end(&[
-        what.as_bytes(),
-        b" \"",
-        // Leaves room for the rest of the sentence.
-        text.get(..128).unwrap_or(text),
-        b"\" in ",
-        variable.as_bytes(),
-    ])
-}
-
-fn end(message: &[&[u8]]) -> ! {
+/// Likewise, from the parts of a sentence.
+pub(crate) fn end(message: &[&[u8]]) -> ! {
     let mut line = Line::new();
-    line.push(b"libsandbox.so: ");
+    line.push(crate::NAME);
+    line.push(b": ");
     for part in message {
         line.push(part);
     }

@@ -1,13 +1,11 @@
 //! The policy that `sandbox-patch` put into the program.
 
-use sandbox_format::note::{
-    self, ByteOrder, Collector, DYNAMIC_TAG, Embedded, FilterHeader, FilterNote, flags,
-};
+use sandbox_format::note::{self, DYNAMIC_TAG, Embedded, FilterHeader};
 
 use crate::die::{die, die_of_note, die_of_refusal};
-use crate::install::install;
+use crate::loaded;
+use crate::notes::{GONE, Notes};
 use crate::program::Program;
-use crate::sys;
 
 /// What a note is that speaks of memory which is not what it says.
 const ILL_PLACED: &str = "misplaces the dynamic section";
@@ -17,20 +15,13 @@ pub(crate) fn apply(program: &Program) -> bool {
     let patched = is_patched(program);
     let Some(embedded) = find(program) else {
         if patched {
-            die("the program was patched, but its notes are gone");
+            die(GONE);
         }
         return false;
     };
-    let FilterNote {
-        header,
-        instructions,
-        ..
-    } = embedded.filter;
-    if header.arch != sys::AUDIT_ARCH {
-        die_of_note("is for another architecture");
-    }
-    protect(program, &header);
-    install(program, instructions, header.flags & flags::LOG != 0);
+    let header = &embedded.filter.header;
+    protect(program, header);
+    program.enforce(embedded.filter.instructions, header.logs());
     true
 }
 
@@ -53,7 +44,7 @@ fn is_patched(program: &Program) -> bool {
 
 /// The notes of owner `sandbox`, checked.
 fn find(program: &Program) -> Option<Embedded<'static>> {
-    let mut collector = Collector::new(ByteOrder::NATIVE);
+    let mut notes = Notes::new();
     let mut unreadable = false;
     for segment in program.note_segments() {
         let Some(bytes) = program.bytes_from_file(segment) else {
@@ -61,23 +52,18 @@ fn find(program: &Program) -> Option<Embedded<'static>> {
             unreadable = true;
             continue;
         };
-        if let Err(problem) = collector.segment(bytes, segment.align as u64) {
-            die_of_note(problem.message());
-        }
+        notes.add(bytes, segment.align as u64);
     }
-    match collector.finish() {
-        Ok(None) => None,
-        Ok(Some(_)) if unreadable => die("a note segment lies outside of the program"),
-        Ok(Some(embedded)) => {
-            // What runs before this, the program's libraries, could change it.
-            let filter = embedded.filter.descriptor;
-            if !program.is_constant(embedded.policy) || !program.is_constant(filter) {
-                die_of_note("is in writable memory");
-            }
-            Some(embedded)
-        }
-        Err(problem) => die_of_note(problem.message()),
+    let embedded = notes.finish()?;
+    if unreadable {
+        die("a note segment lies outside of the program");
     }
+    // What runs before this, the program's libraries, could change it.
+    let filter = embedded.filter.descriptor;
+    if !program.is_constant(embedded.policy) || !program.is_constant(filter) {
+        die_of_note("is in writable memory");
+    }
+    Some(embedded)
 }
 
 /// Makes read-only what the patcher had to move into a writable page of its
@@ -104,7 +90,7 @@ fn protect(program: &Program, header: &FilterHeader) {
     let Some(refreshed) = refreshed else {
         die_of_note(ILL_PLACED);
     };
-    if let Err(errno) = refreshed.and_then(|()| sys::make_read_only(&range)) {
+    if let Err(errno) = refreshed.and_then(|()| loaded::make_read_only(&range)) {
         die_of_refusal("to protect the dynamic section", errno);
     }
 }

@@ -22,10 +22,10 @@ use sandbox_format::bpf::{Filter, Rule, Scratch, ret};
 use sandbox_format::portable::Native;
 use sandbox_format::syscall;
 
-use crate::die::{die, die_about, say_added};
-use crate::install::install;
+use crate::die::{Line, die, end};
+use crate::loaded::{self, Environ, Stack};
 use crate::program::Program;
-use crate::sys::{self, Environ, Stack};
+use crate::sys::AUDIT_ARCH;
 
 const ALLOW: &str = "SECCOMP_SYSCALL_ALLOW";
 const DENY: &str = "SECCOMP_SYSCALL_DENY";
@@ -53,7 +53,7 @@ pub(crate) fn apply(program: &Program, stack: Stack) {
     } else {
         return;
     };
-    let Some(secure) = sys::secure_execution(stack) else {
+    let Some(secure) = loaded::secure_execution(stack) else {
         die("AT_SECURE can't be found");
     };
     if secure != 0 {
@@ -126,9 +126,9 @@ impl Policy {
             (self.violation, ret::ALLOW)
         };
         let filter = Filter {
-            arch: sys::AUDIT_ARCH,
+            arch: AUDIT_ARCH,
             big_endian: cfg!(target_endian = "big"),
-            foreign_from: sys::FOREIGN_FROM,
+            foreign_from: loaded::FOREIGN_FROM,
             foreign: self.violation,
             matched,
             unmatched,
@@ -136,10 +136,32 @@ impl Policy {
         };
         let mut scratch = Scratch::new();
         match filter.compile(&mut scratch) {
-            Ok(instructions) => install(program, sys::instruction_bytes(instructions), false),
+            Ok(instructions) => program.enforce(loaded::instruction_bytes(instructions), false),
             Err(_) => die(TOO_LONG),
         }
     }
+}
+
+/// Says that a system call has become part of the policy.
+fn say_added(name: &[u8]) {
+    let mut line = Line::new();
+    line.push(b"adding ");
+    line.push(name);
+    line.push(b" to the process seccomp filter");
+    line.send();
+}
+
+/// Ends the process because of a piece of an environment variable.
+#[cold]
+fn die_about(what: &str, text: &[u8], variable: &str) -> ! {
+    end(&[
+        what.as_bytes(),
+        b" \"",
+        // Leaves room for the rest of the sentence.
+        text.get(..128).unwrap_or(text),
+        b"\" in ",
+        variable.as_bytes(),
+    ])
 }
 
 /// Rules sorted by system call number, as [`Filter`] wants them.

@@ -1,4 +1,4 @@
-//! The note by which the patcher recognises this library and its version.
+//! The note by which the patcher recognises this runtime and its version.
 
 use sandbox_format::note::{OWNER, VERSION, kind};
 

@@ -1,17 +1,11 @@
 //! The last steps before the program runs under a policy.
 
 use crate::die::{die, die_of_refusal};
-use crate::program::Program;
 use crate::sys;
 
 /// Hands a filter to the kernel, `no_new_privs` first, without which an
 /// unprivileged process may not.
-pub(crate) fn install(program: &Program, instructions: &[u8], log: bool) {
-    // The first malloc of a process asks the kernel for memory (brk or mmap)
-    // and, since glibc 2.34, for random numbers (getrandom). Done now, it asks
-    // for nothing that a policy would have to allow. An allocator of the
-    // program's own may need its constructors to run first.
-    sys::warm_heap(|function| program.is_own(function));
+pub(crate) fn install(instructions: &[u8], log: bool) {
     if let Err(errno) = sys::set_no_new_privs() {
         die_of_refusal("no_new_privs", errno);
     }

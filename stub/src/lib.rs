@@ -1,15 +1,20 @@
 //! `libsandbox.so`: applies the policy that a patched program carries, before
 //! the program's own code runs, or ends the process.
 //!
-//! * `sys`: everything that is not safe Rust about a process: entry, system
-//!   calls, what the C library offers. The only place with registers in it.
+//! * `sys`: system calls, and what else any runtime needs that is not safe Rust.
+//! * `loaded`: what is not safe Rust in a library: the entry, what the C library
+//!   offers, memory of the main program.
 //! * `program`: the main program as it lies in memory.
 //! * `embedded`: the policy that `sandbox-patch` put into the program.
 //! * `environment`: a policy from `SECCOMP_SYSCALL_ALLOW` and its relatives,
 //!   for a program that carries none.
+//! * `notes`: what is wrong with notes ends the process.
 //! * `install`: the last steps, common to both.
 //! * `die`: one line on standard error, and the end.
 //! * `identity`: the note by which the patcher recognises this library.
+//!
+//! `sys`, `notes`, `install`, `die` and `identity` are also those of the runtime
+//! that programs carry inside of them (inline.rs).
 //!
 //! The library stands in the symbol look-up scope of programs that know nothing
 //! of it, so it exports nothing; it has to work under every C library, so it
@@ -23,13 +28,18 @@ mod embedded;
 mod environment;
 mod identity;
 mod install;
+mod loaded;
+mod notes;
 mod program;
 mod sys;
 
+use loaded::Stack;
 use program::Program;
-use sys::Stack;
 
-/// Called once by the dynamic loader (see [`sys`]). Returns only when the
+/// What messages begin with.
+const NAME: &[u8] = b"libsandbox.so";
+
+/// Called once by the dynamic loader (see [`loaded`]). Returns only when the
 /// policy is in force, or when none was asked for.
 fn initialise(stack: Stack) {
     let listed = Program::of_c_library();

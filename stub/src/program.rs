@@ -4,7 +4,8 @@
 use core::ops::Range;
 
 use crate::die::Errno;
-use crate::sys::{self, Stack};
+use crate::install::install;
+use crate::loaded::{self, Stack};
 
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
@@ -64,14 +65,14 @@ impl Program {
     /// What the C library has on record, which is right also for
     /// `ld.so ./program`.
     pub(crate) fn of_c_library() -> Option<Self> {
-        let (bias, segments) = sys::first_loaded_object()?;
+        let (bias, segments) = loaded::first_loaded_object()?;
         Some(Self { bias, segments })
     }
 
     /// What the kernel put into the auxiliary vector: what it started, which
     /// for `ld.so ./program` may be the loader.
     pub(crate) fn of_kernel(stack: Stack) -> Option<Self> {
-        let segments = sys::program_headers_of_auxiliary_vector(stack)?;
+        let segments = loaded::program_headers_of_auxiliary_vector(stack)?;
         let mut program = Self { bias: 0, segments };
         let table = segments.as_ptr().addr();
         // Without PT_PHDR nothing tells the bias. Loaders take 0 then, too, but
@@ -80,6 +81,17 @@ impl Program {
             program.bias = table.wrapping_sub(own.address);
         }
         program.is_own(table).then_some(program)
+    }
+
+    /// Brings the process under a filter, the last thing before this program's
+    /// own code runs.
+    pub(crate) fn enforce(&self, instructions: &[u8], log: bool) {
+        // The first malloc of a process asks the kernel for memory (brk or mmap)
+        // and, since glibc 2.34, for random numbers (getrandom). Done now, it asks
+        // for nothing that a policy would have to allow. An allocator of the
+        // program's own may need its constructors to run first.
+        loaded::warm_heap(|function| self.is_own(function));
+        install(instructions, log);
     }
 
     /// The segments of notes that are not empty.
@@ -130,7 +142,7 @@ impl Program {
         self.segment_of(start, size)?;
         // SAFETY: the range lies in a segment that the loader mapped readable
         // and is done writing to, and the main program is never unmapped.
-        unsafe { sys::memory(self.bias.wrapping_add(start), size / size_of::<T>()) }
+        unsafe { loaded::memory(self.bias.wrapping_add(start), size / size_of::<T>()) }
     }
 
     /// The loaded segment that has a range of link-time addresses, if it is
@@ -148,7 +160,7 @@ impl Program {
     }
 
     /// Whether a run-time address is the program's.
-    pub(crate) fn is_own(&self, address: usize) -> bool {
+    fn is_own(&self, address: usize) -> bool {
         self.segment_of(address.wrapping_sub(self.bias), 1)
             .is_some()
     }
@@ -166,13 +178,13 @@ impl Program {
             return Some(Ok(()));
         }
         let read_only = self.pages_under_relro();
-        if let Err(errno) = sys::make_writable(&read_only) {
+        if let Err(errno) = loaded::make_writable(&read_only) {
             return Some(Err(errno));
         }
         // SAFETY: the entries were found in a segment that is writable again,
         // and no reference to them is left.
         let former =
-            unsafe { sys::memory_mut::<DynamicEntry>(self.bias.wrapping_add(start), count)? };
+            unsafe { loaded::memory_mut::<DynamicEntry>(self.bias.wrapping_add(start), count)? };
         for [tag, value] in former {
             let now = current.iter().find(|[other, _]| other == tag);
             // These two belong to the former string table's beginning.
@@ -182,7 +194,7 @@ impl Program {
                 *value = *now;
             }
         }
-        Some(sys::make_read_only(&read_only))
+        Some(loaded::make_read_only(&read_only))
     }
 
     /// Run-time addresses of the pages that loaders make read-only after

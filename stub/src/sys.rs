@@ -1,27 +1,9 @@
-//! What is not safe Rust about a process: the entry, system calls, what the C
-//! library offers, and the functions that compiled code calls by itself.
-//!
-//! # Entry
-//!
-//! The loader calls `sandbox_init` through `DT_INIT`. That needs no relocation,
-//! and both libraries call it in the same place as `.init_array`: glibc in
-//! `call_init` (elf/dl-init.c), musl in `do_init_fini` (ldso/dynlink.c). glibc
-//! passes (argc, argv, envp) and musl nothing; what arrives is used only if it
-//! can't be anything else ([`Stack`]). An architecture whose C libraries pass
-//! over `DT_INIT` (riscv64) will have to use `.init_array`.
-//!
-//! # Weak symbols
-//!
-//! `dl_iterate_phdr`, `getauxval`, `malloc`, `free` and `__environ` are weak
-//! undefined symbols: each is there or its address is 0. The loader binds them
-//! like those of any other library, so that the program may have defined them:
-//! all but `__environ`, whose name is reserved.
+//! What the runtime asks of the kernel, and the functions that compiled code
+//! calls by itself: all that `libsandbox.so` and the runtime inside of a program
+//! (`sandbox-inline`) have in common of what is not safe Rust.
 
-use core::ffi::{c_char, c_int, c_void};
-use core::ops::Range;
-use core::ptr;
+use core::ffi::c_int;
 
-use sandbox_format::bpf::Instruction;
 use sandbox_format::note::INSTRUCTION_SIZE;
 
 use crate::die::Errno;
@@ -30,19 +12,12 @@ use crate::die::Errno;
 #[path = "sys/x86_64.rs"]
 mod arch;
 #[cfg(not(target_arch = "x86_64"))]
-compile_error!("libsandbox.so has no system call layer for this architecture");
+compile_error!("the runtime has no system call layer for this architecture");
 
-mod environ;
-
-pub(crate) use arch::{AUDIT_ARCH, FOREIGN_FROM};
-pub(crate) use environ::{Environ, Stack};
-
-extern "C" fn entry(argc: c_int, argv: *const *const c_char, envp: *mut *const c_char) {
-    crate::initialise(Stack::of_initialiser(argc, argv, envp));
-}
+pub(crate) use arch::{AUDIT_ARCH, call};
 
 /// What the kernel returned: a number, or -4095 to -1 for an error.
-fn check(result: isize) -> Result<usize, Errno> {
+pub(crate) fn check(result: isize) -> Result<usize, Errno> {
     match result {
         -4095..=-1 => Err(Errno(result.unsigned_abs())),
         value => Ok(value.cast_unsigned()),
@@ -55,7 +30,7 @@ pub(crate) fn write_standard_error(mut text: &[u8]) {
     while !text.is_empty() {
         let arguments = [2, text.as_ptr().addr(), text.len(), 0, 0];
         // SAFETY: write(2) reads `text.len()` bytes from a live slice.
-        match check(unsafe { arch::call(arch::number::WRITE, arguments) }) {
+        match check(unsafe { call(arch::number::WRITE, arguments) }) {
             Ok(written) if written > 0 => text = text.get(written..).unwrap_or_default(),
             _ => return,
         }
@@ -66,7 +41,7 @@ pub(crate) fn write_standard_error(mut text: &[u8]) {
 /// keeps exit_group(2) from doing so.
 pub(crate) fn exit(status: c_int) -> ! {
     // SAFETY: exit_group(2) touches no memory.
-    unsafe { arch::call(arch::number::EXIT_GROUP, [status as usize, 0, 0, 0, 0]) };
+    unsafe { call(arch::number::EXIT_GROUP, [status as usize, 0, 0, 0, 0]) };
     loop {
         arch::trap();
     }
@@ -76,7 +51,7 @@ pub(crate) fn exit(status: c_int) -> ! {
 pub(crate) fn set_no_new_privs() -> Result<(), Errno> {
     const PR_SET_NO_NEW_PRIVS: usize = 38;
     // SAFETY: this option of prctl(2) touches no memory.
-    check(unsafe { arch::call(arch::number::PRCTL, [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]) })?;
+    check(unsafe { call(arch::number::PRCTL, [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]) })?;
     Ok(())
 }
 
@@ -104,7 +79,7 @@ pub(crate) fn install_filter(instructions: &[u8], log: bool) -> Result<usize, Er
     let arguments = [SECCOMP_SET_MODE_FILTER, flags, address, 0, 0];
     // SAFETY: the kernel reads `program` and as many instructions as it says,
     // all of which are live.
-    check(unsafe { arch::call(arch::number::SECCOMP, arguments) })
+    check(unsafe { call(arch::number::SECCOMP, arguments) })
 }
 
 /// Whether seccomp(2) claims to have done what it can't: some filter answers in
@@ -112,178 +87,5 @@ pub(crate) fn install_filter(instructions: &[u8], log: bool) -> Result<usize, Er
 pub(crate) fn seccomp_pretends() -> bool {
     const NO_OPERATION: usize = 0xffff_ffff;
     // SAFETY: the kernel knows no such operation and returns EINVAL.
-    check(unsafe { arch::call(arch::number::SECCOMP, [NO_OPERATION, 0, 0, 0, 0]) }).is_ok()
-}
-
-/// Instructions as a note holds them on this machine.
-pub(crate) fn instruction_bytes(instructions: &[Instruction]) -> &[u8] {
-    // SAFETY: the type is `struct sock_filter`, without padding: any of it may
-    // be looked at as bytes.
-    unsafe { core::slice::from_raw_parts(instructions.as_ptr().cast(), size_of_val(instructions)) }
-}
-
-const PROT_READ: usize = 1;
-const PROT_WRITE: usize = 2;
-
-/// mprotect(2) with `PROT_READ` for pages of the main program.
-pub(crate) fn make_read_only(pages: &Range<usize>) -> Result<(), Errno> {
-    protect(pages, PROT_READ)
-}
-
-/// Likewise with `PROT_READ` and `PROT_WRITE`.
-pub(crate) fn make_writable(pages: &Range<usize>) -> Result<(), Errno> {
-    protect(pages, PROT_READ | PROT_WRITE)
-}
-
-/// An empty range is no error to the kernel.
-fn protect(pages: &Range<usize>, protection: usize) -> Result<(), Errno> {
-    let arguments = [pages.start, pages.len(), protection, 0, 0];
-    // SAFETY: what is written here to the main program's pages is written while
-    // they are writable. What else writes to them afterwards faults, as the
-    // note's author asked for.
-    check(unsafe { arch::call(arch::number::MPROTECT, arguments) })?;
-    Ok(())
-}
-
-/// `count` values at an address of the main program; nothing where they can't
-/// lie there.
-///
-/// # Safety
-///
-/// The values lie in memory that is mapped readable for as long as the process
-/// lives and that nothing writes to while they are in use. Every bit pattern
-/// is a `T`.
-pub(crate) unsafe fn memory<T>(address: usize, count: usize) -> Option<&'static [T]> {
-    let start = place(address)?;
-    // SAFETY: not null, aligned; the rest is the caller's promise.
-    Some(unsafe { core::slice::from_raw_parts(start, count) })
-}
-
-/// Likewise, to be changed.
-///
-/// # Safety
-///
-/// The values lie in memory that is mapped readable and writable, and nothing
-/// else refers to them. Every bit pattern is a `T`.
-pub(crate) unsafe fn memory_mut<T>(address: usize, count: usize) -> Option<&'static mut [T]> {
-    let start = place(address)?;
-    // SAFETY: not null, aligned; the rest is the caller's promise.
-    Some(unsafe { core::slice::from_raw_parts_mut(start, count) })
-}
-
-/// The address, if a value can lie there.
-fn place<T>(address: usize) -> Option<*mut T> {
-    let start = ptr::with_exposed_provenance_mut::<T>(address);
-    (!start.is_null() && start.is_aligned()).then_some(start)
-}
-
-/// Load bias and program headers of the first object that the C library lists,
-/// which is the main program (dl_iterate_phdr(3), "NOTES"). `T` is a program
-/// header.
-pub(crate) fn first_loaded_object<T>() -> Option<(usize, &'static [T])> {
-    /// The fields of `struct dl_phdr_info` that every C library has.
-    #[repr(C)]
-    struct Info {
-        bias: usize,
-        name: *const c_char,
-        headers: *const c_void,
-        count: u16,
-    }
-    type Callback = unsafe extern "C" fn(*const Info, usize, *mut c_void) -> c_int;
-    type Iterate = unsafe extern "C" fn(Callback, *mut c_void) -> c_int;
-
-    struct Found {
-        bias: usize,
-        headers: usize,
-        count: usize,
-    }
-    unsafe extern "C" fn keep_first(info: *const Info, _: usize, found: *mut c_void) -> c_int {
-        // SAFETY: the C library passes a valid record, and back what
-        // `first_loaded_object` gave it.
-        let (info, found) = unsafe { (&*info, &mut *found.cast::<Option<Found>>()) };
-        *found = Some(Found {
-            bias: info.bias,
-            headers: info.headers.expose_provenance(),
-            count: usize::from(info.count),
-        });
-        // Anything but 0 ends the iteration.
-        1
-    }
-
-    let function = arch::weak_address!("dl_iterate_phdr")?;
-    let mut found: Option<Found> = None;
-    // SAFETY: whatever the process calls by that name is of that type, for all
-    // else in it relies on that, and `keep_first` gets the `Option<Found>` that
-    // it expects.
-    unsafe {
-        let iterate = core::mem::transmute::<*const c_void, Iterate>(function);
-        iterate(keep_first, (&raw mut found).cast());
-    }
-    let found = found?;
-    // SAFETY: the loader's record of the program headers, which it has read
-    // from there itself; they stay mapped.
-    let headers = unsafe { memory(found.headers, found.count) }?;
-    (!headers.is_empty()).then_some((found.bias, headers))
-}
-
-/// Program headers of the main program as the kernel recorded them.
-pub(crate) fn program_headers_of_auxiliary_vector<T>(stack: Stack) -> Option<&'static [T]> {
-    const AT_PHDR: usize = 3;
-    const AT_PHNUM: usize = 5;
-    let (address, count) = (
-        auxiliary_value(stack, AT_PHDR)?,
-        auxiliary_value(stack, AT_PHNUM)?,
-    );
-    // SAFETY: the kernel points AT_PHDR at the table that it mapped with the
-    // program.
-    unsafe { memory(address, count) }
-}
-
-/// Other than 0 if the process runs with privileges that its user does not have
-/// (`AT_SECURE`, getauxval(3)); nothing where that can't be told.
-pub(crate) fn secure_execution(stack: Stack) -> Option<usize> {
-    const AT_SECURE: usize = 23;
-    auxiliary_value(stack, AT_SECURE)
-}
-
-/// A value of the auxiliary vector, 0 where it has none of that kind (which
-/// `getauxval` can't tell apart).
-#[inline(never)]
-fn auxiliary_value(stack: Stack, kind: usize) -> Option<usize> {
-    type GetAuxVal = unsafe extern "C" fn(usize) -> usize;
-    if let Some(value) = stack.auxiliary_value(kind) {
-        return Some(value);
-    }
-    let function = arch::weak_address!("getauxval")?;
-    // SAFETY: whatever the process calls by that name is of that type, and
-    // touches no memory of ours.
-    unsafe {
-        let getauxval = core::mem::transmute::<*const c_void, GetAuxVal>(function);
-        Some(getauxval(kind))
-    }
-}
-
-/// Allocates and frees a block, if there is an allocator, and `is_own` does not
-/// say of both addresses that they are the program's. (One alone may be that of
-/// a PLT entry, which stands for the function in a program that is not
-/// position-independent and takes its address.) One byte does for glibc's whole
-/// first arena; musl maps memory of its own for larger ones.
-pub(crate) fn warm_heap(is_own: impl Fn(usize) -> bool) {
-    type Malloc = unsafe extern "C" fn(usize) -> *mut c_void;
-    type Free = unsafe extern "C" fn(*mut c_void);
-    let malloc = arch::weak_address!("malloc");
-    let free = arch::weak_address!("free");
-    let (Some(malloc), Some(free)) = (malloc, free) else {
-        return;
-    };
-    if is_own(malloc.addr()) && is_own(free.addr()) {
-        return;
-    }
-    // SAFETY: the symbols are the allocator's functions of those types;
-    // initialisers of libraries may allocate, and free takes null as well.
-    unsafe {
-        let malloc = core::mem::transmute::<*const c_void, Malloc>(malloc);
-        let free = core::mem::transmute::<*const c_void, Free>(free);
-        free(malloc(1));
-    }
+    check(unsafe { call(arch::number::SECCOMP, [NO_OPERATION, 0, 0, 0, 0]) }).is_ok()
 }

@@ -21,6 +21,7 @@
 extern crate std;
 
 pub mod bpf;
+pub mod inline;
 pub mod note;
 pub mod portable;
 mod sha256;

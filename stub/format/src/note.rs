@@ -28,7 +28,7 @@ pub mod kind {
     pub const FILTER: u32 = 2;
     /// What `remove` needs to restore the file; the runtime passes over it.
     pub const UNDO: u32 = 3;
-    /// In `libsandbox.so` itself: which runtime this is.
+    /// In the runtimes themselves: which version this is.
     pub const RUNTIME: u32 = 4;
 }
 
@@ -249,6 +249,12 @@ pub struct FilterHeader {
 }
 
 impl FilterHeader {
+    /// Whether every action but allow is logged.
+    #[must_use]
+    pub const fn logs(&self) -> bool {
+        self.flags & flags::LOG != 0
+    }
+
     /// The header as it stands in the note, but for the digest, which
     /// [`seal`] adds:
     ///

@@ -5,14 +5,9 @@ use core::arch::{asm, global_asm};
 /// `AUDIT_ARCH_X86_64` (include/uapi/linux/audit.h).
 pub(crate) const AUDIT_ARCH: u32 = 0xc000_003e;
 
-/// `__X32_SYSCALL_BIT` (arch/x86/include/uapi/asm/unistd.h): numbers from here
-/// on are the x32 ABI's.
-pub(crate) const FOREIGN_FROM: Option<u32> = Some(0x4000_0000);
-
 /// System call numbers (arch/x86/entry/syscalls/syscall_64.tbl).
 pub(super) mod number {
     pub(in super::super) const WRITE: usize = 1;
-    pub(in super::super) const MPROTECT: usize = 10;
     pub(in super::super) const PRCTL: usize = 157;
     pub(in super::super) const EXIT_GROUP: usize = 231;
     pub(in super::super) const SECCOMP: usize = 317;
@@ -23,7 +18,7 @@ pub(super) mod number {
 /// # Safety
 ///
 /// As for the call itself.
-pub(super) unsafe fn call(number: usize, arguments: [usize; 5]) -> isize {
+pub(crate) unsafe fn call(number: usize, arguments: [usize; 5]) -> isize {
     let result;
     // SAFETY: the kernel's convention (syscall(2)): rcx and r11 are lost, all
     // other registers are kept. What the call does to memory is the caller's
@@ -50,41 +45,6 @@ pub(super) fn trap() {
     // SAFETY: faults, and touches nothing.
     unsafe { asm!("ud2", options(nomem, nostack)) };
 }
-
-/// The address that the loader bound a weak symbol to, if there is such a
-/// symbol in the process.
-macro_rules! weak_address {
-    ($name:literal) => {{
-        let address: *const core::ffi::c_void;
-        // SAFETY: reads the symbol's entry in the global offset table. The
-        // directive stands beside the use because binding is a property of
-        // the object file, and the two might end up in different ones.
-        unsafe {
-            core::arch::asm!(
-                concat!(".weak ", $name),
-                concat!("mov {}, qword ptr [rip + ", $name, "@GOTPCREL]"),
-                out(reg) address,
-                options(pure, readonly, nostack, preserves_flags),
-            );
-        }
-        (!address.is_null()).then_some(address)
-    }};
-}
-pub(super) use weak_address;
-
-// DT_INIT. Called like a function; the jump leaves the stack as it has to be
-// at the entry of one.
-global_asm!(
-    ".pushsection .text.sandbox_init, \"ax\", @progbits",
-    ".globl sandbox_init",
-    ".hidden sandbox_init",
-    ".type sandbox_init, @function",
-    "sandbox_init:",
-    "jmp {entry}",
-    ".size sandbox_init, . - sandbox_init",
-    ".popsection",
-    entry = sym super::entry,
-);
 
 // The compiler turns copies, fills and comparisons into calls of these, which
 // are the C library's in other programs. Small rather than fast; hidden, or

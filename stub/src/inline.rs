@@ -1,0 +1,57 @@
+//! `sandbox-inline`: the runtime that a program carries inside of it. Applies
+//! the policy that lies beside it, or ends the process.
+//!
+//! * `blob`: how the program comes here and goes on, and where the notes are.
+//!   With `sys`, all that is not safe Rust.
+//! * `sys`, `notes`, `install`, `die`, `identity`: as in `libsandbox.so` (lib.rs).
+//!
+//! The file is not a program to be started: `sandbox-patch` copies its first
+//! segment, the blob, into others (see [`sandbox_format::inline`]). It needs no
+//! C library, which may not have begun yet, and no loader, which there may not
+//! be: the notes are found by their distance from the code. Both lie in one
+//! segment that is not writable, so that there is nothing else to look at.
+//!
+//! There is no allocation before the filter as in `libsandbox.so`: an allocator
+//! that belongs to the program can't be found from here.
+
+#![no_std]
+#![no_main]
+
+mod blob;
+mod die;
+mod identity;
+mod install;
+mod notes;
+mod sys;
+
+use die::{die, die_of_note};
+use install::install;
+use notes::{GONE, Notes};
+
+/// What messages begin with.
+const NAME: &[u8] = b"sandbox";
+
+/// Puts the policy of the notes in force, whose records are padded to `align`.
+fn enforce(bytes: &'static [u8], align: u64) {
+    let mut notes = Notes::new();
+    notes.add(bytes, align);
+    let Some(embedded) = notes.finish() else {
+        die(GONE);
+    };
+    let header = &embedded.filter.header;
+    // Asks to protect a dynamic section that the patcher moved: it would have
+    // to know that this runtime does not.
+    if (header.protect_address | header.protect_size | header.dynamic_address) != 0 {
+        die_of_note("is for libsandbox.so");
+    }
+    install(embedded.filter.instructions, header.logs());
+}
+
+/// Nothing here is meant to panic; should it happen all the same, the policy
+/// is not in force. (Lints look at programs in test form, too, which has the
+/// handler of std.)
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    die("internal error")
+}
