@@ -178,6 +178,43 @@ mod remove {
     }
 }
 
+mod patch {
+    use super::*;
+
+    #[test]
+    fn it_does_not_read_the_symbols_of_each_of_many_tables() {
+        let ws = Workspace::with_myos("gcc");
+        let mut program = ws.read("myos");
+        let field = |program: &[u8], at: usize| {
+            u64::from_le_bytes(program[at..at + 8].try_into().expect("eight bytes"))
+        };
+        // e_shoff and e_shnum of Elf64_Ehdr.
+        let sections = usize::try_from(field(&program, 40)).expect("a small file");
+        let mut table = program[sections..].to_vec();
+        let symbols = table
+            .chunks_exact(64)
+            .find(|header| header[4..8] == [2, 0, 0, 0])
+            .expect("a symbol table");
+        let mut symbols = symbols.to_vec();
+        // sh_offset, sh_size: all of a file of 4 MiB.
+        symbols[24..32].fill(0);
+        symbols[32..40].copy_from_slice(&u64::to_le_bytes(4 << 20));
+        const COUNT: u16 = 60_000;
+        while table.len() < usize::from(COUNT) * 64 {
+            table.extend(&symbols);
+        }
+        program[60..62].copy_from_slice(&COUNT.to_le_bytes());
+        let offset = (program.len() as u64).next_multiple_of(8);
+        program[40..48].copy_from_slice(&offset.to_le_bytes());
+        program.resize(usize::try_from(offset).expect("a small file"), 0);
+        program.extend(table);
+        program.resize(program.len().max(5 << 20), 0);
+        ws.write("myos", program);
+        ws.run("timeout 10 sandbox-patch --deny ptrace -q ./myos")
+            .succeeds();
+    }
+}
+
 mod inspect {
     use super::*;
 

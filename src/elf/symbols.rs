@@ -58,11 +58,13 @@ pub(super) fn each(
     mut visit: impl FnMut(&Table, Symbol),
 ) {
     let size = Entry::size(layout.encoding);
-    for section in layout
+    // A file has one such table (gABI chapter 4, SHT_SYMTAB). A hostile one has
+    // as many as it has sections, each with all of the file for symbols.
+    let section = layout
         .sections
         .iter()
-        .filter(|section| section.header.kind == elf::SHT_SYMTAB)
-    {
+        .find(|section| section.header.kind == elf::SHT_SYMTAB);
+    if let Some(section) = section {
         let names = layout
             .sections
             .get(section.header.link as usize)
