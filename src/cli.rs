@@ -5,15 +5,18 @@
 
 pub mod examine;
 mod generate;
+pub mod inline;
 pub mod inspect;
 pub mod library;
 mod link;
+pub mod loader;
 mod many;
 mod options;
 mod output;
 pub mod patch;
 mod program;
 pub mod remove;
+pub mod runtime;
 pub mod show;
 mod tree;
 pub mod verify;

@@ -36,20 +36,24 @@ pub struct MovedDynamic {
 }
 
 impl Content {
-    /// Bytes that the notes will take, with an UNDO descriptor of `undo` bytes.
+    /// Bytes that the notes will take, each padded to `align`, with an UNDO
+    /// descriptor of `undo` bytes.
     #[must_use]
-    pub fn size(&self, undo: usize) -> usize {
+    pub fn size(&self, undo: usize, align: usize) -> usize {
         let filter = note::FILTER_HEADER + self.program.len() * note::INSTRUCTION_SIZE;
-        note::size(self.policy.len()) + note::size(filter) + note::size(undo)
+        [self.policy.len(), filter, undo]
+            .map(|descriptor| size(descriptor, align))
+            .iter()
+            .sum()
     }
 
     /// Bytes of the notes before the UNDO descriptor.
     #[must_use]
-    pub fn size_before_undo(&self) -> usize {
-        self.size(0)
+    pub fn size_before_undo(&self, align: usize) -> usize {
+        self.size(0, align)
     }
 
-    /// The notes.
+    /// The notes, each padded to `align`, which is 4 or 8.
     ///
     /// # Errors
     ///
@@ -57,6 +61,7 @@ impl Content {
     pub fn to_bytes(
         &self,
         order: ByteOrder,
+        align: usize,
         moved: Option<MovedDynamic>,
         undo: &[u8],
     ) -> Result<Vec<u8>, TooLarge> {
@@ -75,7 +80,7 @@ impl Content {
                 .flat_map(|instruction| encode(instruction, order)),
         );
         note::seal(&self.policy, &mut filter);
-        let mut bytes = Vec::with_capacity(self.size(undo.len()));
+        let mut bytes = Vec::with_capacity(self.size(undo.len(), align));
         for (kind, descriptor) in [
             (kind::POLICY, &self.policy[..]),
             (kind::FILTER, &filter),
@@ -83,11 +88,17 @@ impl Content {
         ] {
             let length = u32::try_from(descriptor.len()).map_err(|_| TooLarge)?;
             bytes.extend(note::header(order, kind, length));
+            bytes.resize(bytes.len().next_multiple_of(align), 0);
             bytes.extend(descriptor);
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes.resize(bytes.len().next_multiple_of(align), 0);
         }
         Ok(bytes)
     }
+}
+
+/// Bytes of a note with a descriptor of that many.
+fn size(descriptor: usize, align: usize) -> usize {
+    note::HEADER.next_multiple_of(align) + descriptor.next_multiple_of(align)
 }
 
 /// `struct sock_filter` in a byte order.

@@ -4,14 +4,17 @@ use std::path::Path;
 
 use anyhow::Result;
 use object::elf;
+use sandbox_format::note::flags;
 use serde::Serialize;
 
+use super::inline::Inline;
 use super::library::{self, Presence, is_absolute, is_named_like_runtime};
-use super::patch::{PREINIT, UNKNOWN_MOMENT, arch, position, runs_code_before, unknown_loader};
+use super::loader::{PREINIT, UNKNOWN_MOMENT, moment, position, runs_code_before, unknown_loader};
+use super::patch::arch;
 use super::show;
 use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
 use crate::elf::undo::Undo;
-use crate::elf::{Embedded, Encoding, Error, Layout, Position, Source, embedded};
+use crate::elf::{Embedded, Encoding, Error, Layout, Position, Source, embedded, inline};
 use crate::filter;
 use crate::policy::{self, Arch, Resolved};
 
@@ -132,7 +135,11 @@ impl Examination {
                 found.policy(&embedded, arch);
                 found.check_header(&embedded, &layout);
                 found.original(embedded.undo.as_ref(), &layout);
-                found.runtime(&layout, source, root)?;
+                if embedded.is_inline() {
+                    found.inline(&embedded, &layout, source)?;
+                } else {
+                    found.runtime(&layout, source, root)?;
+                }
             }
             Ok(None) => found.problems.push(NO_POLICY.to_owned()),
             Err(Error::Io(error)) => return Err(error.into()),
@@ -191,7 +198,7 @@ impl Examination {
     /// policy; patching asks for the same of every program.
     fn check_header(&mut self, embedded: &Embedded, layout: &Layout) {
         let header = &embedded.header;
-        if header.flags != 0 {
+        if header.flags & !flags::INLINE != 0 {
             self.problems.push(format!(
                 "its filter has the flags {:#x}, which patching does not set",
                 header.flags
@@ -276,6 +283,45 @@ impl Examination {
             self.notices.push("libraries were added after it was patched; the policy holds for their constructors".to_owned());
         }
         self.library(&needed[at], root, layout);
+        Ok(())
+    }
+
+    /// A runtime within the program.
+    fn inline(
+        &mut self,
+        embedded: &Embedded,
+        layout: &Layout,
+        source: &(impl Source + ?Sized),
+    ) -> Result<()> {
+        let Some(found) = inline::find(layout, source, embedded.filter)? else {
+            self.problems.push(
+                "its runtime is not beside its policy, so that the policy is not enforced"
+                    .to_owned(),
+            );
+            return Ok(());
+        };
+        let Some(start) = found.start else {
+            self.problems.push(
+                "nothing in it leads to its runtime, so that its policy is not enforced".to_owned(),
+            );
+            return Ok(());
+        };
+        self.protected = self.resolved.is_some();
+        self.enforced = Some(moment(start, layout));
+        if let Some(why) = found.why_not_later {
+            self.notices.push(format!(
+                "the policy could not be put in force right before main: {why}"
+            ));
+        }
+        match Inline::installed(layout) {
+            Ok(installed) if installed.is(&found.code) => {}
+            Ok(_) => self
+                .problems
+                .push("its runtime is not that of this version".to_owned()),
+            Err(error) => self
+                .problems
+                .push(format!("its runtime can't be compared: {error}")),
+        }
         Ok(())
     }
 

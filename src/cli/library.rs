@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use object::elf;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
@@ -14,6 +14,10 @@ use crate::elf::{self as rewriting, Layout};
 /// The file name of the runtime, by which a program's entry for it is known
 /// whether the file is there or not.
 pub const NAME: &str = "libsandbox.so";
+
+/// The longest path that Linux opens, in bytes: PATH_MAX (linux/limits.h) counts
+/// the final zero.
+const LONGEST_PATH: usize = 4095;
 
 /// Why no library can be named.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +41,12 @@ pub enum Error {
         "the library {0:?} is not named libsandbox.so, which the entry for it is known by; rename it"
     )]
     Name(String),
+    /// More than a path may have.
+    #[error(
+        "the library path has {0} bytes, and no program can load what has more than \
+         {LONGEST_PATH}; give a shorter one with --lib"
+    )]
+    TooLong(usize),
     /// A file that does not serve.
     #[error("the library {path}: {why}; name a libsandbox.so of version {} with --lib", env!("CARGO_PKG_VERSION"))]
     Unfit {
@@ -80,8 +90,13 @@ impl Library {
         let path = match given {
             Some("") => return Err(Error::Empty),
             Some(path) => path.to_owned(),
-            None => installed().ok_or(Error::NotFound)?,
+            None => installed(NAME)
+                .and_then(|path| path.to_str().map(str::to_owned))
+                .ok_or(Error::NotFound)?,
         };
+        if path.len() > LONGEST_PATH {
+            return Err(Error::TooLong(path.len()));
+        }
         if !is_named_like_runtime(&path) {
             return Err(Error::Name(path));
         }
@@ -120,16 +135,13 @@ pub fn is_named_like_runtime(path: &str) -> bool {
     path.rsplit('/').next() == Some(NAME)
 }
 
-/// Beside the running program, or where `make install` puts it.
-fn installed() -> Option<String> {
+/// A file beside the running program, or where `make install` puts it.
+pub(super) fn installed(name: &str) -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
     let folder = program.parent()?;
-    let beside = folder.join(NAME);
-    let installed = folder.parent()?.join("lib/sandbox-patch").join(NAME);
-    let found = [beside, installed]
-        .into_iter()
-        .find(|path| path.is_file())?;
-    found.to_str().map(str::to_owned)
+    let beside = folder.join(name);
+    let installed = folder.parent()?.join("lib/sandbox-patch").join(name);
+    [beside, installed].into_iter().find(|path| path.is_file())
 }
 
 /// Looks at the file that a DT_NEEDED value leads to, below `root`.

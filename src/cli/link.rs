@@ -134,7 +134,7 @@ fn options(given: Option<ContentArguments>, verbose: bool) -> Result<(patch::Opt
     );
     let options = patch::Options {
         policy: content.policy()?,
-        library: content.library()?,
+        runtimes: content.runtimes()?,
         output: None,
         // A linker that runs under two of these must end with the outer policy.
         replace: true,

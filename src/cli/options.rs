@@ -175,7 +175,7 @@ impl PatchArguments {
         require_one_output_each(&self.files, self.selection, self.output.as_deref())?;
         Ok(patch::Options {
             policy: self.content.policy()?,
-            library: self.content.library()?,
+            runtimes: self.content.runtimes()?,
             output: self.output.clone(),
             replace: self.replace,
             dry_run: self.dry_run,

@@ -24,7 +24,7 @@ impl fmt::Display for VirtAddr {
 }
 
 /// A half-open range of file offsets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileRange {
     /// The first byte.
     pub start: FileOffset,

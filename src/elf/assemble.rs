@@ -4,13 +4,14 @@ use object::elf;
 use sandbox_format::note;
 
 use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, Symbol as Entry};
+use super::hook::{Hook, Start};
 use super::machine::Machine;
 use super::pieces::Kind;
 use super::placement::{Placed, Placement};
-use super::plan::{MOVABLE_ENTRIES, Plan, Position, Subject};
+use super::plan::{Enforcement, MOVABLE_ENTRIES, Plan, Position, Subject};
 use super::symbols::Symbol;
 use super::undo::{Digest, Move, Undo};
-use super::{Chunk, Error, FileRange, Source, VirtAddr, section_headers};
+use super::{Chunk, Error, FileRange, Source, VirtAddr, inline, section_headers};
 use crate::note::MovedDynamic;
 
 /// Turns a placement into bytes.
@@ -27,6 +28,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         let mut header = self.subject.layout.header;
         header.phnum = u16::try_from(segments.len()).map_err(|_| Error::TooLarge)?;
         header.phoff = self.placement.table.start.0;
+        if self.subject.hook.as_ref().map(Hook::start) == Some(Start::Entry) {
+            header.entry = self.runtime_address();
+        }
 
         let end = self.placement.end();
         let Subject {
@@ -57,6 +61,8 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             tail,
             moved: self.names_of_moved(),
             obstacle: None,
+            start: None,
+            why_at_entry: None,
         };
         let digest = Chunk {
             offset: undo.place_of_digest(),
@@ -110,11 +116,14 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 bytes: self.original(placed.piece.range)?,
             });
         }
-        if self.placement.dynamic.is_none() {
+        if self.placement.dynamic.is_none() && !entries.is_empty() {
             chunks.push(Chunk {
                 offset: self.subject.dynamic.range.start.0,
                 bytes: entries,
             });
+        }
+        if let Some(hook) = &self.subject.hook {
+            chunks.extend(hook.chunks(encoding, self.runtime_address()));
         }
         chunks.extend(self.symbols()?);
         Ok(chunks)
@@ -145,9 +154,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     fn segment(&self, segments: &[ProgramHeader], undo: &Undo) -> Result<Chunk, Error> {
         let placement = self.placement;
         let start = placement.segment.start.0;
-        let mut bytes = self.original(placement.strings)?;
-        bytes.extend(self.subject.request.library.as_bytes());
-        bytes.push(0);
+        let mut bytes = self.head()?;
         let mut append = |offset: u64, part: &[u8]| -> Result<(), Error> {
             bytes.resize(
                 usize::try_from(offset - start).map_err(|_| Error::TooLarge)?,
@@ -161,7 +168,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             append(placement.table.start.0, &table)?;
         }
         let is_part =
-            |placed: &&Placed| placed.in_new_segment && placed.piece.kind != Kind::Strings;
+            |placed: &&Placed| placed.in_new_segment && placed.offset != placement.head.start.0;
         for placed in placement.placed.iter().filter(is_part) {
             append(placed.offset, &self.original(placed.piece.range)?)?;
         }
@@ -178,16 +185,56 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             });
         append(
             placement.notes.start.0,
-            &self
-                .subject
-                .request
-                .content
-                .to_bytes(order, moved, &undo.to_bytes(order)?)?,
+            &self.subject.request.content.to_bytes(
+                order,
+                placement.notes_align,
+                moved,
+                &undo.to_bytes(order)?,
+            )?,
         )?;
         Ok(Chunk {
             offset: start,
             bytes,
         })
+    }
+
+    /// What the new segment starts with.
+    fn head(&self) -> Result<Vec<u8>, Error> {
+        match self.subject.request.enforcement {
+            Enforcement::Library { path, .. } => {
+                let mut bytes = self.original(self.strings()?)?;
+                bytes.extend(path.as_bytes());
+                bytes.push(0);
+                Ok(bytes)
+            }
+            Enforcement::Inline { runtime, .. } => self.runtime(runtime),
+        }
+    }
+
+    /// The dynamic strings as they are.
+    fn strings(&self) -> Result<FileRange, Error> {
+        let mut placed = self.placement.placed.iter();
+        let strings = placed.find(|placed| placed.piece.kind == Kind::Strings);
+        let strings = strings.ok_or(Error::Malformed("it has no dynamic string table"))?;
+        Ok(strings.piece.range)
+    }
+
+    /// The runtime's link-time address.
+    fn runtime_address(&self) -> u64 {
+        self.placement.address(self.placement.head.start.0)
+    }
+
+    /// The runtime, told where to go on and where the notes are.
+    fn runtime(&self, code: &[u8]) -> Result<Vec<u8>, Error> {
+        let placement = self.placement;
+        let hook = self.subject.hook.as_ref().ok_or(Error::TooLarge)?;
+        let start = placement.head.start.0;
+        let notes = FileRange::new(placement.notes.start.0 - start, placement.notes.size);
+        let next = hook.original.wrapping_sub(self.runtime_address());
+        let mut bytes = code.to_vec();
+        let header = inline::header(next, notes, placement.notes_align as u64);
+        inline::link(&mut bytes, header)?;
+        Ok(bytes)
     }
 
     fn undo(&self, patched_length: u64) -> Result<Undo, Error> {
@@ -201,8 +248,12 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .recorded
             .iter()
             .map(|range| Undo::keep(self.subject.source, range));
-        let place =
-            self.placement.notes.start.0 + self.subject.request.content.size_before_undo() as u64;
+        let place = self.placement.notes.start.0
+            + self
+                .subject
+                .request
+                .content
+                .size_before_undo(self.placement.notes_align) as u64;
         Ok(Undo {
             length: self.subject.layout.length,
             patched_length,
@@ -221,7 +272,8 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             match segment.kind {
                 // What becomes read-only is a range of addresses, which begins
                 // where it does, also if the dynamic section moves from there.
-                elf::PT_LOAD | elf::PT_GNU_RELRO => {}
+                elf::PT_GNU_RELRO => {}
+                elf::PT_LOAD => placement.hold_table(segment),
                 elf::PT_PHDR if placement.table_moves() => {
                     *segment =
                         self.header(elf::PT_PHDR, segment.flags, placement.table, segment.align);
@@ -237,9 +289,18 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                             self.header(elf::PT_DYNAMIC, segment.flags, range, segment.align);
                     }
                 }
+                elf::PT_NOTE if Some(segment.offset) == placement.shared_note => {
+                    if let Some((offset, _)) = placement.moved(segment.offset) {
+                        let notes = FileRange::new(offset, placement.notes.end() - offset);
+                        *segment = self.header(elf::PT_NOTE, segment.flags, notes, segment.align);
+                    }
+                }
                 _ if segment.filesz > 0 => {
                     if let Some((offset, address)) = placement.moved(segment.offset) {
+                        // Of notes, only the first may have stayed together.
+                        let size = placement.size_from(segment.offset, segment.filesz);
                         (segment.offset, segment.vaddr, segment.paddr) = (offset, address, address);
+                        (segment.filesz, segment.memsz) = (size, size);
                     }
                 }
                 _ => {}
@@ -252,7 +313,11 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .rposition(|segment| segment.kind == elf::PT_LOAD)
             .map_or(0, |last| last + 1);
         let page = Machine::of(self.subject.layout).max_page_size;
-        let mut loads = vec![self.header(elf::PT_LOAD, elf::PF_R, placement.segment, page)];
+        let rights = match self.subject.hook {
+            Some(_) => elf::PF_R | elf::PF_X,
+            None => elf::PF_R,
+        };
+        let mut loads = vec![self.header(elf::PT_LOAD, rights, placement.segment, page)];
         let rights = if self.dynamic_is_writable() {
             elf::PF_R | elf::PF_W
         } else {
@@ -264,7 +329,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 .map(|range| self.header(elf::PT_LOAD, rights, range, page)),
         );
         segments.splice(last..last, loads);
-        segments.push(self.header(elf::PT_NOTE, elf::PF_R, placement.notes, 4));
+        if placement.shared_note.is_none() {
+            segments.push(self.header(elf::PT_NOTE, elf::PF_R, placement.notes, 4));
+        }
         segments
     }
 
@@ -300,7 +367,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         let mut entries = self.subject.dynamic.entries.clone();
         for entry in &mut entries {
             match entry.tag {
-                elf::DT_STRSZ => entry.value = self.placement.strings_size,
+                elf::DT_STRSZ if self.subject.library().is_some() => {
+                    entry.value = self.placement.head.size;
+                }
                 tag if MOVABLE_ENTRIES.contains(&tag) => {
                     let offset = self.subject.layout.offset_of(VirtAddr(entry.value));
                     if let Some((_, address)) =
@@ -312,23 +381,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 _ => {}
             }
         }
-        let name = self.placement.strings.size;
-        let needed = Dyn {
-            tag: elf::DT_NEEDED,
-            value: name,
-        };
-        let at = match self.subject.request.position {
-            Position::First => 0,
-            Position::Last => entries
-                .iter()
-                .rposition(|entry| entry.tag == elf::DT_NEEDED)
-                .map_or(0, |last| last + 1),
-        };
-        entries.insert(at, needed);
-        entries.push(Dyn {
-            tag: elf::DynamicTag(i64::from(note::DYNAMIC_TAG)),
-            value: note::VERSION.into(),
-        });
+        if let Some((_, position)) = self.subject.library() {
+            self.add_library(&mut entries, position)?;
+        }
         let end = Dyn {
             tag: elf::DT_NULL,
             value: 0,
@@ -338,7 +393,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 .map_err(|_| Error::TooLarge)?,
             None => self.subject.dynamic.slots,
         };
-        if slots <= entries.len() {
+        if self.subject.library().is_some() && slots <= entries.len() {
             return Err(Error::Malformed("the dynamic section has no room"));
         }
         let segment = self.subject.layout.segment(elf::PT_DYNAMIC);
@@ -354,5 +409,26 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         );
         entries.resize(slots, end);
         Ok(entries)
+    }
+
+    /// Adds what has the loader load the runtime.
+    fn add_library(&self, entries: &mut Vec<Dyn>, position: Position) -> Result<(), Error> {
+        let needed = Dyn {
+            tag: elf::DT_NEEDED,
+            value: self.strings()?.size,
+        };
+        let at = match position {
+            Position::First => 0,
+            Position::Last => entries
+                .iter()
+                .rposition(|entry| entry.tag == elf::DT_NEEDED)
+                .map_or(0, |last| last + 1),
+        };
+        entries.insert(at, needed);
+        entries.push(Dyn {
+            tag: elf::DynamicTag(i64::from(note::DYNAMIC_TAG)),
+            value: note::VERSION.into(),
+        });
+        Ok(())
     }
 }

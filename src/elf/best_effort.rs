@@ -37,7 +37,9 @@ struct OriginalHeaders {
     /// Where the program headers are in the file.
     phoff: u64,
     segments: Vec<ProgramHeader>,
+    /// Nothing where the program has none.
     dynamic: Vec<Dyn>,
+    entry: u64,
 }
 
 impl OriginalHeaders {
@@ -53,15 +55,15 @@ impl OriginalHeaders {
         let header = FileHeader::decode(encoding, &at(0)?.bytes).ok_or_else(lost)?;
         let mut segments = ProgramHeader::decode_all(encoding, &at(header.phoff)?.bytes);
         segments.truncate(usize::from(header.phnum));
-        let dynamic = segments
-            .iter()
-            .find(|segment| segment.kind == elf::PT_DYNAMIC)
-            .ok_or_else(lost)?;
-        let dynamic = Dyn::decode_all(encoding, &at(dynamic.offset)?.bytes);
+        let dynamic = match segments.iter().find(|it| it.kind == elf::PT_DYNAMIC) {
+            Some(dynamic) => Dyn::decode_all(encoding, &at(dynamic.offset)?.bytes),
+            None => Vec::new(),
+        };
         Ok(Self {
             phoff: header.phoff,
             segments,
             dynamic,
+            entry: header.entry,
         })
     }
 
@@ -109,11 +111,12 @@ impl Added {
         if layout.header.phoff != original.phoff && !moved_by_patch {
             return Err(Error::CannotUndo("another tool moved its program headers"));
         }
-        // The policy's PT_NOTE was put last.
+        // The policy's PT_NOTE was put last, unless another covers its notes.
         let note = others
             .iter()
             .rposition(|segment| segment.kind == elf::PT_NOTE && within(&loads, segment.vaddr));
-        note.map(|note| others.remove(note));
+        let added = others.len() > original.segments.len();
+        note.filter(|_| added).map(|note| others.remove(note));
         let alike = |(one, other): (&ProgramHeader, &ProgramHeader)| {
             one.kind == other.kind && (one.kind != elf::PT_LOAD || one.vaddr == other.vaddr)
         };
@@ -147,11 +150,10 @@ struct Remover<'a, S: ?Sized> {
 impl<S: Source + ?Sized> Remover<'_, S> {
     fn plan(&self) -> Result<Plan, Error> {
         let encoding = self.layout.encoding;
-        let dynamic = self
-            .layout
-            .dynamic
-            .as_ref()
-            .ok_or(Error::CannotUndo("it has no dynamic section any more"))?;
+        let dynamic = self.layout.dynamic.as_ref();
+        if dynamic.is_none() && !self.original.dynamic.is_empty() {
+            return Err(Error::CannotUndo("it has no dynamic section any more"));
+        }
         // Later chunks win over earlier ones: first the bytes that the patch
         // wrote over in the segment of the headers, whose offsets no tool
         // changes, then what moved, then the headers.
@@ -182,9 +184,13 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             offset: self.original.phoff,
             bytes: segments,
         });
-        overwrites.push(self.dynamic(dynamic)?);
+        overwrites.extend(self.elsewhere()?);
+        overwrites.extend(dynamic.map(|dynamic| self.dynamic(dynamic)).transpose()?);
         overwrites.extend(self.sections()?);
         let mut header = self.layout.header;
+        if within(&self.added.loads, header.entry) {
+            header.entry = self.original.entry;
+        }
         header.phoff = self.original.phoff;
         header.phnum = u16::try_from(self.original.segments.len()).map_err(|_| Error::TooLarge)?;
         overwrites.push(Chunk {
@@ -198,6 +204,8 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             tail: FileRange::new(self.layout.length, 0),
             moved: Vec::new(),
             obstacle: None,
+            start: None,
+            why_at_entry: None,
         })
     }
 
@@ -205,6 +213,34 @@ impl<S: Source + ?Sized> Remover<'_, S> {
     fn offset_of(&self, address: u64) -> Result<u64, Error> {
         let offset = self.layout.offset_of(VirtAddr(address));
         offset.ok_or(Error::CannotUndo("another tool changed its segments"))
+    }
+
+    /// The words in other segments that led to a runtime in the program: what
+    /// they were, where they are now.
+    fn elsewhere(&self) -> Result<Vec<Chunk>, Error> {
+        let word = if self.layout.encoding.is_64 { 8 } else { 4 };
+        let mut chunks = Vec::new();
+        for original in &self.undo.originals {
+            let holds = |load: &&ProgramHeader| {
+                let file = FileRange::new(load.offset, load.filesz);
+                load.kind == elf::PT_LOAD && load.offset > 0 && file.contains(&original.range())
+            };
+            let is_dynamic = self.is_dynamic(original);
+            let load = self.original.segments.iter().find(holds);
+            let Some(load) = load.filter(|_| original.bytes.len() == word && !is_dynamic) else {
+                continue;
+            };
+            chunks.push(Chunk {
+                offset: self.offset_of(load.vaddr + (original.offset - load.offset))?,
+                bytes: original.bytes.clone(),
+            });
+        }
+        Ok(chunks)
+    }
+
+    fn is_dynamic(&self, chunk: &Chunk) -> bool {
+        let mut segments = self.original.segments.iter();
+        segments.any(|segment| segment.kind == elf::PT_DYNAMIC && segment.offset == chunk.offset)
     }
 
     /// Puts the parts that moved back, from where they are now.

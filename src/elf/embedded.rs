@@ -7,7 +7,7 @@ use sandbox_format::note::{
 };
 
 use super::undo::Undo;
-use super::{Error, Layout, Source};
+use super::{Error, FileRange, Layout, Source};
 use crate::note::decode_program;
 
 /// More notes than any program has; the rest of a hostile file is not read.
@@ -22,15 +22,47 @@ pub struct Embedded {
     pub header: FilterHeader,
     /// The filter.
     pub program: Vec<Instruction>,
+    /// Where the FILTER descriptor is in the file.
+    pub filter: FileRange,
     /// The way back, where the note is there.
     pub undo: Option<Undo>,
 }
 
-/// The notes under PT_NOTE headers, with each segment's alignment.
+impl Embedded {
+    /// Whether the program has the runtime in itself.
+    #[must_use]
+    pub fn is_inline(&self) -> bool {
+        self.header.is_inline()
+    }
+}
+
+/// A segment of notes.
+struct NoteSegment {
+    bytes: Vec<u8>,
+    /// Where they are in the file.
+    start: u64,
+    /// The segment's alignment.
+    align: u64,
+}
+
+impl NoteSegment {
+    /// Where a part of the bytes is in the file, if it is one.
+    fn place(&self, part: &[u8]) -> Option<FileRange> {
+        let at = part
+            .as_ptr()
+            .addr()
+            .checked_sub(self.bytes.as_ptr().addr())?;
+        let place = FileRange::new(self.start + at as u64, part.len() as u64);
+        let own = FileRange::new(self.start, self.bytes.len() as u64);
+        own.contains(&place).then_some(place)
+    }
+}
+
+/// The notes under PT_NOTE headers.
 fn note_segments(
     layout: &Layout,
     source: &(impl Source + ?Sized),
-) -> Result<Vec<(Vec<u8>, u64)>, Error> {
+) -> Result<Vec<NoteSegment>, Error> {
     let mut left = MAX_NOTES;
     let mut segments = Vec::new();
     for segment in layout.segments_of(elf::PT_NOTE) {
@@ -41,7 +73,11 @@ fn note_segments(
         left = left
             .checked_sub(range.size)
             .ok_or(Error::Malformed("its notes are too large"))?;
-        segments.push((source.read_at(range.start.0, range.size)?, segment.align));
+        segments.push(NoteSegment {
+            bytes: source.read_at(range.start.0, range.size)?,
+            start: range.start.0,
+            align: segment.align,
+        });
     }
     Ok(segments)
 }
@@ -65,8 +101,8 @@ pub fn read(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<E
     let order = layout.encoding.note_order();
     let segments = note_segments(layout, source)?;
     let mut collector = Collector::new(order);
-    for (bytes, align) in &segments {
-        collector.segment(bytes, *align)?;
+    for segment in &segments {
+        collector.segment(&segment.bytes, segment.align)?;
     }
     let Some(found) = collector.finish()? else {
         return if is_marked(layout) {
@@ -80,7 +116,12 @@ pub fn read(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<E
     if version.is_some_and(|version| version != u64::from(VERSION)) {
         return Err(Problem::UnknownVersion.into());
     }
+    let descriptor = found.filter.descriptor;
+    let place = segments
+        .iter()
+        .find_map(|segment| segment.place(descriptor));
     Ok(Some(Embedded {
+        filter: place.unwrap_or_default(),
         policy: found.policy.to_vec(),
         header: found.filter.header,
         program: decode_program(found.filter.instructions, order),
@@ -107,8 +148,8 @@ pub struct Runtime {
 /// The file can't be read.
 pub fn runtime(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<Runtime>, Error> {
     let order = layout.encoding.note_order();
-    for (bytes, align) in note_segments(layout, source)? {
-        for note in Notes::new(&bytes, order, align).flatten() {
+    for segment in note_segments(layout, source)? {
+        for note in Notes::new(&segment.bytes, order, segment.align).flatten() {
             if note.owner != OWNER || note.kind != kind::RUNTIME {
                 continue;
             }

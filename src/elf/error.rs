@@ -61,6 +61,15 @@ pub enum Error {
         /// How many bytes the file would grow by.
         hole: u64,
     },
+    /// No initialiser can be replaced by the runtime.
+    #[error("the policy can't be put in force right before main: {0}; use --from entry")]
+    NoInitialiser(&'static str),
+    /// The runtime can't jump that far.
+    #[error("the program is too large for a runtime within it")]
+    TooFar,
+    /// A kernel, firmware, or a program for another system.
+    #[error("a program that Linux does not start")]
+    Foreign,
     /// Appended data that would be lost.
     #[error(
         "the {0} bytes that are appended to the ELF file name the place where they start, which \

@@ -53,7 +53,7 @@ impl Section {
 }
 
 /// The dynamic section, read through PT_DYNAMIC.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Dynamic {
     /// The entries before the first DT_NULL.
     pub entries: Vec<Dyn>,
@@ -86,6 +86,10 @@ impl Dynamic {
             .is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0)
     }
 }
+
+/// The end of the addresses of programs in ELF64 files, the lowest of any
+/// architecture's (x86_64 with four levels of page tables).
+const USER_END: u64 = 1 << 47;
 
 impl Layout {
     /// Reads the headers.
@@ -322,6 +326,32 @@ impl Layout {
             (false, false) if self.header.kind == elf::ET_EXEC => Err(Error::Static),
             _ => Err(Error::SharedLibrary),
         }
+    }
+
+    /// Refuses what is not a program that Linux starts; the dynamic section, if
+    /// it has one.
+    ///
+    /// # Errors
+    ///
+    /// Says what the file is instead.
+    pub fn require_program(&self) -> Result<Option<&Dynamic>, Error> {
+        match self.require_dynamic_program() {
+            Ok(_) | Err(Error::Static | Error::StaticPie) => {}
+            Err(error) => return Err(error),
+        }
+        let system = self.header.ident.os_abi;
+        let is_linux = [elf::ELFOSABI_NONE, elf::ELFOSABI_GNU].contains(&system);
+        // The upper half of the addresses is the kernel's.
+        let is_user = |load: &ProgramHeader| {
+            load.vaddr
+                .checked_add(load.memsz)
+                .is_some_and(|end| end <= USER_END)
+        };
+        let mut loads = self.segments_of(elf::PT_LOAD).peekable();
+        if !is_linux || loads.peek().is_none() || !loads.all(is_user) {
+            return Err(Error::Foreign);
+        }
+        Ok(self.dynamic.as_ref())
     }
 
     /// The end of everything that the headers know of, in bytes from the start

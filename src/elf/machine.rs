@@ -21,6 +21,9 @@ pub(super) struct Machine {
     pub(super) self_relative_entry: Option<elf::DynamicTag>,
     /// Whether local symbols mark where code and data start.
     pub(super) has_mapping_symbols: bool,
+    /// The type of relocation that only adds the load bias, where a runtime can
+    /// be put into programs.
+    pub(super) relative_relocation: Option<u32>,
 }
 
 /// What most processors have in common.
@@ -31,11 +34,14 @@ const COMMON: Machine = Machine {
     informative_sections: &[],
     self_relative_entry: None,
     has_mapping_symbols: false,
+    relative_relocation: None,
 };
 
 /// x86: 4 KiB pages; the 2 MiB that GNU ld has for x86-64 are about huge ones.
+/// R_386_RELATIVE and R_X86_64_RELATIVE are one number.
 const X86: Machine = Machine {
     max_page_size: 0x1000,
+    relative_relocation: Some(elf::R_X86_64_RELATIVE.0),
     ..COMMON
 };
 

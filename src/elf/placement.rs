@@ -2,10 +2,10 @@
 
 use object::elf;
 
-use super::encoding::{Dyn, FileHeader, Record};
+use super::encoding::{Dyn, FileHeader, ProgramHeader, Record};
 use super::machine::Machine;
 use super::pieces::{Kind, Piece};
-use super::plan::{ADDED_ENTRIES, Subject};
+use super::plan::{ADDED_ENTRIES, Enforcement, Subject};
 use super::room::{self, Destination, Displaced, Room};
 use super::symbols::{self, Symbol};
 use super::undo::Undo;
@@ -30,13 +30,18 @@ pub(super) struct Placement {
     pub(super) table: FileRange,
     /// The moved pieces, in the order of their old offsets.
     pub(super) placed: Vec<Placed>,
-    /// The dynamic strings as they are.
-    pub(super) strings: FileRange,
-    /// Their size in bytes with the library's name.
-    pub(super) strings_size: u64,
+    /// What the new segment starts with: the dynamic strings with the library's
+    /// name, or the runtime.
+    pub(super) head: FileRange,
+    /// Whether that is a runtime.
+    pub(super) has_runtime: bool,
     /// The policy notes.
     pub(super) notes: FileRange,
-    /// The read-only segment.
+    /// What they are padded to, in bytes.
+    pub(super) notes_align: usize,
+    /// The piece whose PT_NOTE covers them as well, by its old file offset.
+    pub(super) shared_note: Option<u64>,
+    /// The new segment that is not writable.
     pub(super) segment: FileRange,
     /// The dynamic section, if it moves.
     pub(super) dynamic: Option<FileRange>,
@@ -54,7 +59,6 @@ impl Placement {
     pub(super) fn make<S: Source + ?Sized>(
         subject: &Subject<'_, S>,
         room: &Room,
-        headers: usize,
     ) -> Result<Self, Error> {
         let Subject {
             layout,
@@ -70,32 +74,47 @@ impl Placement {
             Some(obstacle) => Base::congruent(layout, subject.kept(), obstacle)?,
         };
 
-        let strings = strings(&room.displaced)?;
-        let strings_size = strings.size + request.library.len() as u64 + 1;
-        let mut end = start + strings_size;
-        let table_size = room::table_size(layout, layout.segments.len() + headers);
+        let head = FileRange::new(start, head_size(subject, &room.displaced)?);
+        let mut end = head.end();
+        let table_size = room::table_size(layout, layout.segments.len() + room.headers);
         let mut table = FileRange::new(layout.header.phoff, table_size);
         if room.obstacle.is_some() {
             table.start.0 = up(end, 8)?;
             end = table.end();
         }
-        let (placed, end) = place(&room.displaced, start, end, bias)?;
-        let stays = dynamic.has_room_for(ADDED_ENTRIES);
-        let symbols = symbols::of_moved_parts(layout, source, &room.displaced, !stays);
-        let mut recorded = recorded(layout, dynamic, &placed, &table);
+        let strings_first = subject.library().is_some();
+        let (placed, end) = place(&room.displaced, strings_first.then_some(start), end, bias)?;
+        let moves = subject.dynamic_moves();
+        let symbols = symbols::of_moved_parts(layout, source, &room.displaced, moves);
+        let mut recorded = recorded(subject, &placed, &table);
         recorded.extend(symbols.iter().map(|symbol| symbol.range));
         let undo = Undo::size(&recorded, placed.len());
-        let notes = FileRange::new(up(end, 8)?, request.content.size(undo) as u64);
+        let is_shared = |placed: &&Placed| Some(placed.piece.range.start.0) == room.shared_note;
+        let shared = placed.iter().find(is_shared);
+        let shared = shared.map(|placed| placed.piece.align);
+        let notes_align = if shared == Some(8) { 8 } else { 4 };
+        // Under a header of their own they start where all may start.
+        let notes_start = up(
+            end,
+            if shared.is_some() {
+                notes_align as u64
+            } else {
+                8
+            },
+        )?;
+        let notes = FileRange::new(notes_start, request.content.size(undo, notes_align) as u64);
         let segment = FileRange::new(start, notes.end() - start);
         let moved = || moved_dynamic(layout, dynamic, up(segment.end(), page)?, page);
         let dynamic_from = dynamic.range;
-        let dynamic = if stays { None } else { Some(moved()?) };
+        let dynamic = if moves { Some(moved()?) } else { None };
         Ok(Self {
             table,
             placed,
-            strings,
-            strings_size,
+            head,
+            has_runtime: subject.hook.is_some(),
             notes,
+            notes_align,
+            shared_note: room.shared_note,
             segment,
             dynamic,
             dynamic_from,
@@ -110,6 +129,18 @@ impl Placement {
         self.segment.contains(&self.table)
     }
 
+    /// Makes the segment that the program headers are in as long as they are, if
+    /// it ended with them.
+    pub(super) fn hold_table(&self, load: &mut ProgramHeader) {
+        let own = FileRange::new(load.offset, load.filesz);
+        if !self.table_moves() && own.contains(&FileRange::new(self.table.start.0, 1)) {
+            let size = self.table.end() - load.offset;
+            if size > load.filesz {
+                (load.filesz, load.memsz) = (size, size);
+            }
+        }
+    }
+
     /// The address of an offset in the new segments.
     pub(super) fn address(&self, offset: u64) -> u64 {
         self.bias.wrapping_add(offset)
@@ -118,6 +149,15 @@ impl Placement {
     /// The end of the new segments in the file.
     pub(super) fn end(&self) -> u64 {
         self.dynamic.unwrap_or(self.segment).end()
+    }
+
+    /// How much of something of `size` bytes that starts within what moves moves
+    /// with its start.
+    pub(super) fn size_from(&self, offset: u64, size: u64) -> u64 {
+        let byte = FileRange::new(offset, 1);
+        let within = |placed: &&Placed| placed.piece.range.contains(&byte);
+        let placed = self.placed.iter().find(within);
+        placed.map_or(size, |placed| size.min(placed.piece.range.end() - offset))
     }
 
     /// The new offset and address of something that starts within what moves.
@@ -195,32 +235,38 @@ fn memory_end(layout: &Layout) -> u64 {
         .unwrap_or_default()
 }
 
-fn strings(displaced: &[Displaced]) -> Result<FileRange, Error> {
-    let strings = displaced
-        .iter()
-        .find(|moved| moved.piece.kind == Kind::Strings);
-    let strings = strings.ok_or(Error::Malformed("it has no dynamic string table"))?;
-    Ok(strings.piece.range)
+fn head_size<S: ?Sized>(subject: &Subject<'_, S>, displaced: &[Displaced]) -> Result<u64, Error> {
+    match subject.request.enforcement {
+        Enforcement::Library { path, .. } => {
+            let strings = displaced
+                .iter()
+                .find(|moved| moved.piece.kind == Kind::Strings);
+            let strings = strings.ok_or(Error::Malformed("it has no dynamic string table"))?;
+            Ok(strings.piece.range.size + path.len() as u64 + 1)
+        }
+        Enforcement::Inline { runtime, .. } => Ok(runtime.len() as u64),
+    }
 }
 
 /// Places the pieces in the new segment, from `end` on, and tells its new end.
 ///
-/// The first bytes of the segment belong to the strings, which no program
-/// header points at: llvm-objcopy takes a header of the same offset that stands
+/// The first bytes of the segment belong to the strings (`strings`) or to the
+/// runtime, which no program header points at: llvm-objcopy takes a header of the same offset that stands
 /// earlier in the table for the segment's parent, and lays it out with that
 /// header's alignment.
 fn place(
     displaced: &[Displaced],
-    start: u64,
+    strings: Option<u64>,
     mut end: u64,
     bias: u64,
 ) -> Result<(Vec<Placed>, u64), Error> {
     let mut placed = Vec::new();
     for &Displaced { piece, to } in displaced {
-        let offset = match to {
-            Destination::Vacated(offset) => offset,
-            Destination::NewSegment if piece.kind == Kind::Strings => start,
-            Destination::NewSegment => {
+        let first = strings.filter(|_| piece.kind == Kind::Strings);
+        let offset = match (to, first) {
+            (Destination::Vacated(offset), _) => offset,
+            (Destination::NewSegment, Some(start)) => start,
+            (Destination::NewSegment, None) => {
                 let offset = align_up(end, piece.align).ok_or(Error::TooLarge)?;
                 end = offset + piece.range.size;
                 offset
@@ -260,12 +306,12 @@ fn moved_dynamic(
 /// What is overwritten in place, and the dynamic section even if it moves:
 /// `strip` clears what no section covers, and where another tool changed the
 /// file the section is put together from its old and new content.
-fn recorded(
-    layout: &Layout,
-    dynamic: &Dynamic,
+fn recorded<S: ?Sized>(
+    subject: &Subject<'_, S>,
     placed: &[Placed],
     table: &FileRange,
 ) -> Vec<FileRange> {
+    let layout = subject.layout;
     // A table that moves is recorded as well, for the same reason.
     let count = layout.segments.len();
     let in_place = table.start.0 == layout.header.phoff;
@@ -276,6 +322,7 @@ fn recorded(
     ];
     let vacated = placed.iter().filter(|placed| !placed.in_new_segment);
     ranges.extend(vacated.map(|placed| FileRange::new(placed.offset, placed.piece.range.size)));
-    ranges.push(dynamic.range);
+    ranges.extend(Some(subject.dynamic.range).filter(|range| range.size > 0));
+    ranges.extend(subject.hook.iter().flat_map(|hook| &hook.words));
     ranges
 }

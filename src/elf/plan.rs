@@ -6,10 +6,10 @@ use std::io;
 use object::elf;
 
 use super::assemble::Assembly;
+use super::hook::{self, Hook, Start};
 use super::placement::Placement;
-use super::{
-    Chunk, Dynamic, Error, FileRange, Layout, Source, pieces, pinned, references, room, tail,
-};
+use super::room::{self, Needs};
+use super::{Chunk, Dynamic, Error, FileRange, Layout, Source, pieces, pinned, references, tail};
 use crate::note::Content;
 
 /// Where in the list of needed libraries the runtime stands, which decides
@@ -22,13 +22,30 @@ pub enum Position {
     Last,
 }
 
+/// What puts a policy in force.
+#[derive(Clone, Copy, Debug)]
+pub enum Enforcement<'a> {
+    /// A library that the program loads.
+    Library {
+        /// The DT_NEEDED value.
+        path: &'a str,
+        /// Its place among the others.
+        position: Position,
+    },
+    /// Code that is put into the program.
+    Inline {
+        /// The code, as `sandbox_format::inline` describes it.
+        runtime: &'a [u8],
+        /// Where it takes over.
+        start: Start,
+    },
+}
+
 /// What to put into a program.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The DT_NEEDED value.
-    pub library: &'a str,
-    /// Its place among the others.
-    pub position: Position,
+    /// What puts the policy in force.
+    pub enforcement: Enforcement<'a>,
     /// The notes.
     pub content: &'a Content,
 }
@@ -49,6 +66,10 @@ pub struct Plan {
     pub moved: Vec<&'static str>,
     /// What kept the program header table from growing in place, if it moved.
     pub obstacle: Option<String>,
+    /// Where a runtime within the program takes over.
+    pub start: Option<Start>,
+    /// Why it does so at the entry point, though later was asked for.
+    pub why_at_entry: Option<&'static str>,
 }
 
 impl Plan {
@@ -78,33 +99,40 @@ impl Plan {
         source: &(impl Source + ?Sized),
         request: &Request<'_>,
     ) -> Result<Self, Error> {
-        let dynamic = layout.require_dynamic_program()?;
+        let none = Dynamic::default();
+        let (dynamic, hook) = match request.enforcement {
+            Enforcement::Library { .. } => (layout.require_dynamic_program()?, None),
+            Enforcement::Inline { start, .. } => {
+                let dynamic = layout.require_program()?.unwrap_or(&none);
+                (dynamic, Some(hook::find(layout, source, dynamic, start)?))
+            }
+        };
         let tail = tail::find(layout, source)?;
         refuse_ambiguous_entries(dynamic)?;
-        let dynamic_stays = dynamic.has_room_for(ADDED_ENTRIES);
-        // The segment, the policy's PT_NOTE, and a writable segment for a
-        // dynamic section that moves.
-        let headers = if dynamic_stays { 2 } else { 3 };
-        let pieces = pieces::find(layout, source)?;
-        references::check(layout, source, dynamic, &pieces)?;
-        let pieces = pinned::leave_out(layout, source, dynamic, pieces)?;
-        let room = room::make(layout, source, &pieces, headers)?;
         let subject = Subject {
             layout,
             source,
             request,
             dynamic,
+            hook,
             tail,
         };
-        let placement = Placement::make(&subject, &room, headers)?;
+        let pieces = pieces::find(layout, source)?;
+        references::check(layout, source, dynamic, &pieces)?;
+        let pieces = pinned::leave_out(layout, source, dynamic, pieces)?;
+        let room = room::make(layout, source, &pieces, subject.needs())?;
+        let placement = Placement::make(&subject, &room)?;
         let assembly = Assembly {
             subject,
             placement: &placement,
         };
-        let obstacle = room.obstacle;
+        let plan = assembly.plan()?;
+        let hook = assembly.subject.hook;
         Ok(Self {
-            obstacle,
-            ..assembly.plan()?
+            obstacle: room.obstacle,
+            start: hook.as_ref().map(Hook::start),
+            why_at_entry: hook.and_then(|hook| hook.why_not_later),
+            ..plan
         })
     }
 }
@@ -114,7 +142,10 @@ pub(super) struct Subject<'a, S: ?Sized> {
     pub(super) layout: &'a Layout,
     pub(super) source: &'a S,
     pub(super) request: &'a Request<'a>,
+    /// Empty for a program that has none.
     pub(super) dynamic: &'a Dynamic,
+    /// Where the program is made to call the runtime, if that is in it.
+    pub(super) hook: Option<Hook>,
     /// What was appended to the ELF file.
     pub(super) tail: FileRange,
 }
@@ -123,6 +154,27 @@ impl<S: ?Sized> Subject<'_, S> {
     /// How many bytes stay where they are.
     pub(super) fn kept(&self) -> u64 {
         self.tail.start.0
+    }
+
+    /// Whether the dynamic section has to move.
+    pub(super) fn dynamic_moves(&self) -> bool {
+        self.library().is_some() && !self.dynamic.has_room_for(ADDED_ENTRIES)
+    }
+
+    /// The library that the program is to load.
+    pub(super) fn library(&self) -> Option<(&str, Position)> {
+        match self.request.enforcement {
+            Enforcement::Library { path, position } => Some((path, position)),
+            Enforcement::Inline { .. } => None,
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            // The new one, and a writable one for a dynamic section that moves.
+            loads: if self.dynamic_moves() { 2 } else { 1 },
+            strings_move: self.library().is_some(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use object::elf;
 
+use super::machine::Machine;
 use super::{Dynamic, Error, FileRange, Layout, Source};
 
 /// What a relocation says.
@@ -11,9 +12,20 @@ pub(super) struct Relocation {
     pub(super) target: u64,
     /// The index of its symbol; 0 for none.
     pub(super) symbol: u64,
+    /// Its type, which is the processor's.
+    pub(super) kind: u32,
     /// What is added to the symbol's or the program's address; nothing where
     /// that stands at the target.
     pub(super) addend: Option<u64>,
+    /// Where the addend is in the file.
+    pub(super) addend_in_file: Option<FileRange>,
+}
+
+impl Relocation {
+    /// Whether it does no more than to add the load bias.
+    pub(super) fn is_relative(&self, layout: &Layout) -> bool {
+        Machine::of(layout).relative_relocation == Some(self.kind) && self.symbol == 0
+    }
 }
 
 /// Records read at a time.
@@ -51,9 +63,13 @@ pub(super) fn each(
         let mut done = 0;
         while done < size {
             let bytes = source.read_at(start.0 + done, (size - done).min(BATCH * entry))?;
-            done += bytes.len() as u64;
             let entries = bytes.chunks_exact(usize::try_from(entry).unwrap_or(usize::MAX));
-            for relocation in entries.map(|entry| decode(layout, entry)) {
+            let places = (start.0 + done..).step_by(usize::try_from(entry).unwrap_or(usize::MAX));
+            done += bytes.len() as u64;
+            for relocation in places
+                .zip(entries)
+                .map(|(at, entry)| decode(layout, at, entry))
+            {
                 // R_*_NONE, which linkers leave where a relocation was dropped.
                 if (relocation.target, relocation.symbol) != (0, 0) {
                     visit(relocation)?;
@@ -67,25 +83,82 @@ pub(super) fn each(
 /// The symbol is the upper part of `r_info`, which is 24 bits in ELF32 and 32 in
 /// ELF64. In 64-bit MIPS files it is the first word, whatever the byte order
 /// (MIPS ABI supplement).
-fn decode(layout: &Layout, bytes: &[u8]) -> Relocation {
+fn decode(layout: &Layout, at: u64, bytes: &[u8]) -> Relocation {
     let order = layout.encoding.note_order();
     if !layout.encoding.is_64 {
         let word = |at| order.read32(bytes, at).map(u64::from);
-        let symbol = word(4).unwrap_or_default() >> 8;
+        let info = order.read32(bytes, 4).unwrap_or_default();
+        let addend = word(8);
         return Relocation {
             target: word(0).unwrap_or_default(),
-            symbol,
-            addend: word(8),
+            symbol: u64::from(info >> 8),
+            kind: info & 0xff,
+            addend,
+            addend_in_file: addend.map(|_| FileRange::new(at + 8, 4)),
         };
     }
     let word = |at| order.read64(bytes, at);
-    let symbol = match layout.header.machine {
-        elf::EM_MIPS => order.read32(bytes, 8).unwrap_or_default().into(),
-        _ => word(8).unwrap_or_default() >> 32,
+    let info = word(8).unwrap_or_default();
+    let (symbol, kind) = match layout.header.machine {
+        elf::EM_MIPS => (order.read32(bytes, 8).unwrap_or_default().into(), 0),
+        _ => (
+            info >> 32,
+            u32::try_from(info & 0xffff_ffff).unwrap_or_default(),
+        ),
     };
+    let addend = word(16);
     Relocation {
         target: word(0).unwrap_or_default(),
         symbol,
-        addend: word(16),
+        kind,
+        addend,
+        addend_in_file: addend.map(|_| FileRange::new(at + 16, 8)),
     }
+}
+
+/// Whether the packed relative relocations (DT_RELR) have one for an address.
+/// An even word is an address; each bit of an odd one, from the second on, stands
+/// for one of the words that follow (gABI, "Relative Relocation Table").
+///
+/// # Errors
+///
+/// The table is not in the file.
+pub(super) fn packed_has(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    wanted: u64,
+) -> Result<bool, Error> {
+    let table = dynamic.get(elf::DT_RELR).zip(dynamic.get(elf::DT_RELRSZ));
+    let Some((address, size)) = table else {
+        return Ok(false);
+    };
+    let word: u64 = if layout.encoding.is_64 { 8 } else { 4 };
+    let wrong = Error::Malformed("its relocations are not in the file");
+    let range = layout.range_at(address, size).ok_or(wrong)?;
+    let bytes = source.read_at(range.start.0, range.size)?;
+    let order = layout.encoding.note_order();
+    let mut next: u64 = 0;
+    for entry in bytes.chunks_exact(usize::try_from(word).unwrap_or(usize::MAX)) {
+        let entry = match word {
+            4 => order.read32(entry, 0).map(u64::from),
+            _ => order.read64(entry, 0),
+        };
+        let entry = entry.unwrap_or_default();
+        if entry & 1 == 0 {
+            if entry == wanted {
+                return Ok(true);
+            }
+            next = entry.wrapping_add(word);
+            continue;
+        }
+        let places = word * 8 - 1;
+        let index = wanted.wrapping_sub(next) / word;
+        let is_place = wanted.wrapping_sub(next).is_multiple_of(word) && index < places;
+        if is_place && (entry >> (index + 1)) & 1 == 1 {
+            return Ok(true);
+        }
+        next = next.wrapping_add(places * word);
+    }
+    Ok(false)
 }

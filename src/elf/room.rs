@@ -2,6 +2,8 @@
 //! there do all kernels find it (before Linux 5.18 AT_PHDR is computed from the
 //! first segment's address and `e_phoff`), and what stood behind it moves.
 
+mod shared;
+
 use object::elf;
 use sandbox_format::note::{Note, Notes};
 
@@ -35,9 +37,23 @@ pub(super) struct Displaced {
     pub(super) to: Destination,
 }
 
+/// What a patch needs of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Needs {
+    /// Loadable segments more; and there is the policy's PT_NOTE.
+    pub(super) loads: usize,
+    /// Whether the dynamic strings move, since they grow.
+    pub(super) strings_move: bool,
+}
+
 /// Where the program header table will be, and which pieces move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Room {
+    /// How many program headers are added.
+    pub(super) headers: usize,
+    /// The piece whose PT_NOTE is to cover the policy's notes as well, by its
+    /// file offset: it is the last one in the new segment.
+    pub(super) shared_note: Option<u64>,
     /// What keeps the table from growing in place, so that it moves to the new
     /// segment.
     pub(super) obstacle: Option<String>,
@@ -45,8 +61,7 @@ pub(super) struct Room {
     pub(super) displaced: Vec<Displaced>,
 }
 
-/// Finds room for `extra` program headers. The dynamic strings always move, for
-/// they grow.
+/// Finds room for the program headers that a patch needs.
 ///
 /// # Errors
 ///
@@ -55,25 +70,43 @@ pub(super) fn make(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     pieces: &[Piece],
-    extra: usize,
+    needs: Needs,
 ) -> Result<Room, Error> {
     let strings = pieces.iter().find(|piece| piece.kind == Kind::Strings);
-    let strings = *strings.ok_or(Error::Malformed(
-        "its dynamic string table shares bytes with something else",
-    ))?;
-    match grow(layout, source, pieces, extra) {
-        Ok(displaced) => Ok(Room {
-            obstacle: None,
-            displaced,
-        }),
-        Err(Error::NoRoom(obstacle)) => Ok(Room {
-            obstacle: Some(obstacle),
-            displaced: vec![Displaced {
-                piece: strings,
-                to: Destination::NewSegment,
-            }],
-        }),
-        Err(error) => Err(error),
+    if needs.strings_move && strings.is_none() {
+        return Err(Error::Malformed(
+            "its dynamic string table shares bytes with something else",
+        ));
+    }
+    let headers = needs.loads + 1;
+    let obstacle = match grow(layout, source, pieces, needs) {
+        Ok(displaced) => {
+            return Ok(Room {
+                headers,
+                shared_note: None,
+                obstacle: None,
+                displaced,
+            });
+        }
+        Err(Error::NoRoom(obstacle)) => obstacle,
+        Err(error) => return Err(error),
+    };
+    if let Some(room) = shared::make(layout, source, pieces, needs)? {
+        return Ok(room);
+    }
+    let strings = strings.filter(|_| needs.strings_move);
+    Ok(Room {
+        headers,
+        shared_note: None,
+        obstacle: Some(obstacle),
+        displaced: strings.into_iter().map(to_new_segment).collect(),
+    })
+}
+
+fn to_new_segment(piece: &Piece) -> Displaced {
+    Displaced {
+        piece: *piece,
+        to: Destination::NewSegment,
     }
 }
 
@@ -87,26 +120,12 @@ fn grow(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     pieces: &[Piece],
-    extra: usize,
+    needs: Needs,
 ) -> Result<Vec<Displaced>, Error> {
-    let table = FileRange::new(
-        layout.header.phoff,
-        table_size(layout, layout.segments.len()),
-    );
-    if pieces.iter().any(|piece| piece.range.overlaps(&table)) {
-        return Err(Error::Malformed(
-            "its program headers share bytes with something else",
-        ));
-    }
-    let grown = FileRange::new(
-        table.start.0,
-        table_size(layout, layout.segments.len() + extra),
-    );
-    let growth = FileRange::new(table.end(), grown.size - table.size);
-    check_mapped(layout, &grown)?;
-    check_growth(layout, source, pieces, &growth)?;
-
-    let displaced = |piece: &Piece| piece.kind == Kind::Strings || piece.range.overlaps(&growth);
+    let growth = growth(layout, source, pieces, needs.loads + 1)?;
+    let displaced = |piece: &Piece| {
+        (needs.strings_move && piece.kind == Kind::Strings) || piece.range.overlaps(&growth)
+    };
     let (mut moving, mut staying): (Vec<Piece>, Vec<Piece>) =
         pieces.iter().partition(|piece| displaced(piece));
     if let Some(settled) = in_order(layout, source, &moving, &staying, growth.end())? {
@@ -129,6 +148,36 @@ fn grow(
             None => return Ok(settled),
         }
     }
+}
+
+/// What a table that grows in place takes of what stands behind it.
+///
+/// # Errors
+///
+/// Something that can't move stands there.
+fn growth(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    pieces: &[Piece],
+    extra: usize,
+) -> Result<FileRange, Error> {
+    let table = FileRange::new(
+        layout.header.phoff,
+        table_size(layout, layout.segments.len()),
+    );
+    if pieces.iter().any(|piece| piece.range.overlaps(&table)) {
+        return Err(Error::Malformed(
+            "its program headers share bytes with something else",
+        ));
+    }
+    let grown = FileRange::new(
+        table.start.0,
+        table_size(layout, layout.segments.len() + extra),
+    );
+    let growth = FileRange::new(table.end(), grown.size - table.size);
+    check_mapped(layout, &grown)?;
+    check_growth(layout, source, pieces, &growth)?;
+    Ok(growth)
 }
 
 /// Tries to keep all notes right behind the table, before anything else of
@@ -171,9 +220,24 @@ pub(super) fn table_size(layout: &Layout, count: usize) -> u64 {
     ProgramHeader::size(layout.encoding) * count as u64
 }
 
+/// The grown table must be in memory. Where its segment ends with it, as in
+/// static programs that have nothing else there, the segment grows as well, if
+/// nothing follows in the file or in memory.
 fn check_mapped(layout: &Layout, grown: &FileRange) -> Result<(), Error> {
     let holds = |load: &ProgramHeader| FileRange::new(load.offset, load.filesz).contains(grown);
-    if layout.segments_of(elf::PT_LOAD).any(holds) {
+    let can_grow = |load: &ProgramHeader| {
+        let starts_in = load.offset <= grown.start.0
+            && grown.start.0 < load.offset.saturating_add(load.filesz)
+            && load.filesz == load.memsz;
+        let size = grown.end().saturating_sub(load.offset);
+        let is_free = |other: &ProgramHeader| {
+            let apart = |own: u64, other: u64| other <= own || other - own >= size;
+            other == load || (apart(load.offset, other.offset) && apart(load.vaddr, other.vaddr))
+        };
+        starts_in && layout.segments_of(elf::PT_LOAD).all(is_free)
+    };
+    let mut loads = layout.segments_of(elf::PT_LOAD);
+    if loads.any(|load| holds(load) || can_grow(load)) {
         return Ok(());
     }
     Err(Error::NoRoom(

@@ -74,8 +74,8 @@ fn moved(section: &Section, placement: &Placement) -> SectionHeader {
     if let Some((offset, address)) = placement.moved(header.offset) {
         (header.offset, header.addr) = (offset, address);
         // What grows, grows to the whole of its new place.
-        if offset == placement.segment.start.0 {
-            header.size = placement.strings_size;
+        if offset == placement.head.start.0 && !placement.has_runtime {
+            header.size = placement.head.size;
         } else if let Some(dynamic) = placement.dynamic.filter(|range| range.start.0 == offset) {
             header.size = dynamic.size;
         }
@@ -87,12 +87,15 @@ fn moved(section: &Section, placement: &Placement) -> SectionHeader {
 /// covers.
 const PROGRAM_HEADERS: &str = ".sandbox.phdrs";
 
+/// A runtime that is in the program.
+const RUNTIME: &str = ".sandbox.text";
+
 /// The headers of new sections, with their names.
 fn new(placement: &Placement) -> Vec<(&'static str, SectionHeader)> {
-    let header = |kind, range: FileRange, addralign| SectionHeader {
+    let header = |kind, flags, range: FileRange, addralign| SectionHeader {
         name: 0,
         kind,
-        flags: elf::SHF_ALLOC,
+        flags,
         addr: placement.address(range.start.0),
         offset: range.start.0,
         size: range.size,
@@ -102,10 +105,18 @@ fn new(placement: &Placement) -> Vec<(&'static str, SectionHeader)> {
         entsize: 0,
     };
     let mut new = Vec::new();
+    if placement.has_runtime {
+        let flags = elf::SHF_ALLOC | elf::SHF_EXECINSTR;
+        let align = sandbox_format::inline::ALIGN;
+        let runtime = header(elf::SHT_PROGBITS, flags, placement.head, align);
+        new.push((RUNTIME, runtime));
+    }
     if placement.table_moves() {
-        let table = header(elf::SHT_PROGBITS, placement.table, 8);
+        let table = header(elf::SHT_PROGBITS, elf::SHF_ALLOC, placement.table, 8);
         new.push((PROGRAM_HEADERS, table));
     }
-    new.push((note::SECTION, header(elf::SHT_NOTE, placement.notes, 4)));
+    let align = placement.notes_align as u64;
+    let notes = header(elf::SHT_NOTE, elf::SHF_ALLOC, placement.notes, align);
+    new.push((note::SECTION, notes));
     new
 }

@@ -20,6 +20,10 @@ pub(crate) fn apply(program: &Program) -> bool {
         return false;
     };
     let header = &embedded.filter.header;
+    if header.is_inline() {
+        // It enforces the policy by itself, and could not after this.
+        return true;
+    }
     protect(program, header);
     program.enforce(embedded.filter.instructions, header.logs());
     true

@@ -41,7 +41,8 @@ fn enforce(bytes: &'static [u8], align: u64) {
     let header = &embedded.filter.header;
     // Asks to protect a dynamic section that the patcher moved: it would have
     // to know that this runtime does not.
-    if (header.protect_address | header.protect_size | header.dynamic_address) != 0 {
+    let asked = header.protect_address | header.protect_size | header.dynamic_address;
+    if asked != 0 || !header.is_inline() {
         die_of_note("is for libsandbox.so");
     }
     install(embedded.filter.instructions, header.logs());

@@ -7,6 +7,8 @@ use clap::Args;
 
 use crate::cli::Usage;
 use crate::cli::library::Library;
+use crate::cli::runtime::Runtimes;
+use crate::elf::Start;
 use crate::policy::{self, Action, List, Policy};
 
 /// What may be called, and what happens otherwise.
@@ -99,11 +101,35 @@ pub(in crate::cli) struct ContentArguments {
     /// program.
     #[arg(long)]
     allow_relative_lib: bool,
+
+    /// Put the runtime itself into the program.
+    ///
+    /// The program then needs no library. Static programs always get it so.
+    #[arg(long, conflicts_with_all = ["lib", "allow_relative_lib"])]
+    inline: bool,
+
+    /// Where a runtime within the program takes over [default: main if possible].
+    #[arg(long, value_name = "WHERE", conflicts_with_all = ["lib", "allow_relative_lib"])]
+    from: Option<From>,
 }
 
-/// The longest path that Linux opens, in bytes: PATH_MAX (linux/limits.h) counts
-/// the final zero.
-const LONGEST_PATH: usize = 4095;
+/// Where a runtime within the program takes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum From {
+    /// At the entry point, before the C library of a static program starts up.
+    Entry,
+    /// Before the last initialiser, the last thing before main.
+    Main,
+}
+
+impl From {
+    fn start(self) -> Start {
+        match self {
+            Self::Entry => Start::Entry,
+            Self::Main => Start::Main,
+        }
+    }
+}
 
 impl ContentArguments {
     /// Whether any of these options is given.
@@ -114,6 +140,8 @@ impl ContentArguments {
             || policy.exact
             || self.lib.is_some()
             || self.allow_relative_lib
+            || self.inline
+            || self.from.is_some()
     }
 
     /// Whether there is a list of system calls, be it an empty one.
@@ -144,6 +172,8 @@ impl ContentArguments {
             },
             lib: self.lib.or(earlier.lib),
             allow_relative_lib: self.allow_relative_lib || earlier.allow_relative_lib,
+            inline: self.inline || earlier.inline,
+            from: self.from.or(earlier.from),
         }
     }
 
@@ -151,14 +181,13 @@ impl ContentArguments {
         self.policy.policy()
     }
 
-    pub(in crate::cli) fn library(&self) -> Result<Library> {
-        let library = Library::choose(self.lib.as_deref(), self.allow_relative_lib)?;
-        let length = library.path.len();
-        ensure!(
-            length <= LONGEST_PATH,
-            "the library path has {length} bytes, and no program can load what has more than \
-             {LONGEST_PATH}; give a shorter one with --lib"
-        );
-        Ok(library)
+    pub(in crate::cli) fn runtimes(&self) -> Result<Runtimes> {
+        let given = self.lib.as_deref();
+        let library = given.map(|path| Library::choose(Some(path), self.allow_relative_lib));
+        Ok(Runtimes {
+            library: library.transpose()?,
+            inline: self.inline,
+            start: self.from.map(From::start),
+        })
     }
 }

@@ -54,8 +54,10 @@ pub mod flags {
     /// Log every action but allow (`SECCOMP_FILTER_FLAG_LOG`, whose value it
     /// has).
     pub const LOG: u32 = 2;
+    /// The program has a runtime in itself: libsandbox.so leaves it alone.
+    pub const INLINE: u32 = 4;
     /// All flags of this version.
-    pub const KNOWN: u32 = LOG;
+    pub const KNOWN: u32 = LOG | INLINE;
 }
 
 /// Where the digest is in a FILTER descriptor.
@@ -199,17 +201,14 @@ impl<'a> Iterator for Notes<'a> {
     }
 }
 
-/// Size in bytes of a note of owner `sandbox`, padding included.
-#[must_use]
-pub const fn size(descriptor: usize) -> usize {
-    12 + OWNER.len() + descriptor.next_multiple_of(4)
-}
+/// Bytes before the descriptor of a note of owner `sandbox`, without padding.
+pub const HEADER: usize = 12 + OWNER.len();
 
 /// The record that stands before a descriptor of `length` bytes: the three
 /// words and the owner.
 #[must_use]
-pub fn header(order: ByteOrder, kind: u32, length: u32) -> [u8; 20] {
-    let mut record = [0; 20];
+pub fn header(order: ByteOrder, kind: u32, length: u32) -> [u8; HEADER] {
+    let mut record = [0; HEADER];
     record[0..4].copy_from_slice(&order.bytes32(8));
     record[4..8].copy_from_slice(&order.bytes32(length));
     record[8..12].copy_from_slice(&order.bytes32(kind));
@@ -249,6 +248,12 @@ pub struct FilterHeader {
 }
 
 impl FilterHeader {
+    /// Whether the program has a runtime in itself.
+    #[must_use]
+    pub const fn is_inline(&self) -> bool {
+        self.flags & flags::INLINE != 0
+    }
+
     /// Whether every action but allow is logged.
     #[must_use]
     pub const fn logs(&self) -> bool {

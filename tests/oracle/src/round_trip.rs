@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::MemfdFlags;
 use sandbox_format::bpf::Instruction;
 use sandbox_patch::elf::{
-    self, Error, Layout, Original, Plan, Position, Request, Source, embedded,
+    self, Enforcement, Error, Layout, Original, Plan, Position, Request, Source, embedded,
 };
 use sandbox_patch::note::Content;
 
@@ -43,8 +43,10 @@ pub fn round_trip(program: &[u8], position: Position) -> Result<Patched, Error> 
     let content = content();
     let layout = Layout::read(program)?;
     let request = Request {
-        library: LIBRARY,
-        position,
+        enforcement: Enforcement::Library {
+            path: LIBRARY,
+            position,
+        },
         content: &content,
     };
     let mut expected = layout.needed(program)?;

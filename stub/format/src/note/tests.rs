@@ -46,6 +46,11 @@ fn pair() -> Vec<u8> {
     .concat()
 }
 
+/// Size in bytes of a note with a descriptor of that many.
+fn size(descriptor: usize) -> usize {
+    HEADER + descriptor.next_multiple_of(4)
+}
+
 #[test]
 fn a_pair_of_either_byte_order_is_found() {
     for order in [ByteOrder::Little, ByteOrder::Big] {

@@ -1,0 +1,92 @@
+//! The runtime that is put into programs, and whether one in a program is it.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use object::elf;
+use sandbox_format::{inline, note};
+
+use super::library;
+use crate::elf::embedded::{self, Runtime};
+use crate::elf::{self as rewriting, Layout, Source};
+
+/// Why there is no runtime.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No file.
+    #[error(
+        "sandbox-inline is neither beside sandbox-patch nor in ../lib/sandbox-patch/; \
+         install it there"
+    )]
+    NotFound,
+    /// A file that does not serve.
+    #[error("{}: {why}; install sandbox-patch again", path.display())]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The program is for another processor.
+    #[error("there is no runtime for its architecture that could be put into it")]
+    Architecture,
+}
+
+/// The runtime that came with this program.
+#[derive(Clone, Debug)]
+pub struct Inline {
+    /// Its code.
+    pub code: Vec<u8>,
+}
+
+impl Inline {
+    /// Reads the runtime for a program.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or none that fits.
+    pub fn installed(program: &Layout) -> Result<Self, Error> {
+        let path = library::installed(inline::FILE).ok_or(Error::NotFound)?;
+        let unfit = |why: String| Error::Unfit {
+            path: path.clone(),
+            why,
+        };
+        let file = File::open(&path).map_err(|error| unfit(error.to_string()))?;
+        let (layout, code) = read(&file).map_err(|error| unfit(error.to_string()))?;
+        let same =
+            layout.encoding == program.encoding && layout.header.machine == program.header.machine;
+        if !same {
+            return Err(Error::Architecture);
+        }
+        let runtime =
+            embedded::runtime(&layout, &file).map_err(|error| unfit(error.to_string()))?;
+        let Some(Runtime { format, version }) = runtime else {
+            return Err(unfit("it is no runtime".to_owned()));
+        };
+        if format != note::VERSION || version != env!("CARGO_PKG_VERSION") {
+            return Err(unfit(format!("it is of version {version}")));
+        }
+        if inline::Header::read(&code).is_none() {
+            return Err(unfit("it is no runtime".to_owned()));
+        }
+        Ok(Self { code })
+    }
+}
+
+impl Inline {
+    /// Whether code that was found in a program is this.
+    #[must_use]
+    pub fn is(&self, found: &[u8]) -> bool {
+        found.starts_with(&rewriting::inline::comparable(&self.code))
+    }
+}
+
+/// The headers, and the code: the first loadable segment.
+fn read(file: &File) -> Result<(Layout, Vec<u8>), rewriting::Error> {
+    let layout = Layout::read(file)?;
+    let code = layout.segment(elf::PT_LOAD).ok_or(io::ErrorKind::NotFound);
+    let code = code.map_err(io::Error::from)?;
+    let code = file.read_at(code.offset, code.filesz)?;
+    Ok((layout, code))
+}

@@ -1,0 +1,98 @@
+//! When which code of a program runs.
+
+use object::elf;
+
+use crate::elf::{Layout, Position, Start};
+
+/// What [`runs_code_before`] means, for people.
+pub const PREINIT: &str = "the program has functions in DT_PREINIT_ARRAY, which glibc calls before the policy is in force";
+
+/// Whether the program has code that runs before any library's constructors
+/// (gABI chapter 5, DT_PREINIT_ARRAY).
+#[must_use]
+pub fn runs_code_before(layout: &Layout) -> bool {
+    let size = layout
+        .dynamic
+        .as_ref()
+        .and_then(|dynamic| dynamic.get(elf::DT_PREINIT_ARRAYSZ));
+    size.is_some_and(|size| size > 0)
+}
+
+/// The place among the needed libraries that is initialised last; nothing where
+/// the loader is unknown. glibc sorts by dependencies and goes backwards through
+/// the list (elf/dl-sort-maps.c), musl goes through it forwards (ldso/dynlink.c,
+/// `queue_ctors`). A loader may have any name; the C library that the program
+/// needs is the loader's own.
+#[must_use]
+pub fn position(interpreter: &str, needed: &[String]) -> Option<Position> {
+    let loader = interpreter.rsplit('/').next().unwrap_or_default();
+    let needs = |is_it: fn(&str) -> bool| needed.iter().any(|name| is_it(name));
+    // Alpine Linux gives musl's library the name of its loader.
+    if loader.starts_with("ld-musl-")
+        || needs(|name| name == "libc.so" || name.starts_with("libc.musl-"))
+    {
+        return Some(Position::Last);
+    }
+    // glibc's loaders and libraries (shlib-versions, sysdeps/*/shlib-versions).
+    let glibc = ["ld-linux", "ld.so.1", "ld64.so."]
+        .iter()
+        .any(|start| loader.starts_with(start))
+        || needs(|name| name == "libc.so.6" || name == "libc.so.6.1");
+    glibc.then_some(Position::First)
+}
+
+/// The library at that place.
+pub(super) fn placed(position: Position, needed: &[String]) -> Option<&String> {
+    match position {
+        Position::First => needed.first(),
+        Position::Last => needed.last(),
+    }
+}
+
+/// From when on the policy holds where [`position`] knows nothing, for people.
+pub const UNKNOWN_MOMENT: &str = "at a moment that is not known for this loader";
+
+/// A warning of that.
+#[must_use]
+pub fn unknown_loader(interpreter: &str) -> String {
+    format!(
+        "the loader {interpreter} is not known; the policy may be in force before or after the \
+         constructors of other libraries and of the program"
+    )
+}
+
+/// From when on a policy holds that a runtime within the program enforces.
+#[must_use]
+pub fn moment(start: Start, layout: &Layout) -> &'static str {
+    let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
+    match (start, is_dynamic) {
+        (Start::Main, _) => "by the program itself, before the last of its initialisers and main",
+        (Start::Latest, _) => "by the program itself",
+        (Start::Entry, true) => {
+            "by the program itself, after the constructors of all libraries, before its own"
+        }
+        (Start::Entry, false) => "by the program itself, from its first instruction on",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_c_library_tells_the_loader_whatever_its_name() {
+        let position = |interpreter: &str, needed: &[&str]| {
+            let needed: Vec<String> = needed.iter().map(|&name| name.to_owned()).collect();
+            position(interpreter, &needed)
+        };
+        let (first, last) = (Some(Position::First), Some(Position::Last));
+        assert_eq!(position("/lib64/ld-linux-x86-64.so.2", &[]), first);
+        assert_eq!(position("/lib64/ld64.so.2", &["libfoo.so"]), first);
+        assert_eq!(position("/opt/loader", &["libm.so.6", "libc.so.6"]), first);
+        assert_eq!(position("/lib/ld-musl-x86_64.so.1", &[]), last);
+        assert_eq!(position("/opt/loader", &["libfoo.so", "libc.so"]), last);
+        assert_eq!(position("/opt/ld", &["libc.musl-x86_64.so.1"]), last);
+        assert_eq!(position("/opt/loader", &["libfoo.so"]), None);
+        assert_eq!(position("/opt/loader", &["libc.so.0"]), None);
+    }
+}

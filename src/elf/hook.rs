@@ -1,0 +1,178 @@
+//! Where a program is made to call a runtime that is in it.
+
+use object::elf;
+
+use super::encoding::Encoding;
+use super::{Chunk, Dynamic, Error, FileRange, Layout, Source, VirtAddr, relocations};
+
+/// From when on the policy is to be in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// From the program's entry point on: before the C library's own start-up in
+    /// a static program, after the constructors of all libraries in another.
+    Entry,
+    /// From the last of the program's initialisers on (DT_INIT_ARRAY), which is
+    /// the last thing before `main`.
+    Main,
+    /// [`Start::Main`], or [`Start::Entry`] where that can't be.
+    Latest,
+}
+
+/// The place that leads to the runtime, and what it led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hook {
+    /// The address that the runtime goes on to.
+    pub(super) original: u64,
+    /// The words of the file that are to hold the runtime's address; none for
+    /// the entry point in the file header.
+    pub(super) words: Vec<FileRange>,
+    /// Why it is at the entry point, though later was asked for.
+    pub(super) why_not_later: Option<&'static str>,
+}
+
+impl Hook {
+    pub(super) fn start(&self) -> Start {
+        if self.words.is_empty() {
+            Start::Entry
+        } else {
+            Start::Main
+        }
+    }
+
+    /// The words with the runtime's address in them.
+    pub(super) fn chunks(&self, encoding: Encoding, runtime: u64) -> Vec<Chunk> {
+        let order = encoding.note_order();
+        let bytes = |range: &FileRange| match range.size {
+            4 => order
+                .bytes32(u32::try_from(runtime).unwrap_or(u32::MAX))
+                .to_vec(),
+            _ => order.bytes64(runtime).to_vec(),
+        };
+        let chunk = |range: &FileRange| Chunk {
+            offset: range.start.0,
+            bytes: bytes(range),
+        };
+        self.words.iter().map(chunk).collect()
+    }
+}
+
+/// Finds the place.
+///
+/// # Errors
+///
+/// There is none, or the file can't be read.
+pub(super) fn find(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    start: Start,
+) -> Result<Hook, Error> {
+    if start == Start::Entry {
+        return at_entry(layout, None);
+    }
+    match last_initialiser(layout, source, dynamic)? {
+        Ok(hook) => Ok(hook),
+        Err(why) if start == Start::Main => Err(Error::NoInitialiser(why)),
+        Err(why) => at_entry(layout, Some(why)),
+    }
+}
+
+fn at_entry(layout: &Layout, why_not_later: Option<&'static str>) -> Result<Hook, Error> {
+    let entry = layout.header.entry;
+    if !is_code(layout, entry) {
+        return Err(Error::Malformed("its entry point leads to no code"));
+    }
+    Ok(Hook {
+        original: entry,
+        words: Vec::new(),
+        why_not_later,
+    })
+}
+
+fn is_code(layout: &Layout, address: u64) -> bool {
+    let load = layout.load_of(VirtAddr(address));
+    load.is_some_and(|load| load.flags.0 & elf::PF_X.0 != 0)
+}
+
+/// The last initialiser, or why there is none that can be replaced.
+pub(super) fn last_initialiser(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+) -> Result<Result<Hook, &'static str>, Error> {
+    let word = if layout.encoding.is_64 { 8 } else { 4 };
+    let Some((address, size)) = initialisers(layout, dynamic) else {
+        return Ok(Err("it has no initialisers"));
+    };
+    let slot = address.saturating_add(size).saturating_sub(word);
+    let Some(in_file) = layout.range_at(slot, word).filter(|_| size >= word) else {
+        return Ok(Err("it has no initialisers"));
+    };
+    let stored = read_word(layout, source, in_file)?;
+    let mut relative = Vec::new();
+    let mut other = false;
+    relocations::each(layout, source, dynamic, |relocation| {
+        let touches = relocation.target < slot.saturating_add(word)
+            && slot < relocation.target.saturating_add(word);
+        if touches && relocation.is_relative(layout) && relocation.target == slot {
+            relative.push(relocation);
+        } else if touches {
+            other = true;
+        }
+        Ok(())
+    })?;
+    let packed = relocations::packed_has(layout, source, dynamic, slot)?;
+    let (original, words) = match (&relative[..], packed) {
+        _ if other => return Ok(Err("its last initialiser is known only when it runs")),
+        ([], true) => (stored, vec![in_file]),
+        ([], false) if layout.header.kind == elf::ET_EXEC => (stored, vec![in_file]),
+        ([one], false) => match one.addend_in_file {
+            // What stands in the slot does not count, but tools show it.
+            Some(addend) => {
+                let original = read_word(layout, source, addend)?;
+                let shown = (stored == original).then_some(in_file);
+                (original, [addend].into_iter().chain(shown).collect())
+            }
+            None => (stored, vec![in_file]),
+        },
+        _ => return Ok(Err("its last initialiser is not relocated as usual")),
+    };
+    if is_code(layout, original) {
+        Ok(Ok(Hook {
+            original,
+            words,
+            why_not_later: None,
+        }))
+    } else {
+        Ok(Err("its last initialiser leads to no code"))
+    }
+}
+
+/// Address and size in bytes of the initialisers. A static program's start-up
+/// code knows them by address; only a section header tells where they are.
+fn initialisers(layout: &Layout, dynamic: &Dynamic) -> Option<(u64, u64)> {
+    let entries = dynamic
+        .get(elf::DT_INIT_ARRAY)
+        .zip(dynamic.get(elf::DT_INIT_ARRAYSZ));
+    let of_kind = |section: &&super::Section| section.header.kind == elf::SHT_INIT_ARRAY;
+    let mut sections = layout.sections.iter().filter(of_kind);
+    let section = || match (sections.next(), sections.next()) {
+        (Some(only), None) => Some((only.header.addr, only.header.size)),
+        _ => None,
+    };
+    entries.or_else(section).filter(|&(_, size)| size > 0)
+}
+
+fn read_word(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    range: FileRange,
+) -> Result<u64, Error> {
+    let bytes = source.read_at(range.start.0, range.size)?;
+    let order = layout.encoding.note_order();
+    let word = match range.size {
+        4 => order.read32(&bytes, 0).map(u64::from),
+        _ => order.read64(&bytes, 0),
+    };
+    word.ok_or(Error::Truncated("list of initialisers"))
+}
