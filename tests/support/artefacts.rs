@@ -33,6 +33,11 @@ pub fn library() -> String {
     path.to_str().expect("a target folder in UTF-8").to_owned()
 }
 
+/// The file that holds the runtime for the inside of programs.
+pub fn inline_runtime() -> PathBuf {
+    release_folder().join("sandbox-inline")
+}
+
 /// The path of `sandbox-patch`, to be started without a shell.
 pub fn program() -> PathBuf {
     release_folder().join("sandbox-patch")

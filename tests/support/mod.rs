@@ -14,7 +14,7 @@ mod output;
 mod shell;
 mod workspace;
 
-pub use artefacts::{library, program};
+pub use artefacts::{inline_runtime, library, program};
 pub use faithful::assert_faithful;
 pub use notes::{Kind, PatchedFile};
 pub use output::Output;
