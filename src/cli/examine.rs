@@ -135,6 +135,9 @@ impl Examination {
                 found.policy(&embedded, arch);
                 found.check_header(&embedded, &layout);
                 found.original(embedded.undo.as_ref(), &layout);
+                if runs_code_before(&layout) {
+                    found.notices.push(PREINIT.to_owned());
+                }
                 if embedded.is_inline() {
                     found.inline(&embedded, &layout, source)?;
                 } else {
@@ -264,9 +267,6 @@ impl Examination {
             return Ok(());
         };
         self.protected = self.resolved.is_some();
-        if runs_code_before(layout) {
-            self.notices.push(PREINIT.to_owned());
-        }
         let interpreter = self.interpreter.as_deref().unwrap_or_default();
         let place = position(interpreter, &needed);
         if place.is_none() {

@@ -57,6 +57,9 @@ impl Prepared {
             program: filter::compile(&resolved)?,
         };
         let mut warnings = Vec::new();
+        if runs_code_before(layout) {
+            warnings.push(PREINIT.to_owned());
+        }
         let (position, enforced) = match runtime {
             Chosen::Library(_) => order(layout, source, &mut warnings)?,
             Chosen::Inline(_, start) => (Position::First, moment(start, layout)),
@@ -226,9 +229,6 @@ fn order(
     warnings: &mut Vec<String>,
 ) -> Result<(Position, &'static str)> {
     let interpreter = layout.interpreter(source)?.unwrap_or_default();
-    if runs_code_before(layout) {
-        warnings.push(PREINIT.to_owned());
-    }
     let position = position(&interpreter, &layout.needed(source)?);
     if position.is_none() {
         warnings.push(unknown_loader(&interpreter));
