@@ -241,6 +241,15 @@ mod the_runtime {
     }
 
     #[test]
+    fn the_runtime_for_the_inside_of_programs_is_refused() {
+        let ws = Workspace::with_myos("gcc");
+        let runtime = support::inline_runtime();
+        ws.run(&format!("cp {} libsandbox.so", runtime.display()))
+            .succeeds();
+        assert_library_refused(&ws, "$PWD/libsandbox.so", "no libsandbox.so");
+    }
+
+    #[test]
     fn one_by_another_name_is_refused() {
         let ws = Workspace::with_myos("gcc");
         ws.run(&format!("cp {} renamed.so", library())).succeeds();

@@ -53,7 +53,8 @@ impl Inline {
             why,
         };
         let file = File::open(&path).map_err(|error| unfit(error.to_string()))?;
-        let (layout, code) = read(&file).map_err(|error| unfit(error.to_string()))?;
+        let layout = Layout::read(&file).map_err(|error| unfit(error.to_string()))?;
+        let code = code(&layout, &file).map_err(|error| unfit(error.to_string()))?;
         let same =
             layout.encoding == program.encoding && layout.header.machine == program.header.machine;
         if !same {
@@ -82,11 +83,14 @@ impl Inline {
     }
 }
 
-/// The headers, and the code: the first loadable segment.
-fn read(file: &File) -> Result<(Layout, Vec<u8>), rewriting::Error> {
-    let layout = Layout::read(file)?;
-    let code = layout.segment(elf::PT_LOAD).ok_or(io::ErrorKind::NotFound);
-    let code = code.map_err(io::Error::from)?;
-    let code = file.read_at(code.offset, code.filesz)?;
-    Ok((layout, code))
+/// The code: the first loadable segment.
+///
+/// # Errors
+///
+/// There is none, or it can't be read.
+pub(super) fn code(layout: &Layout, file: &File) -> io::Result<Vec<u8>> {
+    let code = layout
+        .segment(elf::PT_LOAD)
+        .ok_or(io::ErrorKind::NotFound)?;
+    file.read_at(code.offset, code.filesz)
 }

@@ -205,7 +205,11 @@ fn examine(file: &File, program: &Layout) -> Result<Result<String, String>, rewr
             "it is for another architecture than the program".to_owned()
         ));
     }
-    let Some(Runtime { format, version }) = embedded::runtime(&library, file)? else {
+    // The runtime for the inside of programs has the same note.
+    let is_inline = super::inline::code(&library, file)
+        .is_ok_and(|code| sandbox_format::inline::Header::read(&code).is_some());
+    let runtime = embedded::runtime(&library, file)?.filter(|_| !is_inline);
+    let Some(Runtime { format, version }) = runtime else {
         return Ok(Err("it is no libsandbox.so".to_owned()));
     };
     if format != note::VERSION || version != env!("CARGO_PKG_VERSION") {
