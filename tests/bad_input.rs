@@ -74,10 +74,11 @@ mod not_a_program {
     }
 
     #[test]
-    fn a_static_program_is_refused() {
+    fn a_static_program_is_refused_where_it_is_to_load_a_library() {
         for compiler in ["gcc -static", "gcc -static-pie", "musl-gcc -static"] {
             let ws = Workspace::with_myos(compiler);
-            assert_refused(&ws, "./myos", "static");
+            let patch = format!("{PATCH} --lib {} ./myos", library());
+            ws.assert_refused(&patch, "./myos", "leave out --lib");
         }
     }
 

@@ -447,9 +447,11 @@ mod what_cannot_be_patched {
     }
 
     #[test]
-    fn a_static_program_fails_the_build_and_is_removed() {
+    fn a_static_program_that_is_to_load_a_library_fails_the_build_and_is_removed() {
         for compiler in ["gcc -static", "gcc -static-pie", "musl-gcc -static"] {
-            assert_removed(&format!("{LINK} {compiler}"), "static");
+            let library = library();
+            let link = format!("sandbox-patch link --deny getppid --lib {library} -- {compiler}");
+            assert_removed(&link, "leave out --lib");
         }
     }
 

@@ -111,14 +111,14 @@ mod patching {
     }
 
     #[test]
-    fn static_programs_are_skipped() {
+    fn static_programs_are_patched_unless_they_are_to_load_a_library() {
         let ws = Workspace::new();
         ws.run("mkdir tree").succeeds();
         ws.compile_as("gcc -static", "myos.c", "tree/static");
         ws.compile_as("gcc -static-pie", "myos.c", "tree/static-pie");
         ws.compile_as("gcc", "myos.c", "tree/myos");
         ws.run("cp -a tree before").succeeds();
-        let outcome = ws.run(&format!("{PATCH} -v -r tree"));
+        let outcome = ws.run(&format!("{PATCH} --lib {} -v -r tree", library()));
         outcome
             .succeeds()
             .complains("tree/static: skipped: ")
@@ -127,6 +127,13 @@ mod patching {
         for name in ["static", "static-pie"] {
             ws.run(&format!("cmp tree/{name} before/{name}")).succeeds();
         }
+        let outcome = ws.run(&format!("{PATCH} -r tree"));
+        outcome.succeeds();
+        let patched = ["tree/static", "tree/static-pie"];
+        assert_eq!(reported(&outcome, "patched"), patched);
+        ws.run("sandbox-patch verify -r tree").succeeds();
+        ws.run("sandbox-patch remove -r tree && diff -r tree before")
+            .succeeds();
     }
 
     #[test]
@@ -463,7 +470,7 @@ mod verifying {
     }
 
     #[test]
-    fn what_can_be_started_and_not_patched_does_not() {
+    fn what_can_be_started_and_carries_no_policy_does_not() {
         for compiler in [
             "gcc -static",
             "gcc -static-pie",

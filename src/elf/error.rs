@@ -37,13 +37,13 @@ pub enum Error {
     SharedLibrary,
     /// No dynamic section.
     #[error(
-        "it has no dynamic section: a static program does not load libraries; launch it with sandboxify"
+        "a static program, which does not load libraries; leave out --lib to put the runtime into it"
     )]
     Static,
     /// Dynamic section without interpreter.
     #[error(
-        "it is a static position-independent program, which does not load libraries; \
-         launch it with sandboxify"
+        "a static position-independent program, which does not load libraries; \
+         leave out --lib to put the runtime into it"
     )]
     StaticPie,
     /// The program header table can't be made longer where it is.
