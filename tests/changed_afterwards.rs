@@ -119,3 +119,22 @@ fn it_can_be_patched_again() {
             .succeeds();
     });
 }
+
+#[test]
+fn a_patch_that_no_longer_fits_is_not_taken_out() {
+    let ws = Workspace::new();
+    ws.compile_as("gcc -no-pie", "myos.c", "program");
+    let longer = "/usr/lib/a/folder/that/makes/patchelf/move/the/dynamic/section";
+    ws.run(&format!("patchelf --set-rpath {longer} program"))
+        .succeeds();
+    ws.run(&format!(
+        "sandbox-patch -q {TIGHT} program && patchelf --add-needed libm.so.6 program"
+    ))
+    .succeeds();
+    assert_runs(&ws, "program");
+    ws.assert_refused(
+        "sandbox-patch remove --best-effort program",
+        "program",
+        "no longer fits the file",
+    );
+}

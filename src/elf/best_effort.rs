@@ -8,7 +8,7 @@ use sandbox_format::note;
 use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
 use super::machine::Machine;
 use super::undo::{Move, Undo};
-use super::{Chunk, Dynamic, Error, FileRange, Layout, Plan, Source, VirtAddr};
+use super::{Chunk, Dynamic, Error, FileRange, Layout, Plan, Source, VirtAddr, pieces, references};
 
 /// Plans the removal.
 ///
@@ -26,10 +26,29 @@ pub fn plan(layout: &Layout, source: &(impl Source + ?Sized), undo: &Undo) -> Re
         added,
     };
     let plan = remover.plan()?;
-    // The record may be false, too.
-    Layout::read(&plan.applied_to(source))
-        .map_err(|_| Error::CannotUndo("its record of the original is false"))?;
+    check(&plan.applied_to(source))?;
     Ok(plan)
+}
+
+/// Whether the result is as sound as what can be patched. The record may be
+/// false, and another tool may have put something of its own where what moved
+/// would go back to.
+fn check(result: &(impl Source + ?Sized)) -> Result<(), Error> {
+    let is_sound = || {
+        let layout = Layout::read(result)?;
+        layout.interpreter(result)?;
+        let pieces = pieces::find(&layout, result)?;
+        let none = Dynamic::default();
+        references::check(
+            &layout,
+            result,
+            layout.dynamic.as_ref().unwrap_or(&none),
+            &pieces,
+        )
+    };
+    is_sound().map_err(|_: Error| {
+        Error::CannotUndo("its record of the original is false, or no longer fits the file")
+    })
 }
 
 /// Headers and dynamic section as they were, from the UNDO note.
