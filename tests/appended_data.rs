@@ -145,3 +145,23 @@ fn a_few_zeros_are_padding() {
     ws.run("sandbox-patch remove -q myos && cmp myos before")
         .succeeds();
 }
+
+#[test]
+fn a_section_that_claims_what_is_behind_the_file_does_not_claim_it() {
+    let ws = self_extracting("gcc");
+    let mut program = ws.read("program");
+    let number = |at: usize| u64::from_le_bytes(program[at..at + 8].try_into().expect("eight"));
+    // e_shoff and e_shnum of Elf64_Ehdr; sh_size of the last header but one.
+    let sections = usize::try_from(number(40)).expect("a small file");
+    let count = usize::from(u16::from_le_bytes([program[60], program[61]]));
+    let size = sections + 64 * (count - 2) + 32;
+    program[size..size + 8].copy_from_slice(&u64::to_le_bytes(1 << 40));
+    ws.write("program", program);
+    ws.run("cp program before").succeeds();
+    ws.run(&format!("{PATCH} program"))
+        .succeeds()
+        .complains("the 15 bytes that are appended to the ELF file stay at its end");
+    ws.run("./program").succeeds().prints_only(PAYLOAD);
+    ws.run("sandbox-patch remove -q program && cmp program before")
+        .succeeds();
+}

@@ -27,6 +27,16 @@ fn replace(ws: &Workspace, file: &str, old: &[u8], new: &[u8]) {
     ws.write(file, bytes);
 }
 
+const PT_DYNAMIC: [u8; 4] = [2, 0, 0, 0];
+
+/// The program header of the dynamic section, which a patched file that has
+/// moved it holds in its record only.
+fn dynamic_header(program: &[u8]) -> Vec<u8> {
+    let headers = program[64..].chunks_exact(56);
+    let mut dynamic = headers.filter(|header| header.starts_with(&PT_DYNAMIC));
+    dynamic.next().expect("a dynamic section").to_vec()
+}
+
 /// Nothing of what was printed acts on a terminal.
 #[track_caller]
 fn assert_harmless(text: &str) {
@@ -87,6 +97,121 @@ mod verify {
             .seal()
             .save();
         assert_rejected(&ws, "not where it is said to have been");
+    }
+
+    /// Gives the place of PT_GNU_EH_FRAME, which only unwinders look for, to a
+    /// program header that is made from the others.
+    fn add_header(program: &mut [u8], make: impl Fn(&[Vec<u8>]) -> Vec<u8>) {
+        let table = headers(program);
+        let mut headers: Vec<Vec<u8>> = program[table.clone()]
+            .chunks_exact(56)
+            .map(<[u8]>::to_vec)
+            .collect();
+        let added = make(&headers);
+        // The loadable ones stay in order of address.
+        let last = headers.iter().rposition(|header| is_load(header));
+        headers.insert(last.expect("a loadable segment") + 1, added);
+        headers.retain(|header| !header.starts_with(&PT_GNU_EH_FRAME));
+        program[table].copy_from_slice(&headers.concat());
+    }
+
+    /// Where the program headers are: behind the ELF header, e_phnum of them.
+    fn headers(program: &[u8]) -> std::ops::Range<usize> {
+        64..64 + 56 * usize::from(u16::from_le_bytes([program[56], program[57]]))
+    }
+
+    const PT_GNU_EH_FRAME: [u8; 4] = [0x50, 0xe5, 0x74, 0x64];
+
+    fn is_load(header: &[u8]) -> bool {
+        header.starts_with(&[1, 0, 0, 0])
+    }
+
+    fn number(bytes: &[u8], at: usize) -> u64 {
+        u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+    }
+
+    /// p_offset, p_vaddr and p_filesz of Elf64_Phdr.
+    const OFFSET: usize = 8;
+    const ADDRESS: usize = 16;
+    const FILE_SIZE: usize = 32;
+
+    #[test]
+    fn it_rejects_a_second_dynamic_section_which_loaders_would_follow() {
+        let ws = patched("gcc -no-pie");
+        let mut program = ws.read("myos");
+        add_header(&mut program, |headers| {
+            let dynamic = headers.iter().find(|it| it.starts_with(&PT_DYNAMIC));
+            let mut second = dynamic.expect("a dynamic section").clone();
+            // Without its first entry, which names the runtime.
+            for field in [OFFSET, ADDRESS] {
+                let moved = number(&second, field) + 16;
+                second[field..field + 8].copy_from_slice(&moved.to_le_bytes());
+            }
+            second
+        });
+        ws.write("myos", program);
+        ws.run("./myos").succeeds();
+        assert_rejected(&ws, "two dynamic sections");
+    }
+
+    #[test]
+    fn it_rejects_a_second_string_table_which_loaders_would_take_the_names_from() {
+        let ws = patched("gcc -no-pie");
+        let mut program = ws.read("myos");
+        let dynamic = dynamic_header(&program);
+        let start = usize::try_from(number(&dynamic, OFFSET)).expect("a small file");
+        let size = usize::try_from(number(&dynamic, FILE_SIZE)).expect("a small file");
+        let entries = &mut program[start..start + size];
+        let find = |entries: &[u8], tag: u64| {
+            let mut found = entries.chunks_exact(16);
+            found.position(|entry| number(entry, 0) == tag)
+        };
+        let strings = find(entries, 5).expect("DT_STRTAB") * 16;
+        let strings = entries[strings..strings + 16].to_vec();
+        let end = find(entries, 0).expect("DT_NULL") * 16;
+        entries[end..end + 16].copy_from_slice(&strings);
+        ws.write("myos", program);
+        assert_rejected(&ws, "names a table twice");
+    }
+
+    #[test]
+    fn it_rejects_a_segment_that_hides_another_in_memory() {
+        let ws = patched("gcc -no-pie");
+        let mut program = ws.read("myos");
+        let offset = (program.len() as u64).next_multiple_of(4096);
+        let mut table = program[headers(&program)].chunks_exact(56);
+        let last = table.rfind(|header| is_load(header));
+        let last = last.expect("the policy's segment").to_vec();
+        let [from, size] = [OFFSET, FILE_SIZE].map(|field| number(&last, field));
+        add_header(&mut program, |_| {
+            let mut hiding = last.clone();
+            let address = number(&hiding, ADDRESS) + size;
+            // The last is p_memsz.
+            for (field, value) in [
+                (OFFSET, offset + size),
+                (ADDRESS, address),
+                (FILE_SIZE, 8),
+                (FILE_SIZE + 8, 8),
+            ] {
+                hiding[field..field + 8].copy_from_slice(&u64::to_le_bytes(value));
+            }
+            hiding
+        });
+        // The same page once more, but for the runtime's name.
+        let start = usize::try_from(from).expect("a small file");
+        let size = usize::try_from(size).expect("a small file");
+        let mut hidden = program[start..start + size].to_vec();
+        let library = library();
+        let mut windows = hidden.windows(library.len());
+        let at = windows.position(|it| it == library.as_bytes());
+        let at = at.expect("the runtime's name");
+        hidden[at..at + 10].copy_from_slice(b"libc.so.6\0");
+        hidden.extend([0; 8]);
+        program.resize(usize::try_from(offset).expect("a small file"), 0);
+        program.extend(hidden);
+        ws.write("myos", program);
+        ws.run("./myos").succeeds();
+        assert_rejected(&ws, "overlap");
     }
 
     #[test]
@@ -166,15 +291,6 @@ mod remove {
         ] {
             ws.assert_refused(line, "./myos", "");
         }
-    }
-
-    /// The program header of the dynamic section, which a patched file that has
-    /// moved it holds in its record only.
-    fn dynamic_header(program: &[u8]) -> Vec<u8> {
-        const PT_DYNAMIC: [u8; 4] = [2, 0, 0, 0];
-        let headers = program[64..].chunks_exact(56);
-        let mut dynamic = headers.filter(|header| header.starts_with(&PT_DYNAMIC));
-        dynamic.next().expect("a dynamic section").to_vec()
     }
 }
 

@@ -123,9 +123,15 @@ impl Layout {
     }
 
     fn read_dynamic(&self, source: &(impl Source + ?Sized)) -> Result<Option<Dynamic>, Error> {
-        let Some(segment) = self.segment(elf::PT_DYNAMIC) else {
+        let mut segments = self.segments_of(elf::PT_DYNAMIC);
+        let Some(segment) = segments.next() else {
             return Ok(None);
         };
+        // Loaders follow the last (glibc, elf/rtld.c, `rtld_setup_main_map`; musl,
+        // ldso/dynlink.c, `kernel_mapped_dso`), tools the first.
+        if segments.next().is_some() {
+            return Err(Error::Malformed("it has two dynamic sections"));
+        }
         if segment.filesz == 0 {
             return Ok(None);
         }
@@ -150,6 +156,7 @@ impl Layout {
             .iter()
             .take_while(|entry| entry.tag == elf::DT_NULL && entry.value == 0);
         let slots = used + spare.count();
+        refuse_ambiguous(&all[..used])?;
         Ok(Some(Dynamic {
             entries: all[..used].to_vec(),
             slots,
@@ -366,7 +373,14 @@ impl Layout {
             .segments
             .iter()
             .map(|segment| FileRange::new(segment.offset, segment.filesz).end());
-        let sections = self.sections.iter().map(|section| section.range().end());
+        // A section that ends behind the file is false: what was appended is not
+        // its content.
+        let sections = self
+            .sections
+            .iter()
+            .map(|section| section.range())
+            .filter(|range| range.size > 0 && range.end() <= self.length)
+            .map(|range| range.end());
         let tables = [
             table(header.phoff, header.phentsize, self.segments.len()),
             table(header.shoff, header.shentsize, self.sections.len()),
@@ -402,7 +416,10 @@ fn read_segments(
         .read_at(header.phoff, size * u64::from(header.phnum))
         .map_err(|_| Error::Truncated("program header table"))?;
     let segments = ProgramHeader::decode_all(encoding, &bytes);
-    let mut end = 0;
+    // Whole pages are mapped, so that of two segments in one page the first is not
+    // there where the file has them in different pages.
+    const PAGE: u64 = 4096;
+    let (mut end, mut last_bias) = (0_u64, 0);
     for load in segments
         .iter()
         .filter(|segment| segment.kind == elf::PT_LOAD)
@@ -418,15 +435,35 @@ fn read_segments(
         if load.filesz > load.memsz {
             return malformed("a loadable segment is larger in the file than in memory");
         }
-        if load.vaddr < end {
+        let bias = load.vaddr.wrapping_sub(load.offset);
+        let hides = load.filesz > 0 && load.vaddr / PAGE < end.div_ceil(PAGE) && bias != last_bias;
+        if load.vaddr < end || hides {
             return malformed("the loadable segments overlap or are out of order");
         }
+        last_bias = bias;
         end = match load.vaddr.checked_add(load.memsz) {
             Some(end) => end,
             None => return malformed("a loadable segment reaches beyond the address space"),
         };
     }
     Ok(segments)
+}
+
+/// Of two entries with one tag loaders take the last (glibc's
+/// `elf_get_dynamic_info`, musl's `decode_vec`), tools the first.
+fn refuse_ambiguous(entries: &[Dyn]) -> Result<(), Error> {
+    const TABLES: [elf::DynamicTag; 5] = [
+        elf::DT_STRTAB,
+        elf::DT_STRSZ,
+        elf::DT_SYMTAB,
+        elf::DT_HASH,
+        elf::DT_GNU_HASH,
+    ];
+    let is_repeated = |&tag| entries.iter().filter(|entry| entry.tag == tag).count() > 1;
+    if TABLES.iter().any(is_repeated) {
+        return Err(Error::Malformed("its dynamic section names a table twice"));
+    }
+    Ok(())
 }
 
 /// Section headers with names, or nothing where the table is absent or false.

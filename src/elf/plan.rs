@@ -108,7 +108,6 @@ impl Plan {
             }
         };
         let tail = tail::find(layout, source)?;
-        refuse_ambiguous_entries(dynamic)?;
         let subject = Subject {
             layout,
             source,
@@ -188,27 +187,6 @@ pub(super) const MOVABLE_ENTRIES: [elf::DynamicTag; 4] = [
 
 /// DT_NEEDED and the tag that says that the program was patched.
 pub(super) const ADDED_ENTRIES: usize = 2;
-
-/// Of two entries with one tag loaders take the last (glibc's
-/// `elf_get_dynamic_info`, musl's `decode_vec`), tools the first.
-fn refuse_ambiguous_entries(dynamic: &Dynamic) -> Result<(), Error> {
-    let repeated = |tag| {
-        dynamic
-            .entries
-            .iter()
-            .filter(|entry| entry.tag == tag)
-            .count()
-            > 1
-    };
-    if MOVABLE_ENTRIES
-        .iter()
-        .chain(&[elf::DT_STRSZ])
-        .any(|&tag| repeated(tag))
-    {
-        return Err(Error::Malformed("its dynamic section names a table twice"));
-    }
-    Ok(())
-}
 
 /// A file as a plan will have it.
 #[derive(Clone, Copy, Debug)]
