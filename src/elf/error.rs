@@ -46,6 +46,17 @@ pub enum Error {
          leave out --lib to put the runtime into it"
     )]
     StaticPie,
+    /// The kernel would refuse it with more.
+    #[error(
+        "it has {count} program headers and needs {added} more, but the kernel starts no program \
+         with so many; link it with fewer segments"
+    )]
+    TooManyHeaders {
+        /// How many it has.
+        count: usize,
+        /// How many a policy needs.
+        added: usize,
+    },
     /// The program header table can't be made longer where it is.
     #[error("there is no room for more program headers: {0} stands behind them and can't be moved")]
     NoRoom(String),

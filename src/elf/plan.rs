@@ -120,6 +120,7 @@ impl Plan {
         references::check(layout, source, dynamic, &pieces)?;
         let pieces = pinned::leave_out(layout, source, dynamic, pieces)?;
         let room = room::make(layout, source, &pieces, subject.needs())?;
+        room.check_size(layout)?;
         let placement = Placement::make(&subject, &room)?;
         let assembly = Assembly {
             subject,

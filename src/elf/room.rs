@@ -61,6 +61,26 @@ pub(super) struct Room {
     pub(super) displaced: Vec<Displaced>,
 }
 
+impl Room {
+    /// Refuses a table that the kernel would: of more than 64 KiB, whatever the
+    /// size of a page (fs/binfmt_elf.c, `load_elf_phdrs`).
+    ///
+    /// # Errors
+    ///
+    /// It would be as large as that.
+    pub(super) fn check_size(&self, layout: &Layout) -> Result<(), Error> {
+        const MAX: u64 = 65536;
+        let count = layout.segments.len();
+        if table_size(layout, count + self.headers) > MAX {
+            return Err(Error::TooManyHeaders {
+                count,
+                added: self.headers,
+            });
+        }
+        Ok(())
+    }
+}
+
 /// Finds room for the program headers that a patch needs.
 ///
 /// # Errors
