@@ -11,7 +11,7 @@ use super::placement::{Placed, Placement};
 use super::plan::{Enforcement, MOVABLE_ENTRIES, Plan, Position, Subject};
 use super::symbols::Symbol;
 use super::undo::{Digest, Move, Undo};
-use super::{Chunk, Error, FileRange, Source, VirtAddr, inline, section_headers};
+use super::{Chunk, Error, FileRange, Source, VirtAddr, inline, references, section_headers};
 use crate::note::MovedDynamic;
 
 /// Turns a placement into bytes.
@@ -52,6 +52,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         if let Some(table) = sections {
             header.shoff = table.offset;
             header.shnum = table.count;
+            header.shstrndx = elf::SymbolSection(table.names);
             appended.push(table.chunk);
         }
         let mut plan = Plan {
@@ -270,10 +271,10 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         let mut segments = self.subject.layout.segments.clone();
         for segment in &mut segments {
             match segment.kind {
-                // What becomes read-only is a range of addresses, which begins
-                // where it does, also if the dynamic section moves from there.
-                elf::PT_GNU_RELRO => {}
                 elf::PT_LOAD => placement.hold_table(segment),
+                // PT_GNU_RELRO begins where it does, also if the dynamic section
+                // moves from there.
+                kind if references::OF_NO_PIECE.contains(&kind) => {}
                 elf::PT_PHDR if placement.table_moves() => {
                     *segment =
                         self.header(elf::PT_PHDR, segment.flags, placement.table, segment.align);
@@ -300,7 +301,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                         // Of notes, only the first may have stayed together.
                         let size = placement.size_from(segment.offset, segment.filesz);
                         (segment.offset, segment.vaddr, segment.paddr) = (offset, address, address);
-                        (segment.filesz, segment.memsz) = (size, size);
+                        if size < segment.filesz {
+                            (segment.filesz, segment.memsz) = (size, size);
+                        }
                     }
                 }
                 _ => {}

@@ -41,6 +41,16 @@ pub(super) fn check(
     references.check_relocations()
 }
 
+/// Program headers whose file offset leads to nothing that may move: nobody
+/// reads PT_NULL, PT_GNU_STACK has only flags, and what PT_GNU_RELRO makes
+/// read-only is a range of addresses.
+pub(super) const OF_NO_PIECE: [elf::ProgramType; 4] = [
+    elf::PT_NULL,
+    elf::PT_LOAD,
+    elf::PT_GNU_STACK,
+    elf::PT_GNU_RELRO,
+];
+
 struct References<'a, S: ?Sized> {
     layout: &'a Layout,
     source: &'a S,
@@ -72,6 +82,11 @@ fn symbols(
 impl<S: Source + ?Sized> References<'_, S> {
     /// The runtime reads the dynamic section in memory.
     fn check_dynamic_segment(&self) -> Result<(), Error> {
+        // Loaders take the last (glibc's elf/rtld.c, musl's ldso/dynlink.c),
+        // tools the first.
+        if self.layout.segments_of(elf::PT_DYNAMIC).count() > 1 {
+            return Err(Error::Malformed("it has two dynamic sections"));
+        }
         let Some(segment) = self.layout.segment(elf::PT_DYNAMIC) else {
             return Ok(());
         };
@@ -121,12 +136,6 @@ impl<S: Source + ?Sized> References<'_, S> {
     /// What moves is found by its address; whoever follows the offset of a
     /// program header, as the kernel does for PT_INTERP, must find just that.
     fn check_headers(&self) -> Result<(), Error> {
-        const ADDRESSES_ONLY: [elf::ProgramType; 4] = [
-            elf::PT_NULL,
-            elf::PT_LOAD,
-            elf::PT_GNU_STACK,
-            elf::PT_GNU_RELRO,
-        ];
         let is_wrong = |segment: &ProgramHeader| {
             let file = FileRange::new(segment.offset, segment.filesz);
             let memory = self.layout.range_at(segment.vaddr, segment.filesz);
@@ -136,15 +145,19 @@ impl<S: Source + ?Sized> References<'_, S> {
                     && (memory != Some(file) || !piece.contains(&file))
             })
         };
+        let shares_dynamic = |segment: &ProgramHeader| {
+            let file = FileRange::new(segment.offset, segment.filesz);
+            segment.kind != elf::PT_DYNAMIC && self.dynamic.range.overlaps(&file)
+        };
         let mut others = self
             .layout
             .segments
             .iter()
-            .filter(|segment| segment.filesz > 0 && !ADDRESSES_ONLY.contains(&segment.kind));
-        if others.any(is_wrong) {
+            .filter(|segment| segment.filesz > 0 && !OF_NO_PIECE.contains(&segment.kind));
+        if others.any(|segment| is_wrong(segment) || shares_dynamic(segment)) {
             return Err(Error::Malformed(
                 "a program header leads to only a part of something, or elsewhere in memory than \
-                 in the file",
+                 in the file, or into the dynamic section",
             ));
         }
         Ok(())
