@@ -109,7 +109,8 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
         dynamic.range.start.0 + 16 * index.unwrap() as u64 + 8
     };
     let interpreter = layout.segment(elf::PT_INTERP).unwrap().vaddr;
-    let (p_offset, p_vaddr, p_filesz, p_memsz) = (8, 16, 32, 40);
+    let (p_type, p_offset, p_vaddr, p_filesz, p_memsz) = (0, 8, 16, 32, 40);
+    let dynamic_type = u64::from(elf::PT_DYNAMIC.0);
     let beyond = layout.load_of(VirtAddr(layout.segment(elf::PT_DYNAMIC).unwrap().vaddr));
     let beyond = beyond.unwrap().filesz;
     for fields in [
@@ -118,6 +119,11 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
         vec![(entry(elf::DT_VERSYM), interpreter)],
         vec![(entry(elf::DT_SYMENT), 25)],
         vec![(header(elf::PT_LOAD, p_vaddr), 8)],
+        vec![(header(elf::PT_GNU_EH_FRAME, p_type), dynamic_type)],
+        vec![(
+            header(elf::PT_GNU_EH_FRAME, p_offset),
+            dynamic.range.start.0,
+        )],
         vec![
             (header(elf::PT_DYNAMIC, p_filesz), beyond),
             (header(elf::PT_DYNAMIC, p_memsz), beyond),
@@ -133,6 +139,101 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
             matches!(refusal, Error::Malformed(_)),
             "{fields:x?}: {refusal}"
         );
+    }
+}
+
+/// A copy of a program with its program header table behind everything else,
+/// made longer by `PT_NULL`.
+fn with_headers(program: &[u8], count: u16) -> Vec<u8> {
+    let layout = Layout::read(program).unwrap();
+    let (size, own) = (56, 56 * layout.segments.len());
+    let start = usize::try_from(layout.header.phoff).unwrap();
+    let mut longer = program.to_vec();
+    longer.resize(program.len().next_multiple_of(8), 0);
+    let (e_phoff, e_phnum) = (32, 56);
+    let phoff = longer.len() as u64;
+    longer.extend(&program[start..start + own]);
+    longer.resize(longer.len() + size * usize::from(count) - own, 0);
+    longer[e_phoff..e_phoff + 8].copy_from_slice(&phoff.to_le_bytes());
+    longer[e_phnum..e_phnum + 2].copy_from_slice(&count.to_le_bytes());
+    longer
+}
+
+#[test]
+fn a_program_header_table_becomes_no_longer_than_the_kernel_takes() {
+    let ws = Workspace::new();
+    let program = std::fs::read(ws.compile("gcc", "myos.c")).unwrap();
+    // 65,536 bytes are 1170 headers of 56.
+    round_trip(&with_headers(&program, 1168), Position::First).unwrap();
+    let refusal = round_trip(&with_headers(&program, 1169), Position::First).unwrap_err();
+    assert!(matches!(refusal, Error::TooManyHeaders { .. }), "{refusal}");
+}
+
+/// Where the section header of a name is in the file.
+fn section_header(program: &[u8], name: &str) -> usize {
+    let layout = Layout::read(program).unwrap();
+    let index = layout.sections.iter().position(|it| it.name == name);
+    usize::try_from(layout.header.shoff).unwrap() + 64 * index.unwrap()
+}
+
+#[test]
+fn section_names_in_the_dynamic_strings_stay_there_and_are_copied() {
+    let ws = Workspace::new();
+    let mut program = std::fs::read(ws.compile("gcc", "myos.c")).unwrap();
+    let layout = Layout::read(&program[..]).unwrap();
+    let strings = layout.sections.iter().position(|it| it.name == ".dynstr");
+    let e_shstrndx = 62;
+    program[e_shstrndx] = u8::try_from(strings.unwrap()).unwrap();
+    let patched = round_trip(&program, Position::First).unwrap().bytes;
+    let names = |bytes: &[u8]| -> Vec<String> {
+        let sections = Layout::read(bytes).unwrap().sections;
+        sections.into_iter().map(|section| section.name).collect()
+    };
+    let after = names(&patched);
+    let added = names(&program).len();
+    assert_eq!(after[added..], [".note.sandbox", ".shstrtab"]);
+}
+
+#[test]
+fn program_headers_keep_what_nobody_reads() {
+    let ws = Workspace::new();
+    let make = "clang -fuse-ld=lld -no-pie";
+    let program = std::fs::read(ws.compile(make, "myos.c")).unwrap();
+    let layout = Layout::read(&program[..]).unwrap();
+    let segment = |kind| {
+        let index = layout.segments.iter().position(|it| it.kind == kind);
+        usize::try_from(layout.header.phoff).unwrap() + 56 * index.unwrap()
+    };
+    let dynamic = layout.dynamic.as_ref().unwrap().range.start.0;
+    let (p_offset, p_filesz, p_memsz) = (8, 32, 40);
+    for fields in [
+        vec![(segment(elf::PT_INTERP) + p_memsz, 0x1000)],
+        vec![
+            (segment(elf::PT_GNU_STACK) + p_offset, dynamic),
+            (segment(elf::PT_GNU_STACK) + p_filesz, 0x1000),
+        ],
+    ] {
+        let mut odd = program.clone();
+        for (at, value) in fields {
+            odd[at..at + 8].copy_from_slice(&u64::to_le_bytes(value));
+        }
+        round_trip(&odd, Position::First).unwrap();
+    }
+}
+
+#[test]
+fn section_headers_of_a_false_type_are_left_alone() {
+    let ws = Workspace::new();
+    let make = "clang -fuse-ld=lld";
+    let program = std::fs::read(ws.compile(make, "myos.c")).unwrap();
+    let (sh_type, sh_offset) = (4, 24);
+    // Nobody looks for content of type SHT_NULL; headers are no symbols.
+    let dynamic = section_header(&program, ".dynamic") + sh_type;
+    let symbols = section_header(&program, ".symtab") + sh_offset;
+    for (at, size) in [(dynamic, 4), (symbols, 8)] {
+        let mut damaged = program.clone();
+        damaged[at..at + size].fill(0);
+        round_trip(&damaged, Position::First).unwrap();
     }
 }
 

@@ -37,10 +37,9 @@ impl Section {
     /// The bytes that the section has in the file.
     #[must_use]
     pub fn range(&self) -> FileRange {
-        let size = if self.header.kind == elf::SHT_NOBITS {
-            0
-        } else {
-            self.header.size
+        let size = match self.header.kind {
+            elf::SHT_NULL | elf::SHT_NOBITS => 0,
+            _ => self.header.size,
         };
         FileRange::new(self.header.offset, size)
     }

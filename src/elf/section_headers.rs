@@ -16,6 +16,8 @@ pub(super) struct Table {
     pub(super) offset: u64,
     /// How many headers it has.
     pub(super) count: u16,
+    /// The index of the section of names.
+    pub(super) names: u16,
 }
 
 /// Makes the table, to stand at `offset` behind its names; nothing where the
@@ -26,29 +28,38 @@ pub(super) fn make(
     placement: &Placement,
     offset: u64,
 ) -> Result<Option<Table>, Error> {
-    let names_index = usize::from(layout.header.shstrndx.0);
+    let mut names_index = usize::from(layout.header.shstrndx.0);
     let Some(names) = layout.sections.get(names_index) else {
         return Ok(None);
     };
-    let names = names.range();
-    let mut bytes = source.read_at(names.start.0, names.size)?;
-    let mut added = Vec::new();
-    for (name, header) in new(placement) {
-        let at = u32::try_from(bytes.len()).map_err(|_| Error::TooLarge)?;
-        bytes.extend(name.as_bytes());
-        bytes.push(0);
-        added.push(SectionHeader { name: at, ..header });
-    }
-    let names_size = bytes.len() as u64;
-
+    let range = names.range();
+    let mut bytes = source.read_at(range.start.0, range.size)?;
     let mut headers: Vec<_> = layout
         .sections
         .iter()
         .map(|section| moved(section, placement))
         .collect();
+    let mut added = new(placement);
+    // Names that the program has in memory, such as those in its dynamic
+    // strings, stay as they are, and a section of its own gets the longer copy.
+    if names.is_allocated() {
+        names_index = headers.len() + added.len();
+        let own = SectionHeader {
+            flags: elf::SectionFlags(0),
+            addr: 0,
+            ..names.header
+        };
+        added.push((".shstrtab", own));
+    }
+    for (name, header) in added {
+        let at = u32::try_from(bytes.len()).map_err(|_| Error::TooLarge)?;
+        bytes.extend(name.as_bytes());
+        bytes.push(0);
+        headers.push(SectionHeader { name: at, ..header });
+    }
+    let names_size = bytes.len() as u64;
     headers[names_index].offset = offset;
     headers[names_index].size = names_size;
-    headers.extend(added);
     if headers.len() >= usize::from(elf::SHN_LORESERVE) {
         return Err(Error::Malformed("it has too many sections"));
     }
@@ -62,6 +73,7 @@ pub(super) fn make(
         chunk: Chunk { offset, bytes },
         offset: table,
         count: u16::try_from(headers.len()).map_err(|_| Error::TooLarge)?,
+        names: u16::try_from(names_index).map_err(|_| Error::TooLarge)?,
     }))
 }
 

@@ -4,8 +4,8 @@
 
 use object::elf;
 
-use super::encoding::{Record, Symbol as Entry};
-use super::room::Displaced;
+use super::encoding::{FileHeader, Record, Symbol as Entry};
+use super::room::{self, Displaced};
 use super::{FileRange, Layout, Section, Source};
 
 /// A symbol whose value is the address of something that moves.
@@ -64,7 +64,7 @@ pub(super) fn each(
         .sections
         .iter()
         .find(|section| section.header.kind == elf::SHT_SYMTAB);
-    if let Some(section) = section {
+    if let Some(section) = section.filter(|section| !is_loaded(layout, section)) {
         let names = layout
             .sections
             .get(section.header.link as usize)
@@ -96,6 +96,22 @@ pub(super) fn each(
             first += BATCH;
         }
     }
+}
+
+/// Whether a section shares bytes with a segment, or with headers: what stands
+/// there are no symbols of tools, which may change.
+fn is_loaded(layout: &Layout, section: &Section) -> bool {
+    let loads = layout.segments_of(elf::PT_LOAD);
+    let loads = loads.map(|load| FileRange::new(load.offset, load.filesz));
+    let headers = [
+        FileRange::new(0, FileHeader::size(layout.encoding)),
+        FileRange::new(
+            layout.header.phoff,
+            room::table_size(layout, layout.segments.len()),
+        ),
+    ];
+    let mut others = loads.chain(headers);
+    others.any(|other| other.overlaps(&section.range()))
 }
 
 /// Finds those that name what moves, among the local symbols: nothing that moves

@@ -141,7 +141,7 @@ impl<'a, 'b> Dynamic<'a, 'b> {
         (symbols > 0).then_some(symbols)
     }
 
-    /// Where no hash table tells, the symbols reach to the next table at most.
+    /// Where no hash table tells, the symbols reach to what comes next at most.
     fn size_of_symbols(&self, address: u64) -> Option<u64> {
         let size = self.get(dt::SYMENT)?;
         if let Some(symbols) = self.symbols() {
@@ -151,10 +151,14 @@ impl<'a, 'b> Dynamic<'a, 'b> {
         Some((next - address) / size.max(1) * size)
     }
 
-    /// Where the next table starts.
+    /// Where the next table or section starts.
     pub(crate) fn next_table(&self, address: u64) -> Option<u64> {
         let tables = self.entries.iter().filter(|entry| is_table(entry.0));
-        let starts = tables.map(|entry| entry.1);
+        let sections = self.image.sections.iter();
+        let sections = sections.filter(|section| self.image.is_loaded(section));
+        let starts = tables
+            .map(|entry| entry.1)
+            .chain(sections.map(|section| section.addr));
         starts.filter(|&start| start > address).min()
     }
 

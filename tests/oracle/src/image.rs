@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use super::overlap;
+
 /// Types of program headers.
 pub(crate) mod pt {
     pub(crate) const NULL: u32 = 0;
@@ -257,6 +259,14 @@ impl<'a> Image<'a> {
         let load = self.loads().find(holds)?;
         let start = load.offset + (address - load.vaddr);
         Some(start..start + size)
+    }
+
+    /// Whether a section has symbols for tools; what is loaded is for programs,
+    /// whatever its header says.
+    pub(crate) fn has_symbols(&self, section: &Section) -> bool {
+        let loads = self.loads().map(Segment::file);
+        let mut others = loads.chain([0..self.header_size, self.table()]);
+        section.kind == sht::SYMTAB && !others.any(|other| overlap(&other, &section.file()))
     }
 
     /// Whether a section is in memory, where both its address and its offset

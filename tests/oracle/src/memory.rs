@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::image::{Image, Section, Segment, pt, sht};
+use super::image::{Image, Section, Segment, pt};
 use super::{Pair, Verdict, overlap, require, within};
 
 /// Each byte that was loaded is loaded, but for what a patch may write over.
@@ -70,7 +70,7 @@ impl<'p> Writable<'p> {
         {
             ranges.push(old.file());
         }
-        let symbols = |it: &&Section| it.kind == sht::SYMTAB;
+        let symbols = |it: &&Section| before.has_symbols(it);
         ranges.extend(before.sections.iter().filter(symbols).map(Section::file));
         Self {
             before,

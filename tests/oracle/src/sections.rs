@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::dynamic::dt;
-use super::image::{Image, Section, Segment, pt, sht};
+use super::image::{Image, Section, Segment, pt};
 use super::memory::{Writable, differences};
 use super::{Moved, Pair, Verdict, headers, overlap, require};
 
@@ -13,8 +13,12 @@ pub(super) fn check(pair: &Pair<'_, '_>) -> Verdict {
     if before.sections.is_empty() {
         return Ok(());
     }
+    // Names that are in memory stay as they are; longer ones stand elsewhere.
+    let own_names = after.names >= before.sections.len();
     require!(
-        before.sections.len() < after.sections.len() && before.names == after.names,
+        before.sections.len() < after.sections.len()
+            && (before.names == after.names
+                || (before.sections[before.names].is_allocated() && own_names)),
         "there is no new section, or the section names are lost"
     );
     let pairs = before.sections.iter().zip(&after.sections).enumerate();
@@ -24,10 +28,7 @@ pub(super) fn check(pair: &Pair<'_, '_>) -> Verdict {
             (old.name.is_empty() || old.name == new.name) && kept(old) == kept(new),
             "section {index} became another: {old:x?}, {new:x?}"
         );
-        // Names that stand in memory are copied to where there is room for more.
-        if index != before.names {
-            place(pair, old, new)?;
-        }
+        place(pair, old, new)?;
         content(pair, index, old, new)?;
     }
     every_byte_is_covered(pair)
@@ -55,7 +56,7 @@ fn content(pair: &Pair<'_, '_>, index: usize, old: &Section, new: &Section) -> V
     });
     let mut dynamic = pair.before.segments_of(pt::DYNAMIC);
     let is_dynamic = dynamic.any(|segment| overlap(&segment.file(), &old.file()));
-    let grows = index == pair.before.names || holds_strings || is_dynamic;
+    let grows = index == pair.after.names || holds_strings || is_dynamic;
     require!(
         old.size == new.size || (grows && old.size < new.size),
         "section {} has another size: {:#x}, not {:#x}",
@@ -75,7 +76,7 @@ fn content(pair: &Pair<'_, '_>, index: usize, old: &Section, new: &Section) -> V
     if is_dynamic {
         return Ok(());
     }
-    if old.kind == sht::SYMTAB {
+    if pair.before.has_symbols(old) {
         return symbols(pair, old, new);
     }
     let mut writable = Writable::of(pair);
@@ -138,11 +139,7 @@ fn every_byte_is_covered(pair: &Pair<'_, '_>) -> Verdict {
     let moved = pair.moved.iter().filter_map(moved);
     let dynamic = pair.before.segments_of(pt::DYNAMIC).map(Segment::file);
     let is_covered = |range| uncovered(pair.before, range).is_none();
-    // Nor is the program's own string table, where it is that of the sections.
-    let shares_names = pair
-        .before
-        .is_loaded(&pair.before.sections[pair.before.names]);
-    if shares_names || !moved.chain(dynamic).all(is_covered) {
+    if !moved.chain(dynamic).all(is_covered) {
         return Ok(());
     }
     for load in headers::added(pair.before, pair.after) {
