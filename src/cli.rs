@@ -7,6 +7,7 @@ pub mod examine;
 mod generate;
 pub mod inline;
 pub mod inspect;
+pub mod launch;
 pub mod library;
 mod link;
 pub mod loader;
@@ -41,7 +42,7 @@ pub fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(message) => return show_message(&message),
+        Err(message) => return ExitCode::from(show_message(&message)),
     };
     cli.color.write_global();
     let verbosity = cli.verbosity();
@@ -79,16 +80,16 @@ pub fn main() -> ExitCode {
 }
 
 /// The help and the version are results; what is wrong with the command line is
-/// not.
-fn show_message(message: &clap::Error) -> ExitCode {
+/// not. Returns the exit status.
+fn show_message(message: &clap::Error) -> u8 {
     let shown = message.print();
     if !message.use_stderr()
         && let Err(error) = output::written(shown)
     {
         complain(None, &error.into());
-        return ExitCode::FAILURE;
+        return 1;
     }
-    ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2))
+    u8::try_from(message.exit_code()).unwrap_or(2)
 }
 
 /// The command line contradicts itself, in a way that its grammar can't tell.

@@ -3,6 +3,7 @@
 mod disassemble;
 mod emulate;
 mod operation;
+mod pass;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 
 pub use disassemble::{Disassembly, disassemble};
 pub use emulate::{Data, Invalid, Program, emulate};
+pub use pass::Pass;
 /// What a filter consists of.
 pub use sandbox_format::bpf::Instruction;
 

@@ -1,12 +1,14 @@
 //! Put a seccomp policy into a Linux program, so that it sandboxes itself.
 //!
-//! The library behind the program `sandbox-patch`; each verb is a function
-//! ([`cli::patch::patch`], [`cli::inspect::inspect`], [`cli::remove::remove`]).
+//! The library behind the programs `sandbox-patch` and `sandboxify`; each verb
+//! is a function ([`cli::patch::patch`], [`cli::inspect::inspect`],
+//! [`cli::remove::remove`], [`launch::launch`]).
 //! Data flows one way:
 //!
 //! * [`cli`]: the command line, and how results are shown;
 //! * [`policy`]: what may be called, from names to rules of an architecture;
 //! * [`filter`]: from rules to BPF, and back to something readable;
+//! * [`launch`]: starting a program under a filter;
 //! * [`note`]: the bytes that go into the program;
 //! * [`elf`]: the program, and the way back;
 //! * [`mod@file`]: opening a file, and putting another in its place.
@@ -15,5 +17,6 @@ pub mod cli;
 pub mod elf;
 pub mod file;
 pub mod filter;
+pub mod launch;
 pub mod note;
 pub mod policy;

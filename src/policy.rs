@@ -24,7 +24,7 @@ pub use names::parse as parse_names;
 pub use resolve::{Resolved, ResolvedRule, Warning, resolve, rules};
 
 pub(crate) use errno::name as errno_name;
-pub(crate) use names::name as call_name;
+pub(crate) use names::{is_known as is_known_call, name as call_name};
 
 use std::collections::BTreeSet;
 use std::fmt;

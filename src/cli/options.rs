@@ -1,6 +1,7 @@
 //! The command line's grammar.
 
 mod files;
+mod launch;
 mod policy;
 
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use anyhow::Result;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 pub(super) use self::files::{Selection, require_one_output_each};
+pub(super) use self::launch::LaunchCli;
 pub(super) use self::policy::ContentArguments;
 use super::patch;
 use crate::file::Keep;

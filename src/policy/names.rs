@@ -89,6 +89,12 @@ pub(crate) fn name(number: u32, arch: Arch) -> Option<String> {
     ScmpSyscall::from(number).get_name_by_arch(arch.scmp()).ok()
 }
 
+/// Whether an architecture has a system call of this name.
+#[must_use]
+pub(crate) fn is_known(name: &str, arch: Arch) -> bool {
+    matches!(look_up(name, arch), Lookup::Number(_))
+}
+
 /// The numbers that system calls may have.
 pub(super) fn numbers(arch: Arch) -> impl Iterator<Item = u32> {
     let first = arch.first_number();

@@ -13,7 +13,7 @@ use crate::policy::{self, Action, List, Policy};
 
 /// What may be called, and what happens otherwise.
 #[derive(Clone, Debug, Args)]
-struct PolicyArguments {
+pub(in crate::cli) struct PolicyArguments {
     /// Permit only these system calls, separated by ':' or ','.
     ///
     /// White space separates, too; '-' reads the list from standard input.
@@ -46,7 +46,22 @@ struct PolicyArguments {
 }
 
 impl PolicyArguments {
-    fn policy(&self) -> Result<Policy> {
+    /// Whether there is a list of system calls, be it an empty one.
+    pub(in crate::cli) fn has_list(&self) -> bool {
+        !(self.allow.is_empty() && self.deny.is_empty())
+    }
+
+    /// Whether any of these options is given.
+    pub(in crate::cli) fn is_given(&self) -> bool {
+        self.has_list() || self.action.is_some() || self.exact
+    }
+
+    /// Whether a list is to come from standard input.
+    pub(in crate::cli) fn reads_standard_input(&self) -> bool {
+        self.allow.iter().chain(&self.deny).any(|list| list == "-")
+    }
+
+    pub(in crate::cli) fn policy(&self) -> Result<Policy> {
         ensure!(
             self.allow.is_empty() || self.deny.is_empty(),
             Usage(
@@ -134,10 +149,7 @@ impl From {
 impl ContentArguments {
     /// Whether any of these options is given.
     pub(super) fn is_given(&self) -> bool {
-        let policy = &self.policy;
-        self.has_policy()
-            || policy.action.is_some()
-            || policy.exact
+        self.policy.is_given()
             || self.lib.is_some()
             || self.allow_relative_lib
             || self.inline
@@ -146,17 +158,12 @@ impl ContentArguments {
 
     /// Whether there is a list of system calls, be it an empty one.
     pub(in crate::cli) fn has_policy(&self) -> bool {
-        !(self.policy.allow.is_empty() && self.policy.deny.is_empty())
+        self.policy.has_list()
     }
 
     /// Whether a list is to come from standard input.
     pub(in crate::cli) fn reads_standard_input(&self) -> bool {
-        let policy = &self.policy;
-        policy
-            .allow
-            .iter()
-            .chain(&policy.deny)
-            .any(|list| list == "-")
+        self.policy.reads_standard_input()
     }
 
     /// These arguments as if they stood behind `earlier` ones: lists grow, and

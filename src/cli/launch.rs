@@ -1,0 +1,270 @@
+//! `sandboxify`: running a program under a policy.
+//!
+//! The policy comes from the options, else from the variables of Cloudflare's
+//! sandbox toolkit, whose meaning is that of `libsandbox.so` (environment mode,
+//! `stub/src/environment.rs`), else it is the one that the program carries,
+//! which needs no help.
+
+use std::convert::Infallible;
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
+use std::fmt::Display;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, ensure};
+use clap::Parser;
+
+use super::examine::Examination;
+use super::options::LaunchCli;
+use super::{Usage, patch, show, show_message};
+use crate::filter;
+use crate::launch::{self, Launch, Program, Unfit, Vectors, launch};
+use crate::policy::{self, Action, Arch, List, Policy};
+
+/// Exit status if the policy could not be put in force; that of the runtime for
+/// the same (`STATUS`, stub/src/die.rs).
+const NO_POLICY: u8 = 121;
+
+/// The variables of the toolkit, which the program does not see.
+const ALLOW: &str = "SECCOMP_SYSCALL_ALLOW";
+const DENY: &str = "SECCOMP_SYSCALL_DENY";
+const ACTION: &str = "SECCOMP_DEFAULT_ACTION";
+const EXACT: &str = "SANDBOX_EXACT";
+
+/// Runs `sandboxify` with the vectors that `main` was given, and returns the
+/// exit status if no program takes its place.
+///
+/// # Safety
+///
+/// See [`Vectors::of_main`].
+#[must_use]
+pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char) -> c_int {
+    // SAFETY: the caller's promise.
+    let vectors = unsafe { Vectors::of_main(argv, envp) };
+    let arguments = vectors.arguments.iter().map(|argument| os(argument));
+    let status = match LaunchCli::try_parse_from(arguments) {
+        Ok(cli) => {
+            let Err(failure) = run(&cli, &vectors.environment);
+            say(failure.file.as_deref(), &failure.error);
+            failure.status
+        }
+        Err(message) => show_message(&message),
+    };
+    c_int::from(status)
+}
+
+/// Why there is no program in this one's place.
+struct Failure {
+    status: u8,
+    file: Option<PathBuf>,
+    error: anyhow::Error,
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        let status = if error.is::<Usage>() { 2 } else { NO_POLICY };
+        Self {
+            status,
+            file: None,
+            error,
+        }
+    }
+}
+
+fn run(cli: &LaunchCli, environment: &[&'static CStr]) -> Result<Infallible, Failure> {
+    check(cli)?;
+    let name = cli.command[0].as_os_str();
+    let about = |status, error| Failure {
+        status,
+        file: Some(name.into()),
+        error,
+    };
+    let path = variable(environment, "PATH");
+    let program = Program::find(name, path).map_err(|unfit: Unfit| {
+        let status = unfit.status();
+        about(status, unfit.into())
+    })?;
+    let arch = architecture(&program)?;
+    let filter = match policy(cli, environment, arch)? {
+        Some(policy) => Some(compile(&policy, arch, cli)?),
+        None => None,
+    };
+    if filter.is_none() && !carries_policy(&program) {
+        if cli.require_policy {
+            let error = anyhow!("there is no policy; give --allow or --deny, or {ALLOW}");
+            return Err(about(NO_POLICY, error));
+        }
+        warn(
+            cli,
+            Some(name),
+            "it runs without a policy; give --allow or --deny",
+        );
+    }
+    if filter.is_some()
+        && let Some(privileges) = program.privileges
+    {
+        let warning = format!(
+            "its {privileges} will have no effect: no program gains privileges under a filter"
+        );
+        warn(cli, Some(name), &warning);
+    }
+    let arguments = strings(&cli.command)?;
+    let arguments: Vec<&CStr> = arguments.iter().map(CString::as_c_str).collect();
+    let environment = without_variables(environment);
+    let it = Launch {
+        path: &program.path,
+        arguments: &arguments,
+        environment: &environment,
+    };
+    let prefix = line(Some(Path::new(name)), "it can't be started");
+    let error = launch(&it, filter.as_deref(), &prefix);
+    let status = error.status().unwrap_or(NO_POLICY);
+    Err(about(status, error.into()))
+}
+
+/// What the grammar can't tell of the options.
+fn check(cli: &LaunchCli) -> Result<()> {
+    let usage = |text: &str| Usage(text.to_owned());
+    let policy = &cli.policy;
+    ensure!(
+        policy.has_list() || !policy.is_given(),
+        usage("--action and --exact are for a list; give --allow or --deny, too")
+    );
+    ensure!(
+        !policy.reads_standard_input(),
+        usage("standard input belongs to the program; give the list itself in place of '-'")
+    );
+    Ok(())
+}
+
+/// The architecture that the policy is for: that of the program if the machine
+/// runs it by itself. Anything else is run by an interpreter of the machine's.
+fn architecture(program: &Program) -> Result<Arch> {
+    let native = launch::native().ok_or(launch::Error::Machine)?;
+    let own = program
+        .elf
+        .as_ref()
+        .and_then(|(_, layout)| patch::arch(layout));
+    Ok(match (native, own) {
+        (Arch::X86_64, Some(arch @ (Arch::X86 | Arch::X32))) => arch,
+        _ => native,
+    })
+}
+
+/// What was asked for, by the options or by the environment.
+fn policy(cli: &LaunchCli, environment: &[&'static CStr], arch: Arch) -> Result<Option<Policy>> {
+    let list = [(ALLOW, List::Allow), (DENY, List::Deny)];
+    let found = list.into_iter().find_map(|(name, list)| {
+        variable(environment, name).map(|value| (name, list, value.to_string_lossy()))
+    });
+    if cli.policy.has_list() {
+        if let Some((name, ..)) = found {
+            let warning =
+                format!("{name} is not looked at, since there is a list among the options");
+            warn(cli, None, &warning);
+        }
+        return cli.policy.policy().map(Some);
+    }
+    let Some((variable_name, list, text)) = found else {
+        return Ok(None);
+    };
+    let names = text.split(':').filter(|name| !name.is_empty());
+    for name in names.clone() {
+        ensure!(
+            policy::is_known_call(name, arch),
+            "unknown system call {name:?} in {variable_name}; the program was not started"
+        );
+        if !cli.quiet {
+            print(&format!("adding {name} to the process seccomp filter\n"));
+        }
+    }
+    let is = |name, value: &CStr| variable(environment, name) == Some(value);
+    Ok(Some(Policy {
+        list,
+        names: names.map(str::to_owned).collect(),
+        action: if is(ACTION, c"log") {
+            Action::Log
+        } else {
+            Action::KillProcess
+        },
+        exact: is(EXACT, c"1"),
+    }))
+}
+
+fn compile(policy: &Policy, arch: Arch, cli: &LaunchCli) -> Result<Vec<filter::Instruction>> {
+    let (resolved, warnings) = policy::resolve(policy, arch)?;
+    // The variables are the toolkit's, which has nothing to say about them.
+    if cli.policy.has_list() {
+        for warning in warnings {
+            warn(cli, None, &warning);
+        }
+    }
+    Ok(filter::compile(&resolved)?)
+}
+
+/// Whether the program will put a policy of its own in force, or die of it.
+fn carries_policy(program: &Program) -> bool {
+    let Some((file, _)) = &program.elf else {
+        return false;
+    };
+    let name = program.image.to_string_lossy();
+    Examination::of(&name, file, Path::new("/")).is_ok_and(|found| found.protected)
+}
+
+/// The value of a variable.
+fn variable<'a>(environment: &[&'a CStr], name: &str) -> Option<&'a CStr> {
+    let is_it = |entry: &&'a CStr| is_variable(entry, name);
+    let entry = environment.iter().copied().find(is_it)?;
+    CStr::from_bytes_with_nul(&entry.to_bytes_with_nul()[name.len() + 1..]).ok()
+}
+
+fn is_variable(entry: &CStr, name: &str) -> bool {
+    let value = entry.to_bytes().strip_prefix(name.as_bytes());
+    value.is_some_and(|value| value.starts_with(b"="))
+}
+
+/// The environment of the program.
+fn without_variables(environment: &[&'static CStr]) -> Vec<&'static CStr> {
+    let is_kept = |entry: &&&'static CStr| {
+        ![ALLOW, DENY, ACTION, EXACT]
+            .iter()
+            .any(|name| is_variable(entry, name))
+    };
+    environment.iter().filter(is_kept).copied().collect()
+}
+
+fn os(text: &CStr) -> &OsStr {
+    OsStr::from_bytes(text.to_bytes())
+}
+
+fn strings(command: &[OsString]) -> Result<Vec<CString>> {
+    let strings = command.iter().map(|word| CString::new(word.as_bytes()));
+    Ok(strings.collect::<Result<_, _>>()?)
+}
+
+/// A line on standard error.
+fn say(file: Option<&Path>, what: &(impl Display + ?Sized)) {
+    print(&format!("{}\n", line(file, what)));
+}
+
+fn line(file: Option<&Path>, what: &(impl Display + ?Sized)) -> String {
+    let what = what.to_string();
+    let what = show::escaped(&what);
+    match file {
+        Some(file) => format!("sandboxify: {}: {what}", show::name(file)),
+        None => format!("sandboxify: {what}"),
+    }
+}
+
+fn warn(cli: &LaunchCli, file: Option<&OsStr>, warning: &(impl Display + ?Sized)) {
+    if !cli.quiet {
+        say(file.map(Path::new), &format_args!("warning: {warning}"));
+    }
+}
+
+/// In one piece, since others may write there, too. Where it can't be written
+/// there is nobody to tell.
+fn print(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,222 @@
+//! Starting a program under a filter that may forbid execve(2), without
+//! privileges and without a second process.
+//!
+//! * `program`: which file it is, and what can be known to keep it from
+//!   starting;
+//! * `sys`: what is not safe Rust.
+//!
+//! Everything is prepared before the filter is in force: afterwards this process
+//! makes the one execve(2) that the filter lets through ([`Pass`]), and if that
+//! fails ends by the one exit_group(2) that it lets through as well.
+
+mod program;
+mod sys;
+
+use std::ffi::CStr;
+use std::fmt::Write;
+use std::io;
+
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::thread::set_no_new_privs;
+
+use crate::filter::{self, Data, Instruction, Pass, emulate};
+use crate::policy::{self, Arch};
+
+pub use program::{Program, Unfit};
+pub use sys::Vectors;
+
+use sys::{Pointers, Secret};
+
+/// What shells and env(1) exit with where the program is there and can't be
+/// started.
+pub const NOT_RUN: u8 = 126;
+/// Likewise where a file is missing.
+pub const NOT_FOUND: u8 = 127;
+
+/// Why a program was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The filter has no room left.
+    #[error(transparent)]
+    Filter(#[from] filter::Error),
+    /// No way to make a secret.
+    #[error("the kernel gives no random numbers: {0}")]
+    Random(io::Error),
+    /// prctl(2).
+    #[error("the kernel refused no_new_privs: {0}")]
+    NoNewPrivs(io::Error),
+    /// An outer filter answers in the kernel's place.
+    #[error("the kernel's answer can't be trusted: a filter claims success for it")]
+    Pretence,
+    /// seccomp(2).
+    #[error("the kernel refused the filter: {0}")]
+    Seccomp(io::Error),
+    /// A machine that libseccomp has no names for.
+    #[error("seccomp filters for this machine are not known")]
+    Machine,
+    /// execve(2) of a program that is to run without a filter.
+    #[error("it can't be started: {0}")]
+    Execve(Errno),
+}
+
+impl Error {
+    /// The exit status that tells of it; none where the program is not at
+    /// fault.
+    #[must_use]
+    pub fn status(&self) -> Option<u8> {
+        match self {
+            Self::Execve(errno) => Some(status_of(*errno)),
+            _ => None,
+        }
+    }
+}
+
+/// The exit status of env(1) for a failed execve(2).
+fn status_of(errno: Errno) -> u8 {
+    if errno == Errno::NOENT {
+        NOT_FOUND
+    } else {
+        NOT_RUN
+    }
+}
+
+/// The architecture that this program is compiled for.
+#[must_use]
+pub fn native() -> Option<Arch> {
+    Arch::from_name(std::env::consts::ARCH)
+}
+
+/// What is to be started.
+pub struct Launch<'a> {
+    /// The file.
+    pub path: &'a CStr,
+    /// Its arguments, the first of which it takes for its name.
+    pub arguments: &'a [&'a CStr],
+    /// Its environment.
+    pub environment: &'a [&'a CStr],
+}
+
+/// Puts the filter in force, if there is one, and replaces this process by the
+/// program.
+///
+/// Returns only if the program was not started and the filter is not in force.
+/// Should the kernel refuse the program later, then the process ends with the
+/// exit status of a shell; if the filter permits that, it says why, behind
+/// `complaint`.
+pub fn launch(it: &Launch<'_>, filter: Option<&[Instruction]>, complaint: &str) -> Error {
+    let arguments = Pointers::to(it.arguments);
+    let environment = Pointers::to(it.environment);
+    let Some(filter) = filter else {
+        return Error::Execve(sys::execve(it.path, &arguments, &environment, [0; 2]));
+    };
+    let ready = match Ready::new(filter, complaint) {
+        Ok(ready) => ready,
+        Err(error) => return error,
+    };
+    if let Err(errno) = sys::install(&ready.filter) {
+        return Error::Seccomp(errno.into());
+    }
+    let errno = sys::execve(it.path, &arguments, &environment, ready.secret);
+    ready.give_up(errno)
+}
+
+/// What is needed when the filter is in force.
+struct Ready {
+    filter: Vec<Instruction>,
+    secret: Secret,
+    complaint: Complaint,
+}
+
+impl Ready {
+    fn new(filter: &[Instruction], complaint: &str) -> Result<Self, Error> {
+        let native = native().ok_or(Error::Machine)?;
+        let secret = secret().map_err(|errno| Error::Random(errno.into()))?;
+        let pass = Pass {
+            arch: native.audit(),
+            big_endian: native.big_endian(),
+            calls: sys::CALLS.map(|number| u32::try_from(number).unwrap_or(u32::MAX)),
+            secret: secret.map(|word| word as u64),
+        };
+        let filter = pass.before(filter)?;
+        // An unprivileged process may install no filter without it (seccomp(2)).
+        set_no_new_privs(true).map_err(|errno| Error::NoNewPrivs(errno.into()))?;
+        if sys::seccomp_pretends() {
+            return Err(Error::Pretence);
+        }
+        Ok(Self {
+            complaint: Complaint::new(complaint, &filter, native),
+            filter,
+            secret,
+        })
+    }
+
+    /// Ends the process, which only the calls that the filter permits may do.
+    fn give_up(mut self, errno: Errno) -> ! {
+        self.complaint.send(errno);
+        sys::exit(status_of(errno), self.secret)
+    }
+}
+
+fn secret() -> Result<Secret, Errno> {
+    let mut secret = [0; 2];
+    for word in &mut secret {
+        let mut bytes = [0; size_of::<usize>()];
+        // As many are never cut short (getrandom(2)).
+        getrandom(&mut bytes, GetRandomFlags::empty())?;
+        *word = usize::from_ne_bytes(bytes);
+    }
+    Ok(secret)
+}
+
+/// The line that says why the program can't be started after all.
+struct Complaint {
+    line: String,
+    /// Whether the filter permits that it is written.
+    is_permitted: bool,
+}
+
+impl Complaint {
+    /// Room for an error's name or number and the end of the line, so that
+    /// nothing is allocated under the filter.
+    const ROOM: usize = 32;
+
+    fn new(text: &str, filter: &[Instruction], native: Arch) -> Self {
+        let mut line = format!("{text}: ");
+        line.reserve(Self::ROOM);
+        let write = Data {
+            nr: u32::try_from(libc::SYS_write).unwrap_or(u32::MAX),
+            arch: native.audit(),
+            ip: 0,
+            args: [
+                2,
+                line.as_ptr().addr() as u64,
+                line.capacity() as u64,
+                0,
+                0,
+                0,
+            ],
+        };
+        let verdict = emulate(filter, &write, native.big_endian());
+        Self {
+            line,
+            is_permitted: verdict == Ok(sandbox_format::bpf::ret::ALLOW),
+        }
+    }
+
+    fn send(&mut self, errno: Errno) {
+        if !self.is_permitted {
+            return;
+        }
+        let number = errno.raw_os_error();
+        let known = u16::try_from(number).ok().and_then(policy::errno_name);
+        let written = match known {
+            Some(name) => writeln!(self.line, "{name}"),
+            None => writeln!(self.line, "error {number}"),
+        };
+        if written.is_ok() {
+            // Where standard error is closed there is nobody to tell.
+            let _ = rustix::io::write(rustix::stdio::stderr(), self.line.as_bytes());
+        }
+    }
+}
