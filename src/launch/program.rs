@@ -114,7 +114,7 @@ impl Program {
         loop {
             let next = match require_executable(&image).and_then(|()| Format::of(&image)) {
                 Ok(Format::Script(interpreter)) if followed < INTERPRETERS => Ok(interpreter),
-                Ok(Format::Script(_)) => Err(Unfit::TooDeep),
+                Ok(Format::Script(_)) => return Err(Unfit::TooDeep),
                 Ok(Format::Loaded(elf)) => {
                     return Ok(Self {
                         path: CString::new(chosen.as_os_str().as_bytes())
