@@ -10,6 +10,7 @@ INSTALL ?= install
 CARGO_TARGET_DIR ?= target
 RELEASE = $(CARGO_TARGET_DIR)/release
 PROGRAM = $(RELEASE)/sandbox-patch
+LAUNCHER = $(RELEASE)/sandboxify
 LIBRARY = $(RELEASE)/libsandbox.so
 INLINE = $(RELEASE)/sandbox-inline
 
@@ -62,27 +63,30 @@ bench: setup
 
 # Builds only what is missing: `sudo make install` after `make build` needs no
 # cargo, which root often does not have.
-$(PROGRAM) $(LIBRARY) $(INLINE):
+$(PROGRAM) $(LAUNCHER) $(LIBRARY) $(INLINE):
 	$(CARGO) build --release
 
-install: $(PROGRAM) $(LIBRARY) $(INLINE)
+install: $(PROGRAM) $(LAUNCHER) $(LIBRARY) $(INLINE)
 	$(INSTALL) -d '$(BIN_DIR)' '$(LIB_DIR)' '$(MAN_DIR)' '$(BASH_DIR)' '$(ZSH_DIR)' '$(FISH_DIR)'
-	$(INSTALL) -m 755 '$(PROGRAM)' '$(BIN_DIR)/'
+	$(INSTALL) -m 755 '$(PROGRAM)' '$(LAUNCHER)' '$(BIN_DIR)/'
 	ln -sf sandbox-patch '$(BIN_DIR)/sandbox-patch-cc'
 	$(INSTALL) -m 644 '$(LIBRARY)' '$(INLINE)' '$(LIB_DIR)/'
 	set -e; pages=$$(mktemp -d); trap 'rm -rf "$$pages"' EXIT; mkdir "$$pages/man" "$$pages/completions"; \
 	'$(PROGRAM)' generate --man "$$pages/man"; \
 	'$(PROGRAM)' generate --completions "$$pages/completions"; \
 	$(INSTALL) -m 644 "$$pages"/man/*.1 '$(MAN_DIR)/'; \
-	$(INSTALL) -m 644 "$$pages/completions/sandbox-patch.bash" '$(BASH_DIR)/sandbox-patch'; \
-	$(INSTALL) -m 644 "$$pages/completions/_sandbox-patch" '$(ZSH_DIR)/'; \
-	$(INSTALL) -m 644 "$$pages/completions/sandbox-patch.fish" '$(FISH_DIR)/'
+	for name in sandbox-patch sandboxify; do \
+	    $(INSTALL) -m 644 "$$pages/completions/$$name.bash" "$(BASH_DIR)/$$name"; \
+	    $(INSTALL) -m 644 "$$pages/completions/_$$name" '$(ZSH_DIR)/'; \
+	    $(INSTALL) -m 644 "$$pages/completions/$$name.fish" '$(FISH_DIR)/'; \
+	done
 
 uninstall:
-	rm -f '$(BIN_DIR)/sandbox-patch' '$(BIN_DIR)/sandbox-patch-cc'
+	rm -f '$(BIN_DIR)/sandbox-patch' '$(BIN_DIR)/sandbox-patch-cc' '$(BIN_DIR)/sandboxify'
 	rm -f '$(LIB_DIR)/libsandbox.so' '$(LIB_DIR)/sandbox-inline'
-	rm -f '$(MAN_DIR)'/sandbox-patch.1 '$(MAN_DIR)'/sandbox-patch-*.1
+	rm -f '$(MAN_DIR)'/sandbox-patch.1 '$(MAN_DIR)'/sandbox-patch-*.1 '$(MAN_DIR)/sandboxify.1'
 	rm -f '$(BASH_DIR)/sandbox-patch' '$(ZSH_DIR)/_sandbox-patch' '$(FISH_DIR)/sandbox-patch.fish'
+	rm -f '$(BASH_DIR)/sandboxify' '$(ZSH_DIR)/_sandboxify' '$(FISH_DIR)/sandboxify.fish'
 	[ ! -d '$(LIB_DIR)' ] || rmdir --ignore-fail-on-non-empty '$(LIB_DIR)'
 
 clean:

@@ -1,6 +1,6 @@
 //! The command line: one file a verb, and how results are shown.
 //!
-//! Exit status: 0 if all went well, 1 if a file could not be handled (each with
+//! Exit status, of `sandbox-patch`: 0 if all went well, 1 if a file could not be handled (each with
 //! one line on standard error), 2 if the command line is wrong.
 
 pub mod examine;
@@ -29,12 +29,12 @@ use clap::{CommandFactory, Parser};
 
 use many::{Empty, Request};
 pub use options::Cli;
-use options::{PatchArguments, Verb, Verbosity};
+use options::{LaunchCli, PatchArguments, Verb, Verbosity};
 use output::complain;
 
 use crate::file;
 
-/// Runs the program with the arguments of this process.
+/// Runs `sandbox-patch` with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
     if let Some(command) = link::wrapped_command(std::env::args_os()) {
@@ -62,7 +62,8 @@ pub fn main() -> ExitCode {
             return link::run(Some(arguments.content), &arguments.command, verbose);
         }
         Some(Verb::Generate(arguments)) => {
-            generate::run(&Cli::command(), &arguments).map(|()| true)
+            let programs = [Cli::command(), LaunchCli::command()];
+            generate::run(&programs, &arguments).map(|()| true)
         }
     };
     match done {

@@ -328,3 +328,64 @@ fn exact_names_leave_out_what_the_c_library_calls_in_their_place() {
         .succeeds();
     ws.run("./myos").dies_by(Signal::SYS);
 }
+
+/// The article's launcher, for programs that load no library.
+mod the_launcher {
+    use super::*;
+
+    const STATIC: [&str; 3] = ["gcc -static", "gcc -static-pie", "musl-gcc -static"];
+
+    #[test]
+    fn does_not_change_a_program_without_variables() {
+        for compiler in STATIC {
+            let ws = Workspace::with_myos(compiler);
+            ws.run("ldd ./myos").fails();
+            ws.run("sandboxify ./myos")
+                .succeeds()
+                .prints_only("My OS is Linux!\n")
+                .complains_in_one_line("without a policy");
+        }
+    }
+
+    #[test]
+    fn denies_a_static_program_what_the_environment_says() {
+        for compiler in STATIC {
+            Workspace::with_myos(compiler)
+                .run("SECCOMP_SYSCALL_DENY=uname sandboxify ./myos")
+                .dies_by(Signal::SYS)
+                .prints_only("")
+                .complains_in_one_line("adding uname to the process seccomp filter");
+        }
+    }
+
+    #[test]
+    fn starts_a_shell_that_cannot_start_programs() {
+        let ws = Workspace::new();
+        ws.shell("SECCOMP_SYSCALL_DENY=execve sandboxify bash")
+            .input("echo before\nls /\necho status $?\n")
+            .finish()
+            .succeeds()
+            .prints_only("before\nstatus 159\n")
+            .complains("adding execve to the process seccomp filter")
+            .complains("Bad system call");
+        ws.run("SECCOMP_SYSCALL_DENY=execve sandboxify bash -c /bin/ls")
+            .dies_by(Signal::SYS)
+            .complains_in_one_line("adding execve to the process seccomp filter");
+    }
+
+    /// Other than a preloaded library, it is there before the dynamic loader.
+    #[test]
+    fn needs_the_loaders_calls_on_the_list() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("SECCOMP_SYSCALL_ALLOW={LIST} sandboxify ./myos"))
+            .dies_by(Signal::SYS)
+            .prints_only("");
+        let start = "access:arch_prctl:brk:close:getrandom:mmap:mprotect:munmap:openat:pread64:\
+                     prlimit64:read:rseq:set_robust_list:set_tid_address";
+        ws.run(&format!(
+            "SECCOMP_SYSCALL_ALLOW={LIST}:{start} sandboxify ./myos"
+        ))
+        .succeeds()
+        .prints_only("My OS is Linux!\n");
+    }
+}

@@ -39,7 +39,9 @@ impl Manual {
                 format!("sandbox-patch-{name}"),
             )
         };
-        std::iter::once(("sandbox-patch".to_owned(), "sandbox-patch".to_owned()))
+        ["sandbox-patch", "sandboxify"]
+            .map(|name| (name.to_owned(), name.to_owned()))
+            .into_iter()
             .chain(COMMANDS.map(of_command))
             .map(|(command, page)| (command, self.shown(&page)))
             .collect()
@@ -85,7 +87,7 @@ fn every_command_has_a_page_and_nothing_else_has() {
     let mut expected: Vec<String> = COMMANDS
         .iter()
         .map(|name| format!("sandbox-patch-{name}.1"))
-        .chain(["sandbox-patch.1".to_owned()])
+        .chain(["sandbox-patch.1".to_owned(), "sandboxify.1".to_owned()])
         .collect();
     expected.sort();
     assert_eq!(manual.0.listing(), expected);
@@ -177,6 +179,10 @@ fn the_synopsis_shows_values_and_repetition() {
             "sandbox-patch-link",
             &["-- COMMAND [ARGUMENT...]", "sandbox-patch-NAME"],
         ),
+        (
+            "sandboxify",
+            &["[--allow LIST | --deny LIST]", "[--] PROGRAM [ARGUMENT...]"],
+        ),
     ] {
         let synopsis = section(&manual.shown(page), "SYNOPSIS");
         for form in forms {
@@ -194,6 +200,7 @@ fn the_exit_statuses_are_told() {
         ("sandbox-patch-verify", &["0", "1", "2"]),
         ("sandbox-patch-remove", &["0", "1", "2"]),
         ("sandbox-patch-link", &["1", "2", "126", "127"]),
+        ("sandboxify", &["2", "121", "126", "127", "159"]),
     ] {
         let text = section(&manual.shown(page), "EXIT STATUS");
         let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();
@@ -213,10 +220,9 @@ fn the_variables_are_told_where_they_count() {
         "SECCOMP_DEFAULT_ACTION",
         "SANDBOX_EXACT",
     ] {
-        assert!(
-            environment("sandbox-patch").contains(variable),
-            "{variable}"
-        );
+        for page in ["sandbox-patch", "sandboxify"] {
+            assert!(environment(page).contains(variable), "{page}: {variable}");
+        }
     }
     assert!(environment("sandbox-patch-link").contains("SANDBOX_PATCH_OPTIONS"));
 }
@@ -234,7 +240,9 @@ fn the_pages_refer_to_each_other() {
             "{name}"
         );
     }
-    for other in ["patchelf(1)", "seccomp(2)", "ld.so(8)"] {
+    let launcher = section(&manual.shown("sandboxify"), "SEE ALSO");
+    assert!(launcher.contains("sandbox-patch(1)"), "{launcher}");
+    for other in ["sandboxify(1)", "patchelf(1)", "seccomp(2)", "ld.so(8)"] {
         assert!(main.contains(other), "{other}");
     }
 }
@@ -242,12 +250,17 @@ fn the_pages_refer_to_each_other() {
 #[test]
 fn short_help_fits_on_a_screen_and_says_where_the_rest_is() {
     let ws = Workspace::new();
-    let short = ws.run("sandbox-patch -h");
-    short
-        .succeeds()
-        .prints("--help")
-        .does_not_print("Exit status");
-    assert!(short.stdout.lines().count() <= 40, "{}", short.stdout);
+    for program in ["sandbox-patch", "sandboxify"] {
+        let short = ws.run(&format!("{program} -h"));
+        short
+            .succeeds()
+            .prints("--help")
+            .does_not_print("Exit status");
+        assert!(short.stdout.lines().count() <= 40, "{}", short.stdout);
+        ws.run(&format!("{program} --help"))
+            .succeeds()
+            .prints("Exit status");
+    }
     ws.run("sandbox-patch --help")
         .succeeds()
         .prints("Exit status")

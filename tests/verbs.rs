@@ -306,15 +306,20 @@ mod install {
         install(&ws);
         for file in [
             "bin/sandbox-patch",
+            "bin/sandboxify",
             "lib/sandbox-patch/libsandbox.so",
             "lib/sandbox-patch/sandbox-inline",
             "share/man/man1/sandbox-patch.1",
             "share/man/man1/sandbox-patch-inspect.1",
             "share/man/man1/sandbox-patch-verify.1",
             "share/man/man1/sandbox-patch-remove.1",
+            "share/man/man1/sandboxify.1",
             "share/bash-completion/completions/sandbox-patch",
+            "share/bash-completion/completions/sandboxify",
             "share/zsh/site-functions/_sandbox-patch",
+            "share/zsh/site-functions/_sandboxify",
             "share/fish/vendor_completions.d/sandbox-patch.fish",
+            "share/fish/vendor_completions.d/sandboxify.fish",
         ] {
             assert!(ws.path("image/usr").join(file).is_file(), "{file}");
         }

@@ -11,17 +11,20 @@ use clap_complete::Shell;
 
 use super::options::GenerateArguments;
 
-pub(super) fn run(command: &Command, arguments: &GenerateArguments) -> Result<()> {
+/// Writes what is asked for about these programs.
+pub(super) fn run(programs: &[Command], arguments: &GenerateArguments) -> Result<()> {
     if let Some(folder) = &arguments.man {
-        for page in manual::pages(command) {
+        for page in programs.iter().flat_map(manual::pages) {
             std::fs::write(folder.join(&page.file_name), &page.text)
                 .map_err(|error| cannot_write(folder, &error))?;
         }
     }
     if let Some(folder) = &arguments.completions {
-        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-            clap_complete::generate_to(shell, &mut command.clone(), command.get_name(), folder)
-                .map_err(|error| cannot_write(folder, &error))?;
+        for program in programs {
+            for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+                clap_complete::generate_to(shell, &mut program.clone(), program.get_name(), folder)
+                    .map_err(|error| cannot_write(folder, &error))?;
+            }
         }
     }
     Ok(())

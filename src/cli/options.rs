@@ -120,7 +120,7 @@ pub(super) enum Verb {
     /// as sandbox-patch-NAME, through a symbolic link, this program does the
     /// same for the compiler or linker NAME.
     Link(LinkArguments),
-    /// Write man pages or shell completions, for packaging.
+    /// Write man pages or shell completions of both programs, for packaging.
     #[command(hide = true)]
     Generate(GenerateArguments),
 }
