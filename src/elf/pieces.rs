@@ -221,14 +221,20 @@ pub(super) fn next_start(layout: &Layout, dynamic: &Dynamic, address: u64) -> Op
 /// The bytes from a table's start to the next thing that is known, if that is
 /// where the table is said to end. Loaders take no notice of the sizes of
 /// symbols and strings, so that a false one does no harm until the table is
-/// moved in part.
+/// moved in part. Where a section says the same, that is the size: what follows
+/// may be something that is not loaded (Go's linker puts its `.shstrtab` there).
 fn extent(layout: &Layout, dynamic: &Dynamic, address: u64, size: u64) -> Option<u64> {
     let end = address.checked_add(size)?;
     match next_start(layout, dynamic, address) {
         Some(next) if (end..end.saturating_add(PADDING)).contains(&next) => Some(next - address),
-        Some(_) => None,
+        Some(_) => is_section(layout, address, size).then_some(size),
         None => Some(size),
     }
+}
+
+fn is_section(layout: &Layout, address: u64, size: u64) -> bool {
+    let mut sections = layout.sections.iter();
+    sections.any(|section| (section.header.addr, section.header.size) == (address, size))
 }
 
 fn words(
