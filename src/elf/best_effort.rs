@@ -8,7 +8,9 @@ use sandbox_format::note;
 use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
 use super::machine::Machine;
 use super::undo::{Move, Undo};
-use super::{Chunk, Dynamic, Error, FileRange, Layout, Plan, Source, VirtAddr, pieces, references};
+use super::{
+    Chunk, Dynamic, Error, FileRange, Layout, Plan, Section, Source, VirtAddr, pieces, references,
+};
 
 /// Plans the removal.
 ///
@@ -230,7 +232,18 @@ impl<S: Source + ?Sized> Remover<'_, S> {
 
     /// Where a byte of the original's memory is in this file.
     fn offset_of(&self, address: u64) -> Result<u64, Error> {
+        let in_cut_off = || {
+            let mut pairs = self.added.others.iter().zip(&self.original.segments);
+            pairs.find_map(|(now, old)| {
+                let cut_off = self.cut_off(now, old)?;
+                let offset = now.offset.checked_add(address.checked_sub(old.vaddr)?)?;
+                cut_off
+                    .contains(&FileRange::new(offset, 1))
+                    .then_some(offset)
+            })
+        };
         let offset = self.layout.offset_of(VirtAddr(address));
+        let offset = offset.or_else(in_cut_off);
         offset.ok_or(Error::CannotUndo("another tool changed its segments"))
     }
 
@@ -262,6 +275,19 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         segments.any(|segment| segment.kind == elf::PT_DYNAMIC && segment.offset == chunk.offset)
     }
 
+    /// Where the end of a segment was in the file, if a tool cut it off: GNU
+    /// strip does so with what no section covers, as where the patch took the
+    /// segment's last part. Nothing where something else is there now.
+    fn cut_off(&self, now: &ProgramHeader, old: &ProgramHeader) -> Option<FileRange> {
+        let size = old.filesz.checked_sub(now.filesz)?;
+        let range = FileRange::new(now.offset.checked_add(now.filesz)?, size);
+        let sections = self.layout.sections.iter().map(Section::range);
+        let segments = self.layout.segments.iter();
+        let segments = segments.map(|segment| FileRange::new(segment.offset, segment.filesz));
+        let taken = sections.chain(segments).any(|other| other.overlaps(&range));
+        (now.kind == elf::PT_LOAD && size > 0 && !taken).then_some(range)
+    }
+
     /// Puts the parts that moved back, from where they are now.
     fn moved_back(&self) -> Result<Vec<Chunk>, Error> {
         let back = |moved: &Move| {
@@ -289,7 +315,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
                     offset: self.offset_of(old.vaddr)?,
                     ..*old
                 };
-            } else if now.kind == elf::PT_PHDR {
+            } else if now.kind == elf::PT_PHDR || self.cut_off(now, old).is_some() {
                 (segment.filesz, segment.memsz) = (old.filesz, old.memsz);
             }
             segments.push(segment);
