@@ -285,9 +285,12 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 elf::PT_DYNAMIC => {
                     if let Some(range) = placement.dynamic {
                         // Whether it may be written to, glibc sees here
-                        // (elf/rtld.c, `l_ld_readonly`).
-                        *segment =
-                            self.header(elf::PT_DYNAMIC, segment.flags, range, segment.align);
+                        // (elf/rtld.c, `l_ld_readonly`). The alignment is its
+                        // PT_LOAD's: where that stands behind it in the table,
+                        // llvm-objcopy lays both out by this header
+                        // (ELF/ELFObject.cpp, `compareSegmentsByOffset`).
+                        let page = Machine::of(self.subject.layout).max_page_size;
+                        *segment = self.header(elf::PT_DYNAMIC, segment.flags, range, page);
                     }
                 }
                 elf::PT_NOTE if Some(segment.offset) == placement.shared_note => {
