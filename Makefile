@@ -21,7 +21,7 @@ BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help setup build demo test bench fuzz install uninstall clean
+.PHONY: help setup build demo test bench layouts fuzz install uninstall clean
 
 help:
 	@echo 'make demo       patch a program, watch it run, be stopped, and be restored'
@@ -31,6 +31,7 @@ help:
 	@echo 'make uninstall  what install put there'
 	@echo 'make bench      start-up cost of a patched program; cost of patching a large one'
 	@echo 'make fuzz       look for bugs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target'
+	@echo 'make layouts    what programs of all layouts come to (docs/layouts.md)'
 	@echo 'make setup      the Debian packages that are missing (packages.txt)'
 	@echo 'make clean      removes $(CARGO_TARGET_DIR)'
 
@@ -60,6 +61,10 @@ fuzz: setup
 
 bench: setup
 	$(CARGO) bench --bench startup --bench rewriting
+
+layouts: setup
+	$(CARGO) bench --bench layouts >docs/layouts.md.new
+	mv docs/layouts.md.new docs/layouts.md
 
 # Builds only what is missing: `sudo make install` after `make build` needs no
 # cargo, which root often does not have.

@@ -3,9 +3,7 @@
 
 mod support;
 
-use std::collections::BTreeSet;
-
-use support::{Signal, Workspace, assert_faithful};
+use support::{Signal, Workspace, assert_faithful, new_faults, warnings};
 
 const MAKES: [&str; 6] = [
     "gcc",
@@ -32,21 +30,6 @@ fn for_each_make(fixture: &str, options: &str, story: impl Fn(&Workspace)) {
 mod tools {
     use super::*;
 
-    /// What a command says that is a warning or an error, without the file's
-    /// name.
-    fn warnings(ws: &Workspace, command: &str, file: &str) -> BTreeSet<String> {
-        let outcome = ws.run(&format!("{command} {file} 2>&1"));
-        outcome
-            .stdout
-            .lines()
-            .filter(|line| {
-                let line = line.to_ascii_lowercase();
-                line.contains("warning") || line.contains("error")
-            })
-            .map(|line| line.replace(file, "FILE"))
-            .collect()
-    }
-
     #[test]
     fn readers_of_elf_files_find_no_fault_that_was_not_there() {
         for_each_make("myos.c", "--deny uname", |ws| {
@@ -67,19 +50,7 @@ mod tools {
     #[test]
     fn elflint_finds_no_fault_that_was_not_there() {
         for_each_make("myos.c", "--deny uname", |ws| {
-            let faults = |file: &str| -> BTreeSet<String> {
-                let outcome = ws.run(&format!("eu-elflint --gnu-ld {file} 2>&1"));
-                let faults = outcome.stdout.lines().filter(|line| {
-                    // It can't know our notes, nor our dynamic entry.
-                    let ours = ["with owner name 'sandbox'", "unknown tag"];
-                    !ours.iter().any(|words| line.contains(words))
-                });
-                faults.map(str::to_owned).collect()
-            };
-            let new: Vec<_> = faults("after")
-                .difference(&faults("before"))
-                .cloned()
-                .collect();
+            let new = new_faults(ws, "before", "after");
             assert!(new.is_empty(), "{new:#?}");
         });
     }

@@ -8,9 +8,11 @@
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 mod artefacts;
+pub mod corpus;
 mod faithful;
 mod notes;
 mod output;
+mod readers;
 mod shell;
 mod workspace;
 
@@ -18,6 +20,7 @@ pub use artefacts::{inline_runtime, library, program};
 pub use faithful::assert_faithful;
 pub use notes::{Kind, PatchedFile};
 pub use output::Output;
+pub use readers::{new_faults, warnings};
 pub use rustix::process::Signal;
 pub use shell::{Outcome, Shell, as_nobody, as_root};
 pub use workspace::{Workspace, fixture_path};

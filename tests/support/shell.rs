@@ -211,6 +211,14 @@ impl Outcome {
         )
     }
 
+    #[track_caller]
+    pub fn does_not_complain(&self, text: &str) -> &Self {
+        self.check(
+            !self.stderr.contains(text),
+            format_args!("not print {text:?} on standard error"),
+        )
+    }
+
     /// Standard error is a single line that contains the text.
     #[track_caller]
     pub fn complains_in_one_line(&self, text: &str) -> &Self {

@@ -1,0 +1,154 @@
+//! How sandbox-patch and patchelf fare with the corpus: `make layouts`.
+//!
+//! Both add one DT_NEEDED, patchelf of a library that does nothing, and the
+//! result is judged alike: it runs as the program did, readelf finds no fault
+//! that was not there, and it runs after `strip` and after `llvm-strip`, where
+//! the program itself does. A program that loads no libraries is to be refused.
+//!
+//! The result is `docs/layouts.md`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use rayon::prelude::*;
+use support::corpus::{self, Case, Expected};
+use support::{Workspace, warnings};
+
+/// Someone who adds a library: makes `./after` of `./before`.
+struct Patcher {
+    command: &'static str,
+}
+
+const PATCHERS: [Patcher; 2] = [
+    Patcher {
+        command: "sandbox-patch -q --deny ptrace -o after before",
+    },
+    Patcher {
+        command: "patchelf --add-needed \"$PWD/libempty.so\" --output after before",
+    },
+];
+
+/// What came of a program.
+enum Outcome {
+    Right,
+    Refused,
+    /// At the first step that went wrong.
+    Wrong(String),
+}
+
+struct Row {
+    case: Case,
+    outcomes: [Outcome; PATCHERS.len()],
+}
+
+impl Row {
+    fn new(case: Case) -> Self {
+        let outcomes = PATCHERS.map(|patcher| {
+            let ws = Workspace::new();
+            case.build(&ws);
+            ws.compile_as("gcc -shared -fPIC -nostdlib", "empty.c", "libempty.so");
+            judge(&ws, &patcher, &case)
+        });
+        Self { case, outcomes }
+    }
+
+    /// Whether a patcher did what is right for the program.
+    fn is_right(&self, patcher: usize) -> bool {
+        matches!(
+            (&self.outcomes[patcher], self.case.expected),
+            (Outcome::Right, Expected::Patched | Expected::PatchedLast)
+                | (Outcome::Refused, Expected::Refused(_))
+        )
+    }
+
+    fn cell(&self, patcher: usize) -> String {
+        let text = match &self.outcomes[patcher] {
+            Outcome::Right => "patched".to_owned(),
+            Outcome::Refused => "refused".to_owned(),
+            Outcome::Wrong(step) => step.clone(),
+        };
+        if self.is_right(patcher) {
+            text
+        } else {
+            format!("**{text}**")
+        }
+    }
+}
+
+fn judge(ws: &Workspace, patcher: &Patcher, case: &Case) -> Outcome {
+    let prints = ws.run("./before").succeeds().stdout.clone();
+    let runs = |file: &str| {
+        let outcome = ws.run(&format!("./{file}"));
+        outcome.status() == Some(0) && outcome.stdout == prints
+    };
+    if ws.run(patcher.command).status() != Some(0) {
+        return Outcome::Refused;
+    }
+    let wrong = |step: &str| Outcome::Wrong(step.to_owned());
+    if !runs("after") {
+        return wrong("does not run");
+    }
+    if matches!(case.expected, Expected::Refused(_)) {
+        return wrong("patched, in vain");
+    }
+    if !case.sections_lie {
+        let [before, after] = ["before", "after"].map(|file| warnings(ws, "readelf -aW", file));
+        if !after.is_subset(&before) {
+            return wrong("readelf warns");
+        }
+    }
+    for strip in ["strip", "llvm-strip"] {
+        let strips = |file: &str| {
+            let line = format!("cp {file} stripped && {strip} stripped");
+            ws.run(&line).status() == Some(0) && runs("stripped")
+        };
+        if strips("before") && !strips("after") {
+            return wrong(&format!("broken by {strip}"));
+        }
+    }
+    Outcome::Right
+}
+
+fn main() {
+    let rows: Vec<Row> = corpus::all().into_par_iter().map(Row::new).collect();
+    let right = |patcher| rows.iter().filter(|row| row.is_right(patcher)).count();
+    let version = Workspace::new().run("patchelf --version").stdout;
+    let version = version.trim();
+    println!("# Layouts\n");
+    println!("<!-- Written by `make layouts`. -->\n");
+    println!(
+        "What `sandbox-patch` and Debian's {version} (`--add-needed` of an empty library) make of \
+         programs of all layouts. The result is right if it runs as the program did, `readelf -aW` \
+         warns of nothing new, and it runs after `strip` and after `llvm-strip`, unless these break \
+         the program itself; or if the program is refused where a library would not be loaded. \
+         What is not right is in bold: the first thing that goes wrong.\n"
+    );
+    println!(
+        "Of {} programs sandbox-patch gets {} right, {version} {}.\n",
+        rows.len(),
+        right(0),
+        right(1)
+    );
+    println!("| program | sandbox-patch | {version} |");
+    println!("| --- | --- | --- |");
+    for row in &rows {
+        println!("| {} | {} | {} |", row.case.name, row.cell(0), row.cell(1));
+    }
+    println!("\n## How the programs are made\n");
+    println!(
+        "By these commands for bash, with the folder `fixtures` as `$FIXTURES`; the program is \
+         `before`.\n"
+    );
+    for row in &rows {
+        println!(
+            "* {}\n\n  ```sh\n{}\n  ```\n",
+            row.case.name,
+            indented(&row.case.build)
+        );
+    }
+}
+
+fn indented(script: &str) -> String {
+    let lines: Vec<_> = script.lines().map(|line| format!("  {line}")).collect();
+    lines.join("\n")
+}
