@@ -22,9 +22,12 @@ fn large() -> Vec<Case> {
         let compiler = format!("gcc -g -mcmodel=medium '-DSIZE=(1UL<<30)' {options}");
         Case::compiled(name, &compiler, "large_bss.c")
     };
-    let data = |name, options| {
-        let sources = "\"$FIXTURES\"/layouts/large_data.{c,s}";
-        Case::patched(name, format!("gcc -g {options} {sources} -o before"))
+    let data = |name, count: u32, options| {
+        let sources = "\"$FIXTURES\"/layouts/large_data.{c,S}";
+        Case::patched(
+            name,
+            format!("gcc -g -DCOUNT={count} {options} {sources} -o before"),
+        )
     };
     vec![
         bss("1 GiB .bss, GNU ld", "-fuse-ld=bfd -pie"),
@@ -32,8 +35,12 @@ fn large() -> Vec<Case> {
         bss("1 GiB .bss, lld", "-fuse-ld=lld -pie"),
         bss("1 GiB .bss, mold, not PIE", "-fuse-ld=mold -no-pie"),
         bss("1 GiB .bss, gold", "-fuse-ld=gold -pie"),
-        data("64 MiB .data, GNU ld", "-fuse-ld=bfd -pie"),
-        data("64 MiB .data, lld, not PIE", "-fuse-ld=lld -no-pie"),
+        data("64 MiB .data, GNU ld", 8 << 20, "-fuse-ld=bfd -pie"),
+        data(
+            "16 MiB .data, lld, not PIE",
+            2 << 20,
+            "-fuse-ld=lld -no-pie",
+        ),
     ]
 }
 
