@@ -8,7 +8,7 @@ use libtest_mimic::{Arguments, Trial};
 use object::elf::PT_GNU_PROPERTY;
 use sandbox_patch::elf::{Layout, Source, VirtAddr};
 use support::corpus::{self, Case, Expected};
-use support::{Outcome, Signal, Workspace, new_faults, warnings};
+use support::{Outcome, Signal, Workspace, assert_faithful, new_faults, warnings};
 
 /// The warning that GNU tools are to be used before.
 const HEADERS_MOVED: &str = "strip it before patching, not afterwards";
@@ -105,9 +105,7 @@ impl<'a> Program<'a> {
         for tool in TOOLS {
             self.assert_survives(tool);
         }
-        self.ws
-            .run("cp after restored && sandbox-patch remove -q restored && cmp restored before")
-            .succeeds();
+        assert_faithful(self.ws, "before", "after");
         patching
     }
 

@@ -10,7 +10,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use rayon::prelude::*;
 use support::corpus::{self, Case, Expected};
 use support::{Workspace, warnings};
 
@@ -43,12 +42,10 @@ struct Row {
 
 impl Row {
     fn new(case: Case) -> Self {
-        let outcomes = PATCHERS.map(|patcher| {
-            let ws = Workspace::new();
-            case.build(&ws);
-            ws.compile_as("gcc -shared -fPIC -nostdlib", "empty.c", "libempty.so");
-            judge(&ws, &patcher, &case)
-        });
+        let ws = Workspace::new();
+        case.build(&ws);
+        ws.compile_as("gcc -shared -fPIC -nostdlib", "empty.c", "libempty.so");
+        let outcomes = PATCHERS.map(|patcher| judge(&ws, &patcher, &case));
         Self { case, outcomes }
     }
 
@@ -110,7 +107,7 @@ fn judge(ws: &Workspace, patcher: &Patcher, case: &Case) -> Outcome {
 }
 
 fn main() {
-    let rows: Vec<Row> = corpus::all().into_par_iter().map(Row::new).collect();
+    let rows: Vec<Row> = corpus::all().into_iter().map(Row::new).collect();
     let right = |patcher| rows.iter().filter(|row| row.is_right(patcher)).count();
     let version = Workspace::new().run("patchelf --version").stdout;
     let version = version.trim();
