@@ -78,10 +78,12 @@ fn judge(ws: &Workspace, patcher: &Patcher, case: &Case) -> Outcome {
         let outcome = ws.run(&format!("./{file}"));
         outcome.status() == Some(0) && outcome.stdout == prints
     };
-    if ws.run(patcher.command).status() != Some(0) {
-        return Outcome::Refused;
-    }
     let wrong = |step: &str| Outcome::Wrong(step.to_owned());
+    match ws.run(patcher.command).status() {
+        Some(0) => {}
+        Some(_) => return Outcome::Refused,
+        None => return wrong("crashes itself"),
+    }
     if !runs("after") {
         return wrong("does not run");
     }
@@ -118,7 +120,9 @@ fn main() {
          programs of all layouts. The result is right if it runs as the program did, `readelf -aW` \
          warns of nothing new, and it runs after `strip` and after `llvm-strip`, unless these break \
          the program itself; or if the program is refused where a library would not be loaded. \
-         What is not right is in bold: the first thing that goes wrong.\n"
+         What is not right is in bold: the first thing that goes wrong. Where GNU strip breaks what \
+         sandbox-patch made, it has warned of that: the program headers had to move, and the \
+         program is to be stripped before.\n"
     );
     println!(
         "Of {} programs sandbox-patch gets {} right, {version} {}.\n",

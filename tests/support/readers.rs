@@ -13,7 +13,7 @@ pub fn warnings(ws: &Workspace, command: &str, file: &str) -> BTreeSet<String> {
         .lines()
         .filter(|line| {
             let line = line.to_ascii_lowercase();
-            line.contains("warning") || line.contains("error")
+            line.contains("warning:") || line.contains("error:")
         })
         .map(|line| line.replace(file, "FILE"))
         .collect()
