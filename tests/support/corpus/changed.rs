@@ -105,9 +105,8 @@ fn by_others() -> Vec<Case> {
             "-fuse-ld=bfd -pie",
             "truncate -s %64K before",
         ),
-        Case::refused(
+        Case::patched(
             "packed",
-            "a static program",
             format!(
                 "{}\n\
                  gcc -static -nostdlib -no-pie -DPROGRAM='\"before\"' \"$FIXTURES/layouts/packed.S\" -o packed\n\
@@ -115,6 +114,8 @@ fn by_others() -> Vec<Case> {
                  mv packed before",
                 parts("-fuse-ld=bfd -pie")
             ),
-        ),
+        )
+        .static_program()
+        .with_headers_moved(),
     ]
 }

@@ -89,23 +89,16 @@ fn musl() -> Vec<Case> {
     ]
 }
 
-/// Nothing loads a library into these: a patch would have no effect.
+/// Nothing loads a library into these.
 fn static_programs() -> Vec<Case> {
-    let refused = |name, reason, compiler| {
-        let script = format!("{compiler} \"$FIXTURES/layouts/parts.c\" -o before");
-        Case::refused(name, reason, script)
-    };
-    let (no_pie, pie) = ("a static program", "a static position-independent program");
+    let parts = |name, compiler| Case::compiled(name, compiler, "layouts/parts.c").static_program();
+    let go = "CGO_ENABLED=0 go build -o before \"$FIXTURES/layouts/resolves.go\"";
     vec![
-        refused("static", no_pie, "gcc -g -static"),
-        refused("static, lld", no_pie, "gcc -g -static -fuse-ld=lld"),
-        refused("static, musl", no_pie, "musl-gcc -g -static -no-pie"),
-        refused("static PIE", pie, "gcc -g -static-pie"),
-        refused("static PIE, lld", pie, "gcc -g -static-pie -fuse-ld=lld"),
-        Case::refused(
-            "static, Go",
-            no_pie,
-            "CGO_ENABLED=0 go build -o before \"$FIXTURES/layouts/resolves.go\"",
-        ),
+        parts("static", "gcc -g -static"),
+        parts("static, lld", "gcc -g -static -fuse-ld=lld"),
+        parts("static, musl", "musl-gcc -g -static -no-pie"),
+        parts("static PIE", "gcc -g -static-pie"),
+        parts("static PIE, lld", "gcc -g -static-pie -fuse-ld=lld"),
+        Case::patched("static, Go", go).static_program(),
     ]
 }

@@ -21,24 +21,16 @@ pub struct Case {
     /// A script for bash that makes `./before`; `$FIXTURES` is the folder of
     /// the sources.
     pub build: String,
-    /// What is right for it.
-    pub expected: Expected,
+    /// Its program headers can't grow where they are. It is patched with the
+    /// warning that GNU strip and objcopy must have been at it before: they
+    /// write the headers to their usual place.
+    pub headers_move: bool,
+    /// There is a loader that loads a library into it. Without, the runtime
+    /// itself goes into it; whoever would add a library has to refuse it.
+    pub loads_libraries: bool,
     /// Its section headers are wrong, so that readers that go by them tell
     /// nothing about it.
     pub sections_lie: bool,
-}
-
-/// What sandbox-patch has to do with a program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// Patch it.
-    Patched,
-    /// Patch it and warn that GNU strip and objcopy must have been at it
-    /// before: the program headers have to move, and these write them to their
-    /// usual place.
-    PatchedLast,
-    /// Leave it alone, and say this.
-    Refused(&'static str),
 }
 
 impl Case {
@@ -47,7 +39,8 @@ impl Case {
         Self {
             name,
             build: build.into(),
-            expected: Expected::Patched,
+            headers_move: false,
+            loads_libraries: true,
             sections_lie: false,
         }
     }
@@ -63,16 +56,16 @@ impl Case {
     /// The same, whose program headers can't grow where they are.
     fn with_headers_moved(self) -> Self {
         Self {
-            expected: Expected::PatchedLast,
+            headers_move: true,
             ..self
         }
     }
 
-    /// A program that has to be left alone, for a reason.
-    fn refused(name: &'static str, reason: &'static str, build: impl Into<String>) -> Self {
+    /// The same, which loads no libraries.
+    fn static_program(self) -> Self {
         Self {
-            expected: Expected::Refused(reason),
-            ..Self::patched(name, build)
+            loads_libraries: false,
+            ..self
         }
     }
 
