@@ -297,6 +297,26 @@ mod remove {
 mod patch {
     use super::*;
 
+    /// A sparse file claims them without having them.
+    #[test]
+    fn it_does_not_read_millions_of_section_headers() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(
+            "python3 -c 'import os, struct; program = open(\"myos\", \"r+b\"); \
+             table = os.path.getsize(\"myos\") + 8 & ~7; count = 1 << 22; \
+             program.seek(40); program.write(struct.pack(\"<Q\", table)); \
+             program.seek(60); program.write(bytes(2)); \
+             program.seek(table + 32); program.write(struct.pack(\"<Q\", count)); \
+             program.truncate(table + 64 * count)'",
+        )
+        .succeeds();
+        for verb in ["inspect", "verify", "--deny uname -o out"] {
+            ws.run(&format!("ulimit -v 200000; sandbox-patch {verb} myos"))
+                .exits_with(1)
+                .complains("more than 65279 sections");
+        }
+    }
+
     #[test]
     fn it_does_not_read_the_symbols_of_each_of_many_tables() {
         let ws = Workspace::with_myos("gcc");

@@ -20,6 +20,9 @@ pub enum Error {
     /// The file contradicts itself.
     #[error("malformed ELF file: {0}; build it again")]
     Malformed(&'static str),
+    /// A number of sections that no program has.
+    #[error("it has more than 65279 sections; strip it, or link it anew")]
+    TooManySections,
     /// A number does not fit the file's class.
     #[error("the patched file would be too large for its ELF class")]
     TooLarge,

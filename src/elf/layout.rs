@@ -108,7 +108,7 @@ impl Layout {
             ));
         }
         let segments = read_segments(source, encoding, &header, length)?;
-        let sections = read_sections(source, encoding, &header);
+        let sections = read_sections(source, encoding, &header)?;
         let mut layout = Self {
             encoding,
             header,
@@ -382,14 +382,16 @@ impl Layout {
             .map(|range| range.end());
         let tables = [
             table(header.phoff, header.phentsize, self.segments.len()),
-            table(header.shoff, header.shentsize, self.sections.len()),
+            // Also where it can't be read.
+            table(header.shoff, header.shentsize, header.shnum.into()),
         ];
+        let in_file = |end: &u64| *end <= self.length;
         segments
             .chain(sections)
             .chain(tables)
+            .filter(in_file)
             .max()
             .unwrap_or_default()
-            .min(self.length)
     }
 }
 
@@ -470,10 +472,10 @@ fn read_sections(
     source: &(impl Source + ?Sized),
     encoding: Encoding,
     header: &FileHeader,
-) -> Vec<Section> {
+) -> Result<Vec<Section>, Error> {
     let size = SectionHeader::size(encoding);
     if header.shoff == 0 || u64::from(header.shentsize) != size {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let read = |count: u64| {
         let bytes = source
@@ -487,19 +489,22 @@ fn read_sections(
         0 => read(1).map_or(0, |first| first[0].size),
         count => count.into(),
     };
+    if count >= elf::SHN_LORESERVE.into() {
+        return Err(Error::TooManySections);
+    }
     let headers = read(count).unwrap_or_default();
     let names = headers
         .get(usize::from(header.shstrndx.0))
         .filter(|names| names.kind == elf::SHT_STRTAB)
         .and_then(|names| source.read_at(names.offset, names.size).ok());
     let Some(names) = names else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     let section = |header: SectionHeader| Section {
         name: section_name(&names, header.name),
         header,
     };
-    headers.into_iter().map(section).collect()
+    Ok(headers.into_iter().map(section).collect())
 }
 
 /// A name in the table; of a hostile file, not more than a name may be long.

@@ -61,7 +61,7 @@ pub(super) fn make(
     headers[names_index].offset = offset;
     headers[names_index].size = names_size;
     if headers.len() >= usize::from(elf::SHN_LORESERVE) {
-        return Err(Error::Malformed("it has too many sections"));
+        return Err(Error::TooManySections);
     }
     let table = align_up(offset + names_size, 8).ok_or(Error::TooLarge)?;
     bytes.resize(
