@@ -118,6 +118,10 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
         vec![(entry(elf::DT_GNU_HASH), interpreter + 8)],
         vec![(entry(elf::DT_VERSYM), interpreter)],
         vec![(entry(elf::DT_SYMENT), 25)],
+        vec![(
+            entry(elf::DT_SYMTAB),
+            layout.segment(elf::PT_DYNAMIC).unwrap().vaddr + 8,
+        )],
         vec![(header(elf::PT_LOAD, p_vaddr), 8)],
         vec![(header(elf::PT_GNU_EH_FRAME, p_type), dynamic_type)],
         vec![(
@@ -195,7 +199,7 @@ fn section_names_in_the_dynamic_strings_stay_there_and_are_copied() {
 }
 
 #[test]
-fn program_headers_keep_what_nobody_reads() {
+fn program_headers_keep_what_need_not_change() {
     let ws = Workspace::new();
     let make = "clang -fuse-ld=lld -no-pie";
     let program = std::fs::read(ws.compile(make, "myos.c")).unwrap();
@@ -205,9 +209,14 @@ fn program_headers_keep_what_nobody_reads() {
         usize::try_from(layout.header.phoff).unwrap() + 56 * index.unwrap()
     };
     let dynamic = layout.dynamic.as_ref().unwrap().range.start.0;
-    let (p_offset, p_filesz, p_memsz) = (8, 32, 40);
+    let (p_offset, p_vaddr, p_filesz, p_memsz) = (8, 16, 32, 40);
+    // The second segment also starts with the ELF file, but ends earlier.
+    let loads = layout.segments.iter().map(|it| it.kind == elf::PT_LOAD);
+    let second = loads.enumerate().filter(|it| it.1).nth(1).unwrap().0;
+    let second = usize::try_from(layout.header.phoff).unwrap() + 56 * second;
     for fields in [
         vec![(segment(elf::PT_INTERP) + p_memsz, 0x1000)],
+        vec![(second + p_offset, 0), (second + p_vaddr, 0x20_1000)],
         vec![
             (segment(elf::PT_GNU_STACK) + p_offset, dynamic),
             (segment(elf::PT_GNU_STACK) + p_filesz, 0x1000),

@@ -11,7 +11,7 @@ use super::placement::{Placed, Placement};
 use super::plan::{Enforcement, MOVABLE_ENTRIES, Plan, Position, Subject};
 use super::symbols::Symbol;
 use super::undo::{Digest, Move, Undo};
-use super::{Chunk, Error, FileRange, Source, VirtAddr, inline, references, section_headers};
+use super::{Chunk, Error, FileRange, Source, VirtAddr, inline, references, room, section_headers};
 use crate::note::MovedDynamic;
 
 /// Turns a placement into bytes.
@@ -269,9 +269,16 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     fn segments(&self) -> Vec<ProgramHeader> {
         let placement = self.placement;
         let mut segments = self.subject.layout.segments.clone();
+        let grows = match placement.table_moves() {
+            true => None,
+            false => room::growing_load(self.subject.layout, &placement.table),
+        };
         for segment in &mut segments {
             match segment.kind {
-                elf::PT_LOAD => placement.hold_table(segment),
+                elf::PT_LOAD if grows == Some(segment) => {
+                    let size = placement.table.end() - segment.offset;
+                    (segment.filesz, segment.memsz) = (size, size);
+                }
                 // PT_GNU_RELRO begins where it does, also if the dynamic section
                 // moves from there.
                 kind if references::OF_NO_PIECE.contains(&kind) => {}

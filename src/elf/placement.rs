@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::encoding::{Dyn, FileHeader, ProgramHeader, Record};
+use super::encoding::{Dyn, FileHeader, Record};
 use super::machine::Machine;
 use super::pieces::{Kind, Piece};
 use super::plan::{ADDED_ENTRIES, Enforcement, Subject};
@@ -129,18 +129,6 @@ impl Placement {
         self.segment.contains(&self.table)
     }
 
-    /// Makes the segment that the program headers are in as long as they are, if
-    /// it ended with them.
-    pub(super) fn hold_table(&self, load: &mut ProgramHeader) {
-        let own = FileRange::new(load.offset, load.filesz);
-        if !self.table_moves() && own.contains(&FileRange::new(self.table.start.0, 1)) {
-            let size = self.table.end() - load.offset;
-            if size > load.filesz {
-                (load.filesz, load.memsz) = (size, size);
-            }
-        }
-    }
-
     /// The address of an offset in the new segments.
     pub(super) fn address(&self, offset: u64) -> u64 {
         self.bias.wrapping_add(offset)
@@ -208,6 +196,9 @@ impl Base {
         let page = Machine::of(layout).max_page_size;
         let first = layout.segment(elf::PT_LOAD);
         let bias = first.map_or(0, |first| first.vaddr.wrapping_sub(first.offset));
+        if !bias.is_multiple_of(page) {
+            return Err(Error::NoRoom(obstacle.to_owned()));
+        }
         let address = align_up(memory_end(layout), page).ok_or(Error::TooLarge)?;
         let start = align_up(file_end, page).ok_or(Error::TooLarge)?;
         let congruent = address.wrapping_sub(bias).max(start);

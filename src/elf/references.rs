@@ -207,6 +207,9 @@ impl<S: Source + ?Sized> References<'_, S> {
             let address = self.dynamic.get(tag)?;
             let byte = FileRange::new(self.layout.offset_of(VirtAddr(address))?, 1);
             let mut holding = self.pieces.iter().filter(|it| it.range.contains(&byte));
+            if self.dynamic.range.contains(&byte) {
+                return Some(true);
+            }
             let is_own = |it: &Piece| Some(it.kind) == kind && it.range.start == byte.start;
             Some(holding.any(|piece| !is_own(piece)))
         };

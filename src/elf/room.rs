@@ -240,29 +240,40 @@ pub(super) fn table_size(layout: &Layout, count: usize) -> u64 {
     ProgramHeader::size(layout.encoding) * count as u64
 }
 
-/// The grown table must be in memory. Where its segment ends with it, as in
-/// static programs that have nothing else there, the segment grows as well, if
-/// nothing follows in the file or in memory.
+/// The grown table must be in memory, in a segment that holds it or can grow.
 fn check_mapped(layout: &Layout, grown: &FileRange) -> Result<(), Error> {
-    let holds = |load: &ProgramHeader| FileRange::new(load.offset, load.filesz).contains(grown);
-    let can_grow = |load: &ProgramHeader| {
-        let starts_in = load.offset <= grown.start.0
-            && grown.start.0 < load.offset.saturating_add(load.filesz)
-            && load.filesz == load.memsz;
-        let size = grown.end().saturating_sub(load.offset);
-        let is_free = |other: &ProgramHeader| {
-            let apart = |own: u64, other: u64| other <= own || other - own >= size;
-            other == load || (apart(load.offset, other.offset) && apart(load.vaddr, other.vaddr))
-        };
-        starts_in && layout.segments_of(elf::PT_LOAD).all(is_free)
-    };
-    let mut loads = layout.segments_of(elf::PT_LOAD);
-    if loads.any(|load| holds(load) || can_grow(load)) {
+    if is_held(layout, grown) || growing_load(layout, grown).is_some() {
         return Ok(());
     }
     Err(Error::NoRoom(
         "the end of the segment that holds them".to_owned(),
     ))
+}
+
+fn is_held(layout: &Layout, grown: &FileRange) -> bool {
+    let mut loads = layout.segments_of(elf::PT_LOAD);
+    loads.any(|load| FileRange::new(load.offset, load.filesz).contains(grown))
+}
+
+/// The segment that grows with the table: where it ends with the table, as in
+/// static programs that have nothing else there, and nothing follows in the file
+/// or in memory. None where a segment holds the grown table.
+pub(super) fn growing_load<'l>(layout: &'l Layout, grown: &FileRange) -> Option<&'l ProgramHeader> {
+    let own = FileRange::new(grown.start.0, table_size(layout, layout.segments.len()));
+    let can_grow = |load: &&ProgramHeader| {
+        let holds_own =
+            FileRange::new(load.offset, load.filesz).contains(&own) && load.filesz == load.memsz;
+        let size = grown.end().saturating_sub(load.offset);
+        let is_free = |other: &ProgramHeader| {
+            let apart = |own: u64, other: u64| other <= own || other - own >= size;
+            other == *load || (apart(load.offset, other.offset) && apart(load.vaddr, other.vaddr))
+        };
+        holds_own && layout.segments_of(elf::PT_LOAD).all(is_free)
+    };
+    if is_held(layout, grown) {
+        return None;
+    }
+    layout.segments_of(elf::PT_LOAD).find(can_grow)
 }
 
 /// Every byte that the table will grow over must belong to a piece, or be

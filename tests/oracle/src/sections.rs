@@ -139,7 +139,14 @@ fn every_byte_is_covered(pair: &Pair<'_, '_>) -> Verdict {
     let moved = pair.moved.iter().filter_map(moved);
     let dynamic = pair.before.segments_of(pt::DYNAMIC).map(Segment::file);
     let is_covered = |range| uncovered(pair.before, range).is_none();
-    if !moved.chain(dynamic).all(is_covered) {
+    // Zeros count as padding, also if they are strings.
+    let has_strings = |it: &Section| {
+        let strings = pair.old.get(dt::STRTAB);
+        strings.is_some_and(|at| (it.addr..it.addr.saturating_add(it.size)).contains(&at))
+    };
+    let loaded = |it: &&Section| pair.before.is_loaded(it);
+    let mut loaded = pair.before.sections.iter().filter(loaded);
+    if !loaded.any(has_strings) || !moved.chain(dynamic).all(is_covered) {
         return Ok(());
     }
     for load in headers::added(pair.before, pair.after) {
