@@ -3,7 +3,8 @@
 use object::elf;
 
 use super::encoding::Encoding;
-use super::{Chunk, Dynamic, Error, FileRange, Layout, Source, VirtAddr, relocations};
+use super::relocations::{self, Relocation};
+use super::{Chunk, Dynamic, Error, FileRange, Layout, Source, VirtAddr};
 
 /// From when on the policy is to be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +112,7 @@ pub(super) fn last_initialiser(
     let stored = read_word(layout, source, in_file)?;
     let mut relative = Vec::new();
     let mut other = false;
-    relocations::each(layout, source, dynamic, |relocation| {
+    let look = |relocation: Relocation| {
         let touches = relocation.target < slot.saturating_add(word)
             && slot < relocation.target.saturating_add(word);
         if touches && relocation.is_relative(layout) && relocation.target == slot {
@@ -120,7 +121,12 @@ pub(super) fn last_initialiser(
             other = true;
         }
         Ok(())
-    })?;
+    };
+    if layout.dynamic.is_some() {
+        relocations::each(layout, source, dynamic, look)?;
+    } else {
+        relocations::each_of_static(layout, source, look)?;
+    }
     let packed = relocations::packed_has(layout, source, dynamic, slot)?;
     let (original, words) = match (&relative[..], packed) {
         _ if other => return Ok(Err("its last initialiser is known only when it runs")),

@@ -59,21 +59,62 @@ pub(super) fn each(
             continue;
         };
         let wrong = Error::Malformed("its relocations are not in the file");
-        let FileRange { start, size } = layout.range_at(address, size).ok_or(wrong)?;
-        let mut done = 0;
-        while done < size {
-            let bytes = source.read_at(start.0 + done, (size - done).min(BATCH * entry))?;
-            let entries = bytes.chunks_exact(usize::try_from(entry).unwrap_or(usize::MAX));
-            let places = (start.0 + done..).step_by(usize::try_from(entry).unwrap_or(usize::MAX));
-            done += bytes.len() as u64;
-            for relocation in places
-                .zip(entries)
-                .map(|(at, entry)| decode(layout, at, entry))
-            {
-                // R_*_NONE, which linkers leave where a relocation was dropped.
-                if (relocation.target, relocation.symbol) != (0, 0) {
-                    visit(relocation)?;
-                }
+        let range = layout.range_at(address, size).ok_or(wrong)?;
+        each_in(layout, source, range, entry, &mut visit)?;
+    }
+    Ok(())
+}
+
+/// Calls `visit` for each that a program without dynamic section carries out
+/// itself, those of indirect functions (glibc's csu/libc-start.c, `apply_irel`).
+/// Its code knows them by address; only section headers tell where they are.
+///
+/// # Errors
+///
+/// The file can't be read, or `visit` fails.
+pub(super) fn each_of_static(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    mut visit: impl FnMut(Relocation) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let word: u64 = if layout.encoding.is_64 { 8 } else { 4 };
+    for section in &layout.sections {
+        let header = &section.header;
+        let entry = match header.kind {
+            elf::SHT_RELA => 3 * word,
+            elf::SHT_REL => 2 * word,
+            _ => continue,
+        };
+        let in_memory = layout.range_at(header.addr, header.size);
+        if let Some(range) = in_memory.filter(|_| section.is_allocated()) {
+            each_in(layout, source, range, entry, &mut visit)?;
+        }
+    }
+    Ok(())
+}
+
+/// Calls `visit` for each of a table with entries of a size.
+fn each_in(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    table: FileRange,
+    entry: u64,
+    mut visit: impl FnMut(Relocation) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let FileRange { start, size } = table;
+    let mut done = 0;
+    while done < size {
+        let bytes = source.read_at(start.0 + done, (size - done).min(BATCH * entry))?;
+        let entries = bytes.chunks_exact(usize::try_from(entry).unwrap_or(usize::MAX));
+        let places = (start.0 + done..).step_by(usize::try_from(entry).unwrap_or(usize::MAX));
+        done += bytes.len() as u64;
+        for relocation in places
+            .zip(entries)
+            .map(|(at, entry)| decode(layout, at, entry))
+        {
+            // R_*_NONE, which linkers leave where a relocation was dropped.
+            if (relocation.target, relocation.symbol) != (0, 0) {
+                visit(relocation)?;
             }
         }
     }

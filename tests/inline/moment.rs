@@ -1,0 +1,130 @@
+//! From when on the policy is in force.
+
+use crate::support::{Signal, Workspace};
+use crate::{DYNAMIC, PATCH, STATIC};
+
+#[track_caller]
+fn assert_begins(make: &str, from: &str, before: &str) {
+    let ws = Workspace::new();
+    ws.compile(make, "initialisers.c");
+    ws.run("./initialisers")
+        .succeeds()
+        .prints_only("first\nsecond\nlast\nmain\n");
+    ws.run(&format!("{PATCH} {from} ./initialisers"))
+        .succeeds()
+        .is_silent();
+    ws.run("./initialisers")
+        .dies_by(Signal::SYS)
+        .prints_only(before);
+}
+
+#[test]
+fn is_the_last_initialiser_where_possible() {
+    for make in STATIC.into_iter().chain(DYNAMIC) {
+        // What patching warns of is said elsewhere.
+        if make != "clang -static -fuse-ld=mold" {
+            for from in ["", "--from main"] {
+                assert_begins(make, from, "first\nsecond\n");
+            }
+        }
+    }
+}
+
+#[test]
+fn is_the_entry_point_by_request() {
+    for make in ["gcc -static", "gcc -static-pie", "musl-gcc -static", "gcc"] {
+        assert_begins(make, "--from entry", "");
+    }
+}
+
+/// The policy is in force, though not as late as it could have been.
+#[track_caller]
+fn assert_falls_to_the_entry(ws: &Workspace, program: &str, why: &str) {
+    ws.run(&format!("{PATCH} -o patched {program}"))
+        .succeeds()
+        .complains("the policy is in force from the entry point on")
+        .complains(why);
+    ws.run("sandbox-patch inspect patched")
+        .succeeds()
+        .prints("the policy could not be put in force right before main")
+        .prints(why);
+    ws.run("sandbox-patch verify patched").succeeds();
+    ws.run(&format!("{PATCH} --from main -o other {program}"))
+        .exits_with(1)
+        .complains_in_one_line("right before main")
+        .complains(why)
+        .complains("--from entry");
+    assert!(!ws.path("other").exists());
+}
+
+/// Start-up code writes the function's address over whatever is in the file.
+#[test]
+fn is_the_entry_point_where_the_last_initialiser_is_an_indirect_function() {
+    const UNKNOWN: &str = "its last initialiser is known only when it runs";
+    for make in [
+        "gcc -static",
+        "gcc -static-pie",
+        "gcc -pie",
+        "clang -static -fuse-ld=mold",
+        "clang -static-pie -fuse-ld=mold",
+    ] {
+        let ws = Workspace::new();
+        ws.compile(make, "indirect_initialiser.c");
+        assert_falls_to_the_entry(&ws, "indirect_initialiser", UNKNOWN);
+        ws.run("./patched")
+            .dies_by(Signal::SYS)
+            .prints_only("initialised\n");
+    }
+}
+
+/// These linkers lead there by code of a known address.
+#[test]
+fn is_the_last_initialiser_where_that_leads_to_an_indirect_function() {
+    for make in [
+        "gcc -static -fuse-ld=gold",
+        "clang -static -fuse-ld=lld",
+        "clang -static-pie -fuse-ld=lld",
+    ] {
+        let ws = Workspace::new();
+        ws.compile(make, "indirect_initialiser.c");
+        ws.run(&format!("{PATCH} --from main ./indirect_initialiser"))
+            .succeeds();
+        ws.run("./indirect_initialiser")
+            .dies_by(Signal::SYS)
+            .prints_only("initialised\n");
+    }
+}
+
+#[test]
+fn is_the_entry_point_where_the_last_initialiser_is_a_library_s() {
+    let ws = Workspace::new();
+    ws.write("library.c", "void initialise(void) {}\n");
+    ws.write(
+        "program.c",
+        "void initialise(void);\n\
+         __attribute__((section(\".init_array\"), used)) static void (*last)(void) = initialise;\n\
+         int main(void) { return 0; }\n",
+    );
+    ws.run("gcc -shared -fPIC library.c -o liblibrary.so")
+        .succeeds();
+    ws.run("gcc -fPIC -pie program.c -L. -llibrary -Wl,-rpath,'$ORIGIN' -o program")
+        .succeeds();
+    assert_falls_to_the_entry(&ws, "program", "is known only when it runs");
+    ws.run("./patched").succeeds();
+}
+
+#[test]
+fn is_the_entry_point_where_there_are_no_initialisers() {
+    for make in [
+        "gcc -static -nostdlib -nostartfiles",
+        "gcc -nostdlib -nostartfiles -pie",
+    ] {
+        let ws = Workspace::new();
+        ws.compile(make, "no_libc.c");
+        assert_falls_to_the_entry(&ws, "no_libc", "it has no initialisers");
+        ws.run("./patched").succeeds().prints_only("started\n");
+        ws.run("sandbox-patch -q --inline --deny getuid --replace ./patched")
+            .succeeds();
+        ws.run("./patched").dies_by(Signal::SYS).prints_only("");
+    }
+}
