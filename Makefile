@@ -60,7 +60,7 @@ fuzz: setup
 	fuzz/run -max_total_time=$(FUZZ_SECONDS)
 
 bench: setup
-	$(CARGO) bench --bench startup --bench rewriting
+	$(CARGO) bench --bench startup --bench launcher --bench rewriting
 
 layouts: setup
 	$(CARGO) bench --bench layouts >docs/layouts.md.new

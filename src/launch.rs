@@ -19,6 +19,7 @@ use std::io;
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::thread::set_no_new_privs;
+use sandbox_format::bpf::ret;
 
 use crate::filter::{self, Data, Instruction, Pass, emulate};
 use crate::policy::{self, Arch};
@@ -200,7 +201,7 @@ impl Complaint {
         let verdict = emulate(filter, &write, native.big_endian());
         Self {
             line,
-            is_permitted: verdict == Ok(sandbox_format::bpf::ret::ALLOW),
+            is_permitted: matches!(verdict, Ok(ret::ALLOW | ret::LOG)),
         }
     }
 

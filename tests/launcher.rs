@@ -131,6 +131,23 @@ mod a_policy {
         }
     }
 
+    #[test]
+    fn in_the_program_that_is_not_sound_is_warned_of_or_refused() {
+        let ws = Workspace::with_myos("gcc");
+        let library = support::library();
+        ws.run(&format!(
+            "cp {library} . && sandbox-patch -q --deny uname --lib ./libsandbox.so --allow-relative-lib myos"
+        ))
+        .succeeds();
+        let doubt = "its own policy can't be relied on";
+        ws.run("sandboxify ./myos")
+            .dies_by(Signal::SYS)
+            .complains_in_one_line(&format!("sandboxify: ./myos: warning: {doubt}"));
+        ws.run("sandboxify --require-policy ./myos")
+            .exits_with(121)
+            .complains_in_one_line(&format!("sandboxify: ./myos: {doubt}"));
+    }
+
     /// No policy takes another one's place.
     #[test]
     fn adds_to_those_that_are_there() {
@@ -629,7 +646,12 @@ mod the_launcher {
         );
         ws.run("chmod +x damaged").succeeds();
         let complaint = "sandboxify: ./damaged: it can't be started: ENOEXEC";
-        for policy in ["--deny ptrace", "--allow write", "--allow write,exit_group"] {
+        for policy in [
+            "--deny ptrace",
+            "--allow write",
+            "--allow write,exit_group",
+            "--allow '' --action log",
+        ] {
             ws.run(&format!("sandboxify -q {policy} ./damaged"))
                 .exits_with(126)
                 .complains_in_one_line(complaint);

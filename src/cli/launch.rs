@@ -12,7 +12,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
 
 use super::examine::Examination;
@@ -90,16 +90,9 @@ fn run(cli: &LaunchCli, environment: &[&'static CStr]) -> Result<Infallible, Fai
         Some(policy) => Some(compile(&policy, arch, cli)?),
         None => None,
     };
-    if filter.is_none() && !carries_policy(&program) {
-        if cli.require_policy {
-            let error = anyhow!("there is no policy; give --allow or --deny, or {ALLOW}");
-            return Err(about(NO_POLICY, error));
-        }
-        warn(
-            cli,
-            Some(name),
-            "it runs without a policy; give --allow or --deny",
-        );
+    if filter.is_none() {
+        check_own_policy(&program, cli, name)
+            .map_err(|error| about(NO_POLICY, error))?;
     }
     if filter.is_some()
         && let Some(privileges) = program.privileges
@@ -203,13 +196,30 @@ fn compile(policy: &Policy, arch: Arch, cli: &LaunchCli) -> Result<Vec<filter::I
     Ok(filter::compile(&resolved)?)
 }
 
-/// Whether the program will put a policy of its own in force, or die of it.
-fn carries_policy(program: &Program) -> bool {
-    let Some((file, _)) = &program.elf else {
-        return false;
+/// Looks whether the program will put a policy of its own in force.
+fn check_own_policy(program: &Program, cli: &LaunchCli, name: &OsStr) -> Result<()> {
+    let examined = program.elf.as_ref().map(|(file, _)| {
+        let image = program.image.to_string_lossy();
+        Examination::of(&image, file, Path::new("/"))
+    });
+    let own = match examined {
+        Some(Ok(own)) if own.protected => own,
+        _ => {
+            ensure!(
+                !cli.require_policy,
+                "there is no policy; give --allow or --deny, or {ALLOW}"
+            );
+            let warning = "it runs without a policy; give --allow or --deny";
+            warn(cli, Some(name), warning);
+            return Ok(());
+        }
     };
-    let name = program.image.to_string_lossy();
-    Examination::of(&name, file, Path::new("/")).is_ok_and(|found| found.protected)
+    if let Some(problem) = own.problems.first() {
+        let doubt = format!("its own policy can't be relied on: {problem}");
+        ensure!(!cli.require_policy, doubt);
+        warn(cli, Some(name), &doubt);
+    }
+    Ok(())
 }
 
 /// The value of a variable.

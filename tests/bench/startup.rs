@@ -12,21 +12,16 @@
 //!
 //! The result is a table for `docs/measurements.md`.
 
+mod starts;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::fs::File;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
 use libseccomp::ScmpSyscall;
+use starts::{Kind, medians};
 use support::{PatchedFile, Workspace, fixture_path};
 
 /// Starts of each kind.
 const ROUNDS: usize = 3000;
-
-/// Starts before the measurement, to fill the page cache.
-const WARM_UP: usize = 50;
 
 /// What the program needs.
 const NEEDED: [&str; 4] = ["exit_group", "fstat", "uname", "write"];
@@ -102,16 +97,7 @@ fn measure(names: &[String], goal: &Goal) -> String {
         .env("LD_PRELOAD", ws.path("libseccomp_at_start.so"))
         .env("SECCOMP_SYSCALL_ALLOW", format!("{list}:{NEEDED_BY_GLIBC}"));
 
-    for round in 0..WARM_UP + ROUNDS {
-        for kind in &mut kinds {
-            let time = kind.start();
-            if round >= WARM_UP {
-                kind.times.push(time);
-            }
-        }
-    }
-
-    let medians = kinds.each_mut().map(Kind::median);
+    let medians = medians(&mut kinds, ROUNDS);
     let costs = medians.map(|median| median - medians[0]);
     for ((kind, median), cost) in kinds.iter().zip(medians).zip(costs) {
         println!(
@@ -158,41 +144,4 @@ fn build_others(ws: &Workspace) {
     ws.compile_as("gcc -shared -fPIC -nostdlib", "empty.c", "empty.so");
     ws.run("patchelf --add-needed $PWD/empty.so --output with_empty myos")
         .succeeds();
-}
-
-/// A way to start the program.
-struct Kind {
-    name: &'static str,
-    command: Command,
-    times: Vec<Duration>,
-}
-
-impl Kind {
-    fn new(ws: &Workspace, name: &'static str, program: &str) -> Self {
-        let mut command = Command::new(ws.path(program));
-        // A regular file: nothing is asked about it but its status, so that
-        // the four names are enough for libseccomp, too.
-        let output = File::create(ws.path("output")).expect("a file");
-        command.env_clear().stdin(Stdio::null()).stdout(output);
-        Self {
-            name,
-            command,
-            times: Vec::with_capacity(ROUNDS),
-        }
-    }
-
-    /// Starts the program and waits for its end.
-    fn start(&mut self) -> Duration {
-        let start = Instant::now();
-        let status = self.command.status().expect("the program starts");
-        let time = start.elapsed();
-        assert!(status.success(), "{}: {status}", self.name);
-        time
-    }
-
-    /// In microseconds.
-    fn median(&mut self) -> f64 {
-        self.times.sort_unstable();
-        self.times[self.times.len() / 2].as_secs_f64() * 1e6
-    }
 }

@@ -30,7 +30,8 @@ pub(in crate::cli) struct LaunchCli {
 
     /// Refuse to run a program without a policy.
     ///
-    /// Otherwise it is run, with a warning.
+    /// Otherwise it is run, with a warning. A policy in the program counts if
+    /// 'sandbox-patch verify' accepts it.
     #[arg(long)]
     pub(in crate::cli) require_policy: bool,
 
