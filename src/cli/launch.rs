@@ -91,8 +91,7 @@ fn run(cli: &LaunchCli, environment: &[&'static CStr]) -> Result<Infallible, Fai
         None => None,
     };
     if filter.is_none() {
-        check_own_policy(&program, cli, name)
-            .map_err(|error| about(NO_POLICY, error))?;
+        check_own_policy(&program, cli, name).map_err(|error| about(NO_POLICY, error))?;
     }
     if filter.is_some()
         && let Some(privileges) = program.privileges
