@@ -42,6 +42,29 @@ mod a_policy {
         }
     }
 
+    /// In every thread.
+    #[test]
+    fn holds_for_programs_of_go() {
+        let ws = Workspace::new();
+        ws.compile_go(&[], "forbidden.go");
+        let getppid = 110;
+        ws.run(&format!(
+            "sandboxify -q --deny ptrace ./forbidden {getppid}"
+        ))
+        .succeeds()
+        .prints_only("passed\n");
+        ws.run(&format!(
+            "sandboxify -q --deny getppid ./forbidden {getppid}"
+        ))
+        .dies_by(Signal::SYS)
+        .prints_only("");
+        ws.run(&format!(
+            "sandboxify -q --deny getppid --action errno:EPERM ./forbidden {getppid}"
+        ))
+        .succeeds()
+        .prints_only("failed: operation not permitted\n");
+    }
+
     /// What start-up needs beside the four calls of the program itself. With
     /// any of them left out, the program dies.
     #[test]

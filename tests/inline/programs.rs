@@ -1,9 +1,6 @@
 //! Programs of many makes go on working, and stop where the policy says.
 
-use std::path::PathBuf;
-use std::process::Command;
-
-use crate::support::{Signal, Workspace, fixture_path};
+use crate::support::{Signal, Workspace};
 use crate::{GETPPID, PATCH, STATIC, assert_leads_back, assert_sandboxed, makes};
 
 /// A program is sandboxed from either moment on, gets no warning from readelf
@@ -169,30 +166,12 @@ fn of_rust_are_sandboxed() {
     }
 }
 
-/// Compiles a program of Go's. What it compiles of its library is kept, since
-/// that takes long.
-#[track_caller]
-fn compile_go(ws: &Workspace, options: &[&str], fixture: &str) -> PathBuf {
-    let output = ws.path("forbidden");
-    let result = Command::new("go")
-        .args(["build", "-o"])
-        .arg(&output)
-        .args(options)
-        .arg(fixture_path(fixture))
-        .env("GOCACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/go"))
-        .output()
-        .unwrap_or_else(|error| panic!("go: {error} (see `make setup`)"));
-    let stderr = String::from_utf8_lossy(&result.stderr);
-    assert!(result.status.success(), "{options:?}: {stderr}");
-    output
-}
-
 /// It has no initialisers but those of C.
 #[test]
 fn of_go_are_sandboxed_from_the_entry_point_on() {
     for options in [&[][..], &["-buildmode=pie"]] {
         let ws = Workspace::new();
-        compile_go(&ws, options, "forbidden.go");
+        ws.compile_go(options, "forbidden.go");
         ws.run(&format!("{PATCH} -o patched forbidden"))
             .succeeds()
             .complains_in_one_line(
@@ -212,8 +191,8 @@ fn of_go_are_sandboxed_from_the_entry_point_on() {
 fn of_go_and_c_are_sandboxed() {
     for flags in ["", "-linkmode external -extldflags -static"] {
         let ws = Workspace::new();
-        compile_go(&ws, &["-ldflags", flags], "forbidden_cgo.go");
-        assert_can_be_sandboxed(&ws, "forbidden");
+        ws.compile_go(&["-ldflags", flags], "forbidden_cgo.go");
+        assert_can_be_sandboxed(&ws, "forbidden_cgo");
     }
 }
 

@@ -76,6 +76,24 @@ impl Workspace {
         output
     }
 
+    /// Compiles a Go fixture with these options to a program named like it. What
+    /// is compiled of Go's library is kept, since that takes long.
+    #[track_caller]
+    pub fn compile_go(&self, options: &[&str], fixture: &str) -> PathBuf {
+        let output = self.path(fixture.trim_end_matches(".go"));
+        let result = Command::new("go")
+            .args(["build", "-o"])
+            .arg(&output)
+            .args(options)
+            .arg(fixture_path(fixture))
+            .env("GOCACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/go"))
+            .output()
+            .unwrap_or_else(|error| panic!("go: {error} (see `make setup`)"));
+        let stderr = String::from_utf8_lossy(&result.stderr);
+        assert!(result.status.success(), "{options:?}: {stderr}");
+        output
+    }
+
     /// Runs a command line in the folder, as [`Shell`] describes.
     #[track_caller]
     pub fn run(&self, line: &str) -> Outcome {
