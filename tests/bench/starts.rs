@@ -2,19 +2,21 @@
 //! machine does meets all of them alike.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::support::Workspace;
 
-/// Starts before the measurement, to fill the page cache.
+/// Starts before the measurement, to fill the page cache, and of each copy.
 const WARM_UP: usize = 50;
 
 /// A way to start the program.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     pub(crate) command: Command,
+    /// What is started, and what it is a copy of.
+    copy: Option<(PathBuf, PathBuf)>,
     times: Vec<Duration>,
 }
 
@@ -29,7 +31,28 @@ impl Kind {
         Self {
             name,
             command,
+            copy: None,
             times: Vec::new(),
+        }
+    }
+
+    /// Copies of a program, made anew again and again: in what pieces a file lies
+    /// in the page cache can cost more than a policy.
+    pub(crate) fn copied(ws: &Workspace, name: &'static str, program: &str) -> Self {
+        let copy = ws.path(&format!("copy for {name}"));
+        Self {
+            copy: Some((copy.clone(), ws.path(program))),
+            ..Self::new(ws, name, copy)
+        }
+    }
+
+    fn renew(&mut self) {
+        if let Some((copy, program)) = &self.copy {
+            if copy.exists() {
+                std::fs::remove_file(copy).expect("the former copy");
+            }
+            std::fs::copy(program, copy).expect("a copy");
+            self.start();
         }
     }
 
@@ -53,6 +76,9 @@ impl Kind {
 pub(crate) fn medians<const N: usize>(kinds: &mut [Kind; N], rounds: usize) -> [f64; N] {
     for round in 0..WARM_UP + rounds {
         for kind in &mut *kinds {
+            if round % WARM_UP == 0 {
+                kind.renew();
+            }
             let time = kind.start();
             if round >= WARM_UP {
                 kind.times.push(time);

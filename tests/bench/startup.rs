@@ -1,14 +1,18 @@
 //! What a policy costs at the start of a program: `make bench`.
 //!
-//! The article's program is started again and again in five ways, in turn, so
-//! that whatever else the machine does meets all of them alike:
+//! The article's program is started again and again in several ways, in turn, so
+//! that whatever else the machine does meets all of them alike. Linked to the
+//! dynamic C library:
 //!
 //! * as it is;
 //! * linked to a library that does nothing, which is what a library costs;
-//! * patched;
+//! * patched, to load the library with the runtime;
+//! * patched, with the runtime inside;
 //! * with the very same filter installed by its own source, the least that a
 //!   filter can cost;
 //! * with a preloaded library that builds its filter with libseccomp.
+//!
+//! Linked statically: as it is, patched, and with the filter in its source.
 //!
 //! The result is a table for `docs/measurements.md`.
 
@@ -30,10 +34,15 @@ const NEEDED: [&str; 4] = ["exit_group", "fstat", "uname", "write"];
 /// itself.
 const NEEDED_BY_GLIBC: &str = "newfstatat";
 
+/// What the C library calls for the first memory, which the runtime inside of a
+/// program can't ask for beforehand, as the library does.
+const NEEDED_FOR_MEMORY: &str = "brk:getrandom";
+
 /// The most that the cost may be, as a part of the others' cost.
 struct Goal {
     of_source: f64,
     of_libseccomp: f64,
+    inline_of_source: f64,
 }
 
 fn main() {
@@ -42,10 +51,12 @@ fn main() {
     let few = Goal {
         of_source: 1.3,
         of_libseccomp: 0.6,
+        inline_of_source: 1.1,
     };
     let many = Goal {
         of_source: 1.3,
         of_libseccomp: 0.25,
+        inline_of_source: 1.1,
     };
     let verdicts = [
         measure(&NEEDED.map(str::to_owned), &few),
@@ -70,35 +81,47 @@ fn names(count: usize) -> Vec<String> {
     names.into_iter().take(count).collect()
 }
 
-/// Places among the kinds of [`measure`].
-const PATCHED: usize = 2;
-const IN_SOURCE: usize = 3;
-const AT_START: usize = 4;
-
 /// Prints the rows for a policy, and returns how it stands with the goal.
 fn measure(names: &[String], goal: &Goal) -> String {
     let ws = Workspace::with_myos("gcc -O2");
+    ws.compile_as("gcc -O2 -static", "myos.c", "static");
     let list = names.join(":");
-    ws.run(&format!(
-        "sandbox-patch --quiet --allow {list} -o patched myos"
-    ))
-    .succeeds();
+    for patch in [
+        "--allow $LIST -o patched myos".to_owned(),
+        format!("--inline --allow $LIST:{NEEDED_FOR_MEMORY} -o inline myos"),
+        "--allow $LIST -o static_inline static".to_owned(),
+    ] {
+        ws.shell(&format!("sandbox-patch --quiet {patch}"))
+            .env("LIST", &list)
+            .finish()
+            .succeeds();
+    }
     build_others(&ws);
 
-    let mut kinds = [
-        Kind::new(&ws, "unpatched", "myos"),
-        Kind::new(&ws, "linked to an empty library", "with_empty"),
-        Kind::new(&ws, "patched", "patched"),
-        Kind::new(&ws, "filter in the source", "filter_in_source"),
-        Kind::new(&ws, "libseccomp at start", "myos"),
-    ];
-    kinds[AT_START]
+    let preload = ws.path("libseccomp_at_start.so");
+    let kind = |name, program| Kind::copied(&ws, name, program);
+    let mut at_start = kind("libseccomp at start", "myos");
+    at_start
         .command
-        .env("LD_PRELOAD", ws.path("libseccomp_at_start.so"))
+        .env("LD_PRELOAD", preload)
         .env("SECCOMP_SYSCALL_ALLOW", format!("{list}:{NEEDED_BY_GLIBC}"));
-
+    let mut kinds = [
+        kind("unpatched", "myos"),
+        kind("linked to an empty library", "with_empty"),
+        kind("patched", "patched"),
+        kind("patched `--inline`", "inline"),
+        kind("filter in the source", "filter_in_source"),
+        at_start,
+        kind("static: unpatched", "static"),
+        kind("static: patched", "static_inline"),
+        kind("static: filter in the source", "static_filter_in_source"),
+    ];
     let medians = medians(&mut kinds, ROUNDS);
-    let costs = medians.map(|median| median - medians[0]);
+    let static_from = 6;
+    let costs: [f64; 9] = std::array::from_fn(|at| {
+        let base = if at < static_from { 0 } else { static_from };
+        medians[at] - medians[base]
+    });
     for ((kind, median), cost) in kinds.iter().zip(medians).zip(costs) {
         println!(
             "| {} | {} | {median:.0} | {cost:.0} |",
@@ -106,18 +129,45 @@ fn measure(names: &[String], goal: &Goal) -> String {
             kind.name
         );
     }
-    format!(
-        "{} names: patching costs {:.2} × what the filter in the source does (goal: {}), \
-         {:.2} × what libseccomp does (goal: {}).\n",
-        names.len(),
-        costs[PATCHED] / costs[IN_SOURCE],
-        goal.of_source,
-        costs[PATCHED] / costs[AT_START],
-        goal.of_libseccomp,
-    )
+
+    let [
+        _,
+        _,
+        patched,
+        inline,
+        in_source,
+        at_start,
+        _,
+        static_inline,
+        static_in_source,
+    ] = costs;
+    let verdict = |what, cost: f64, of, other: f64, goal| {
+        format!("* {what}: {:.2} × {of} (goal: {goal})\n", cost / other)
+    };
+    let source = "the filter in the source";
+    [
+        format!("{} names, cost of the policy:\n", names.len()),
+        verdict("patched", patched, source, in_source, goal.of_source),
+        verdict(
+            "patched",
+            patched,
+            "libseccomp at start",
+            at_start,
+            goal.of_libseccomp,
+        ),
+        verdict("inline", inline, source, in_source, goal.inline_of_source),
+        verdict(
+            "static, inline",
+            static_inline,
+            source,
+            static_in_source,
+            goal.inline_of_source,
+        ),
+    ]
+    .concat()
 }
 
-/// The program with the filter of `./patched` in its source, the library that
+/// The programs with the filter of `./patched` in their source, the library that
 /// builds one, and the program with the library that does nothing.
 fn build_others(ws: &Workspace) {
     let patched = PatchedFile::open(&ws.path("patched"));
@@ -128,13 +178,16 @@ fn build_others(ws: &Workspace) {
     ws.write("filter.h", instructions);
     // SECCOMP_FILTER_FLAG_TSYNC, which the runtime always sets.
     let flags = patched.flags() | 1;
-    ws.compile(
-        &format!(
-            "gcc -O2 -I{} -DFILTER=\"{}\" -DFLAGS={flags}",
-            fixture_path("").display(),
-            ws.path("filter.h").display()
-        ),
+    let compiler = format!(
+        "gcc -O2 -I{} -DFILTER=\"{}\" -DFLAGS={flags}",
+        fixture_path("").display(),
+        ws.path("filter.h").display()
+    );
+    ws.compile(&compiler, "filter_in_source.c");
+    ws.compile_as(
+        &format!("{compiler} -static"),
         "filter_in_source.c",
+        "static_filter_in_source",
     );
     ws.compile_as(
         "gcc -O2 -shared -fPIC -Wl,-Bstatic -lseccomp -Wl,-Bdynamic",
