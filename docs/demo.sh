@@ -93,6 +93,12 @@ say 'The environment cannot loosen what is in the file.'
 show 1 'SECCOMP_SYSCALL_ALLOW=uname:newfstatat:write:exit_group ./myos'
 prints 'Network is down'
 
+say 'A static program loads no library: it gets the code inside, and the list is the same.'
+show 0 'gcc -static -o static-myos myos.c'
+show 0 'sandbox-patch --allow exit_group:fstat:uname:write ./static-myos'
+show 0 './static-myos'
+prints 'My OS is Linux!'
+
 say 'Undo it: the file is what it was, byte for byte.'
 show 0 'sandbox-patch remove ./myos'
 show 0 'cmp myos myos.orig'
