@@ -57,8 +57,8 @@ fn measure(name: &str, compiler: &str) {
     let filter = File::open(ws.path("filter.bpf")).expect("an own file");
     hand_over(&mut bwrap, filter);
     let mut kinds = [
-        Kind::new(&ws, "filter in its source", "filter_in_source"),
-        Kind::new(&ws, "without filter", "myos"),
+        Kind::copied(&ws, "filter in its source", "filter_in_source"),
+        Kind::copied(&ws, "without filter", "myos"),
         launch("least launcher", "launcher_in_c", &[]),
         launch("sandboxify", sandboxify, &["-q", POLICY]),
         launch(
