@@ -65,11 +65,3 @@ fn assert_sandboxed(ws: &Workspace, program: &str) {
     ws.run(&format!("sandbox-patch verify {program}"))
         .succeeds();
 }
-
-/// The patch can be taken out of `after`, which gives `before`.
-#[track_caller]
-fn assert_leads_back(ws: &Workspace, before: &str, after: &str) {
-    ws.run(&format!("sandbox-patch remove -o restored {after}"))
-        .succeeds();
-    assert!(ws.read("restored") == ws.read(before), "{after}");
-}

@@ -1,7 +1,7 @@
 //! Programs of many makes go on working, and stop where the policy says.
 
-use crate::support::{Signal, Workspace};
-use crate::{GETPPID, PATCH, STATIC, assert_leads_back, assert_sandboxed, makes};
+use crate::support::{Signal, Workspace, assert_faithful};
+use crate::{GETPPID, PATCH, STATIC, assert_sandboxed, makes};
 
 /// A program is sandboxed from either moment on, gets no warning from readelf
 /// that it had not before, and is restored.
@@ -11,7 +11,7 @@ fn assert_can_be_sandboxed(ws: &Workspace, program: &str) {
         ws.run(&format!("{PATCH} --from {from} -o patched {program}"))
             .succeeds();
         assert_sandboxed(ws, "patched");
-        assert_leads_back(ws, program, "patched");
+        assert_faithful(ws, program, "patched");
     }
     // The names of what the warnings are about may have moved to other indices.
     ws.run(&format!(
@@ -135,7 +135,7 @@ fn assert_prints_the_same(ws: &Workspace, program: &str) {
             .succeeds()
             .is_silent()
             .prints_only(&before.stdout);
-        assert_leads_back(ws, program, "patched");
+        assert_faithful(ws, program, "patched");
     }
 }
 
@@ -178,7 +178,7 @@ fn of_go_are_sandboxed_from_the_entry_point_on() {
                 "the policy is in force from the entry point on, since it has no initialisers",
             );
         assert_sandboxed(&ws, "patched");
-        assert_leads_back(&ws, "forbidden", "patched");
+        assert_faithful(&ws, "forbidden", "patched");
         ws.assert_refused(
             &format!("{PATCH} --from main ./forbidden"),
             "./forbidden",

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::{Signal, Workspace, library};
-use crate::{PATCH, assert_leads_back};
+use crate::PATCH;
+use crate::support::{Signal, Workspace, assert_faithful, library};
 
 #[test]
 fn patching_twice_changes_nothing() {
@@ -32,7 +32,7 @@ fn another_moment_must_be_asked_for() {
         .succeeds();
     ws.run("sandbox-patch inspect ./myos")
         .prints("before the last of its initialisers and main");
-    assert_leads_back(&ws, "before", "myos");
+    assert_faithful(&ws, "before", "myos");
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn another_policy_replaces_the_first_by_request() {
         ws.run("./myos").succeeds().prints_only("My OS is Linux!\n");
         ws.run(&format!("{PATCH} --replace ./myos")).succeeds();
         ws.run("./myos").dies_by(Signal::SYS);
-        assert_leads_back(&ws, "before", "myos");
+        assert_faithful(&ws, "before", "myos");
     }
 }
 
@@ -62,7 +62,7 @@ fn the_library_and_the_inline_runtime_replace_each_other() {
         ws.run("sandbox-patch verify ./myos").succeeds();
         let needs = ws.run("readelf -dW myos").stdout.contains(&library());
         assert_eq!(needs, line == by_library);
-        assert_leads_back(&ws, "before", "myos");
+        assert_faithful(&ws, "before", "myos");
     }
     ws.assert_refused(
         &format!("{PATCH} ./myos"),

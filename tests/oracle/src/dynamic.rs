@@ -17,6 +17,8 @@ pub(crate) mod dt {
     pub(crate) const REL: u64 = 17;
     pub(crate) const RELSZ: u64 = 18;
     pub(crate) const JMPREL: u64 = 23;
+    pub(crate) const INIT_ARRAY: u64 = 25;
+    pub(crate) const INIT_ARRAYSZ: u64 = 27;
     pub(crate) const RELRSZ: u64 = 35;
     pub(crate) const RELR: u64 = 36;
     pub(crate) const GNU_HASH: u64 = 0x6fff_fef5;
@@ -53,7 +55,7 @@ pub(crate) type Entry = (u64, u64);
 
 /// The dynamic section of a file.
 pub(crate) struct Dynamic<'a, 'b> {
-    image: &'b Image<'a>,
+    pub(crate) image: &'b Image<'a>,
     /// The entries before DT_NULL; distances are resolved to addresses.
     pub(crate) entries: Vec<Entry>,
     /// Whether a DT_NULL ends them.
@@ -94,6 +96,15 @@ impl<'a, 'b> Dynamic<'a, 'b> {
             entries,
             has_end,
         })
+    }
+
+    /// That of a file that has none.
+    pub(crate) fn none(image: &'b Image<'a>) -> Self {
+        Self {
+            image,
+            entries: Vec::new(),
+            has_end: false,
+        }
     }
 
     /// The value of the first entry with the tag.

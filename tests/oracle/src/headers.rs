@@ -2,7 +2,7 @@
 
 use super::dynamic::{Dynamic, Entry, dt, is_table};
 use super::image::{Image, Segment, pf, pt, sht};
-use super::{Pair, Verdict, overlap, require, within};
+use super::{Pair, Place, Verdict, overlap, require, within};
 
 /// The kernel starts no program with a longer table (fs/binfmt_elf.c,
 /// `load_elf_phdrs`).
@@ -11,21 +11,26 @@ const MAX_TABLE: u64 = 65536;
 pub(super) fn check(pair: &Pair<'_, '_>) -> Verdict {
     file_header(pair)?;
     table(pair.before, pair.after)?;
-    loads(pair.before, pair.after)?;
+    loads(pair)?;
     others(pair.before, pair.after)?;
     dynamic_segment(pair)?;
-    entries(&pair.old, &pair.new)?;
+    if pair.hook.is_some() {
+        same_entries(&pair.old, &pair.new)?;
+    } else {
+        entries(&pair.old, &pair.new)?;
+    }
     tail(pair.before, pair.after)
 }
 
-/// All of it is the same but for `e_phoff`, `e_shoff` and three numbers.
+/// All of it is the same but for `e_phoff`, `e_shoff` and three numbers, and the
+/// entry point where that leads to a runtime.
 fn file_header(pair: &Pair<'_, '_>) -> Verdict {
     let (before, after) = (pair.before, pair.after);
-    // e_ident to e_version, e_entry, e_flags to e_phentsize, e_shentsize.
+    // e_ident to e_version, e_flags to e_phentsize, e_shentsize.
     let kept = if before.is_64 {
-        [0..24, 24..32, 48..56, 58..60]
+        [0..24, 48..56, 58..60]
     } else {
-        [0..20, 24..28, 36..44, 46..48]
+        [0..24, 36..44, 46..48]
     };
     for range in kept {
         require!(
@@ -33,7 +38,11 @@ fn file_header(pair: &Pair<'_, '_>) -> Verdict {
             "bytes {range:?} of the ELF header are others"
         );
     }
-    require!(before.entry == after.entry, "the entry point is another");
+    let place = pair.hook.as_ref().map(|hook| &hook.place);
+    require!(
+        before.entry == after.entry || matches!(place, Some(Place::Entry)),
+        "the entry point is another"
+    );
     Ok(())
 }
 
@@ -78,11 +87,18 @@ fn table(before: &Image<'_>, after: &Image<'_>) -> Verdict {
 
 /// The old segments are there with the same permissions; new ones are apart from
 /// them, and all are in order.
-fn loads(before: &Image<'_>, after: &Image<'_>) -> Verdict {
+fn loads(pair: &Pair<'_, '_>) -> Verdict {
+    let (before, after) = (pair.before, pair.after);
     for old in before.loads() {
         let same = |new: &&Segment| {
+            let (filesz, memsz) = match grown(before, after, old, new) {
+                true => (old.filesz, old.memsz),
+                false => (new.filesz, new.memsz),
+            };
             Segment {
                 offset: old.offset,
+                filesz,
+                memsz,
                 ..**new
             } == *old
         };
@@ -108,8 +124,9 @@ fn loads(before: &Image<'_>, after: &Image<'_>) -> Verdict {
     }
     for new in added(before, after) {
         require!(remainder(new) == 0, "{new:x?} can't be mapped");
+        let is_runtime = |hook: &super::Hook| hook.address == new.vaddr;
         require!(
-            new.flags & pf::X == 0,
+            new.flags & pf::X == 0 || pair.hook.as_ref().is_some_and(is_runtime),
             "a new segment is executable: {new:x?}"
         );
         require!(
@@ -137,6 +154,16 @@ fn loads(before: &Image<'_>, after: &Image<'_>) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// Whether a segment that ended with the program headers does so still, on the
+/// same page, though they are more.
+fn grown(before: &Image<'_>, after: &Image<'_>, old: &Segment, new: &Segment) -> bool {
+    let ends_with_table = |image: &Image<'_>, load: &Segment| {
+        load.filesz == load.memsz && load.file().end == image.table().end
+    };
+    let page = |load: &Segment| load.memory().end.saturating_sub(1) / load.align.max(1);
+    ends_with_table(before, old) && ends_with_table(after, new) && page(old) == page(new)
 }
 
 /// Distance of address and offset within a page; mmap(2) can bring only whole
@@ -238,24 +265,46 @@ fn entries(old: &Dynamic<'_, '_>, new: &Dynamic<'_, '_>) -> Verdict {
     Ok(())
 }
 
+/// A program that loads no library for it has none more.
+fn same_entries(old: &Dynamic<'_, '_>, new: &Dynamic<'_, '_>) -> Verdict {
+    let same =
+        old.entries.len() == new.entries.len() && new.entries.iter().zip(&old.entries).all(is_same);
+    require!(
+        same,
+        "the dynamic section says {:x?} instead of {:x?}",
+        new.entries,
+        old.entries
+    );
+    Ok(())
+}
+
 fn is_same((new, old): (&Entry, &Entry)) -> bool {
     new.0 == old.0 && (new.1 == old.1 || is_table(new.0) || new.0 == dt::STRSZ)
 }
 
-/// What stands behind everything that the headers know of still does.
+/// What stands behind everything that the headers know of still does. Of what
+/// a false header knows that was behind the end, there is more in a longer file.
 fn tail(before: &Image<'_>, after: &Image<'_>) -> Verdict {
-    let tail = &before.bytes[known_end(before)..];
+    let ends = known_ends(before);
+    let length = before.bytes.len();
+    let known_end = |ends: &[usize], length| {
+        let in_file = ends.iter().filter(|&&end| end <= length);
+        in_file.max().copied().unwrap_or_default()
+    };
+    let tail = &before.bytes[known_end(&ends, length)..];
     if tail.iter().all(|&byte| byte == 0) {
         return Ok(());
     }
+    let new_end = known_end(&known_ends(after), after.bytes.len());
     require!(
-        after.bytes.ends_with(tail) && known_end(after) + tail.len() <= after.bytes.len(),
+        after.bytes.ends_with(tail)
+            && (new_end + tail.len() <= after.bytes.len() || ends.iter().any(|&end| end > length)),
         "the data behind the ELF file is not its end any more"
     );
     Ok(())
 }
 
-fn known_end(image: &Image<'_>) -> usize {
+fn known_ends(image: &Image<'_>) -> Vec<usize> {
     let segments = image.segments.iter().map(Segment::file);
     // Empty headers, too, say how far they reach in a damaged file.
     let sections = image.sections.iter().map(|it| match it.kind {
@@ -263,10 +312,8 @@ fn known_end(image: &Image<'_>) -> usize {
         _ => it.offset..it.offset.saturating_add(it.size),
     });
     let tables = [image.table(), image.section_table()];
-    let ends = segments
-        .chain(sections)
-        .chain(tables)
-        .map(|range| range.end);
-    let end = ends.max().unwrap_or_default();
-    usize::try_from(end).map_or(image.bytes.len(), |end| end.min(image.bytes.len()))
+    let ranges = segments.chain(sections).chain(tables);
+    ranges
+        .map(|range| usize::try_from(range.end).unwrap_or(usize::MAX))
+        .collect()
 }

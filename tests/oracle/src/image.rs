@@ -30,6 +30,7 @@ pub(crate) mod sht {
     pub(crate) const SYMTAB: u32 = 2;
     pub(crate) const STRTAB: u32 = 3;
     pub(crate) const NOBITS: u32 = 8;
+    pub(crate) const INIT_ARRAY: u32 = 14;
 }
 
 /// A program header.
@@ -226,15 +227,22 @@ impl<'a> Image<'a> {
         self.phoff..self.phoff.saturating_add(size)
     }
 
-    /// The file range of the section header table.
+    /// The file range of the section header table, also if it can't be read.
     pub(crate) fn section_table(&self) -> Range<u64> {
-        let size = self.sections.len() as u64 * if self.is_64 { 64 } else { 40 };
+        let half = |wide, narrow| self.half(if self.is_64 { wide } else { narrow });
+        let (size, count) = (half(58, 46), half(60, 48));
+        let size = u64::from(size.unwrap_or(0)) * u64::from(count.unwrap_or(0));
         self.shoff..self.shoff.saturating_add(size)
     }
 
-    /// The file ranges of the ELF header and of both tables.
+    /// The file ranges of the ELF header and of both tables, as far as they can
+    /// be read.
     pub(crate) fn tables(&self) -> [Range<u64>; 3] {
-        [0..self.header_size, self.table(), self.section_table()]
+        let sections = match self.sections.is_empty() {
+            true => 0..0,
+            false => self.section_table(),
+        };
+        [0..self.header_size, self.table(), sections]
     }
 
     pub(crate) fn loads(&self) -> impl Iterator<Item = &Segment> {

@@ -13,14 +13,17 @@
 //!   permissions, but for headers, the dynamic section and places that were left
 //!   by what moved;
 //! * what moved has the same content where the program finds it now;
-//! * the dynamic section says the same, and names one library more;
-//! * new segments are apart from old ones, not executable, and hold nothing that
-//!   no section covers;
+//! * the dynamic section says the same, and names one library more; or else a
+//!   runtime is in a new segment, which the entry point or the last initialiser
+//!   leads to, and which leads on to what that was;
+//! * new segments are apart from old ones, hold no other code, and nothing that no
+//!   section covers;
 //! * sections have the same content under the same index;
 //! * what was appended to the file is still its end.
 
 mod dynamic;
 mod headers;
+mod hook;
 mod image;
 mod memory;
 mod moved;
@@ -30,10 +33,11 @@ mod sections;
 use std::fmt;
 use std::ops::Range;
 
-pub use round_trip::{LIBRARY, Patched, content_of, file, round_trip};
+pub use round_trip::{LIBRARY, Patched, content_of, file, round_trip, round_trip_inline};
 
 use dynamic::Dynamic;
-use image::Image;
+use hook::{Hook, Place};
+use image::{Image, pt};
 
 /// How a patched program differs from the original, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +67,29 @@ struct Pair<'a, 'b> {
     after: &'b Image<'a>,
     old: Dynamic<'a, 'b>,
     new: Dynamic<'a, 'b>,
+    /// The runtime, where it is in the program.
+    hook: Option<Hook>,
     moved: Vec<Moved>,
+}
+
+impl Pair<'_, '_> {
+    /// Whether two pieces of the program are the same, but for what leads to the
+    /// runtime. `address` is that of the first one, in the original.
+    fn same(&self, address: u64, then: &[u8], now: &[u8]) -> bool {
+        let mut differing = memory::differences(then, now, address);
+        then.len() == now.len() && differing.all(|at| self.leads_to_runtime(at))
+    }
+
+    /// Whether a byte of the original is part of what leads to the runtime now.
+    fn leads_to_runtime(&self, address: u64) -> bool {
+        match self.hook.as_ref().map(|hook| &hook.place) {
+            Some(Place::Initialiser { slot, addend }) => {
+                let mut words = [slot].into_iter().chain(addend);
+                words.any(|word| word.contains(&address))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Something that is at another address now, with the same content.
@@ -86,15 +112,20 @@ pub fn check(before: &[u8], after: &[u8]) -> Result<(), Difference> {
         read(after, "the patched file")?,
     );
     let dynamic = |image, name| {
-        Dynamic::read(image).ok_or(Difference(format!("{name} has no dynamic section")))
+        if Image::segments_of(image, pt::DYNAMIC).next().is_none() {
+            return Ok(Dynamic::none(image));
+        }
+        Dynamic::read(image).ok_or(Difference(format!("{name}'s dynamic section is lost")))
     };
     let mut pair = Pair {
         old: dynamic(&before, "the original")?,
         new: dynamic(&after, "the patched file")?,
         before: &before,
         after: &after,
+        hook: None,
         moved: Vec::new(),
     };
+    pair.hook = hook::find(&pair)?;
     headers::check(&pair)?;
     pair.moved = moved::find(&pair)?;
     memory::check(&pair)?;

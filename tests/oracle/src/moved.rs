@@ -48,7 +48,8 @@ fn headers(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
     Ok(())
 }
 
-/// The notes under each PT_NOTE are together under one of the new ones.
+/// The notes under each PT_NOTE are together under one of the new ones, or each
+/// is under some.
 fn notes(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
     let loaded = |image: &Image<'_>| {
         let mut notes = image.segments_of(pt::NOTE);
@@ -83,7 +84,9 @@ fn notes(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
         let found: Vec<_> = headers.filter_map(find).collect();
         let unmoved = found.iter().find(|&&at| at == old.vaddr);
         let Some(&to) = unmoved.or(found.first()) else {
-            require!(false, "the notes at {:#x} are gone", old.vaddr);
+            let parts = one_by_one(pair, old);
+            require!(parts.is_some(), "the notes at {:#x} are gone", old.vaddr);
+            moved.extend(parts.unwrap_or_default());
             continue;
         };
         moved.push(Moved {
@@ -93,6 +96,58 @@ fn notes(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
         });
     }
     Ok(())
+}
+
+/// Where each of the notes is that were under a header; nothing if one is gone.
+fn one_by_one(pair: &Pair<'_, '_>, old: &Segment) -> Option<Vec<Moved>> {
+    let headers = pair.after.segments_of(pt::NOTE);
+    let all = headers.map(|new| records(pair.after, new).unwrap_or_default());
+    let all: Vec<Record<'_>> = all.flatten().collect();
+    let place = |record: Record<'_>| {
+        let same = |it: &&Record<'_>| it.content == record.content;
+        let unmoved = |it: &&Record<'_>| same(it) && it.address == record.address;
+        let new = all.iter().find(unmoved).or(all.iter().find(same))?;
+        Some(Moved {
+            from: record.address,
+            to: new.address,
+            size: record.size,
+        })
+    };
+    records(pair.before, old)?.into_iter().map(place).collect()
+}
+
+/// A note: its type, owner and descriptor, and its size in memory.
+struct Record<'a> {
+    address: u64,
+    size: u64,
+    content: (u32, &'a [u8], &'a [u8]),
+}
+
+/// The notes under a header (gABI chapter 5, "Note Section"), each padded to the
+/// header's alignment; nothing where they are not whole.
+fn records<'a>(image: &Image<'a>, header: &Segment) -> Option<Vec<Record<'a>>> {
+    let align = if header.align == 8 { 8 } else { 4 };
+    let mut records = Vec::new();
+    let mut at = header.vaddr;
+    let end = header.memory().end;
+    while at < end {
+        let start = image.file_range(at, 12)?.start;
+        let [owner, size, kind] = [0, 4, 8].map(|field| image.four(start + field));
+        let descriptor = at + (12 + u64::from(owner?)).next_multiple_of(align);
+        let next = descriptor + u64::from(size?).next_multiple_of(align);
+        let content = (
+            kind?,
+            image.memory(at + 12, owner?.into())?,
+            image.memory(descriptor, size?.into())?,
+        );
+        records.push(Record {
+            address: at,
+            size: next.min(end) - at,
+            content,
+        });
+        at = next;
+    }
+    Some(records)
 }
 
 /// What the dynamic section leads to.
@@ -114,8 +169,9 @@ fn tables(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
         let dynamic = pair.before.segments_of(pt::DYNAMIC).map(Segment::file);
         let mut headers = pair.before.tables().into_iter().chain(dynamic);
         let file = pair.before.file_range(from, size).unwrap_or_default();
+        let now = pair.after.memory(to, size);
         require!(
-            pair.after.memory(to, size) == Some(content)
+            now.is_some_and(|now| pair.same(from, content, now))
                 || (from == to && headers.any(|range| overlap(&range, &file))),
             "the table of entry {tag:#x} is at {to:#x} with other content"
         );

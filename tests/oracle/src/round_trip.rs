@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::MemfdFlags;
 use sandbox_format::bpf::Instruction;
 use sandbox_patch::elf::{
-    self, Enforcement, Error, Layout, Original, Plan, Position, Request, Source, embedded,
+    self, Enforcement, Error, Layout, Original, Plan, Position, Request, Source, Start, embedded,
 };
 use sandbox_patch::note::Content;
 
@@ -40,13 +40,38 @@ pub struct Patched {
 ///
 /// The patched program is another one, or does not lead back to the original.
 pub fn round_trip(program: &[u8], position: Position) -> Result<Patched, Error> {
+    let enforcement = Enforcement::Library {
+        path: LIBRARY,
+        position,
+    };
+    go_and_return(program, enforcement)
+}
+
+/// The same with a runtime within the program. It is none that could run, but for
+/// how it begins and how long it is.
+///
+/// # Errors
+///
+/// It can't be patched; says why.
+///
+/// # Panics
+///
+/// The patched program is another one, or does not lead back to the original.
+pub fn round_trip_inline(program: &[u8], start: Start) -> Result<Patched, Error> {
+    let mut runtime = [0xcc; 2048];
+    // `endbr64`, a jump over the header, the jump to where the program goes on,
+    // and the place of the notes (docs/note-format.md).
+    runtime[..13].copy_from_slice(b"\xf3\x0f\x1e\xfa\xeb\x2a\xcc\xcc\xe9\0\0\0\0");
+    runtime[16..48].fill(0);
+    let runtime = &runtime;
+    go_and_return(program, Enforcement::Inline { runtime, start })
+}
+
+fn go_and_return(program: &[u8], enforcement: Enforcement<'_>) -> Result<Patched, Error> {
     let content = content();
     let layout = Layout::read(program)?;
     let request = Request {
-        enforcement: Enforcement::Library {
-            path: LIBRARY,
-            position,
-        },
+        enforcement,
         content: &content,
     };
     let mut expected = layout.needed(program)?;
@@ -67,12 +92,13 @@ pub fn round_trip(program: &[u8], position: Position) -> Result<Patched, Error> 
     assert_faithful(program, &bytes);
 
     let after = Layout::read(&bytes[..]).expect("a patched file can be read");
-    let at = if position == Position::First {
-        0
-    } else {
-        expected.len()
-    };
-    expected.insert(at, LIBRARY.to_owned());
+    if let Enforcement::Library { position, .. } = enforcement {
+        let at = match position {
+            Position::First => 0,
+            Position::Last => expected.len(),
+        };
+        expected.insert(at, LIBRARY.to_owned());
+    }
     let needed = after.needed(&bytes[..]);
     assert_eq!(needed.expect("names of needed libraries"), expected);
     let found = embedded::read(&after, &bytes[..]).expect("sound notes");

@@ -85,7 +85,9 @@ fn content(pair: &Pair<'_, '_>, index: usize, old: &Section, new: &Section) -> V
         writable.add_vacated(pair);
     }
     let unmoved = old.offset == new.offset;
-    let changed = differences(then, now, old.offset).find(|&at| !(unmoved && writable.covers(at)));
+    let hooked = |at| old.is_allocated() && pair.leads_to_runtime(old.addr + (at - old.offset));
+    let changed = differences(then, now, old.offset)
+        .find(|&at| !(hooked(at) || (unmoved && writable.covers(at))));
     require!(
         changed.is_none(),
         "the content of section {} changed at {changed:#x?}",

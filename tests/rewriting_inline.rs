@@ -1,0 +1,114 @@
+//! Whatever the input, a program with a runtime in it is the same program, and
+//! the patch can be taken back: what `sandbox_oracle` checks of every pair of
+//! files.
+
+mod support;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use sandbox_oracle::{check, round_trip_inline};
+use sandbox_patch::elf::{Layout, Start, VirtAddr};
+use support::Workspace;
+
+const MAKES: [&str; 9] = [
+    "gcc -static",
+    "gcc -static-pie",
+    "musl-gcc -static",
+    "clang -static -fuse-ld=lld",
+    "clang -static-pie -fuse-ld=lld",
+    "clang -static -fuse-ld=mold",
+    "gcc",
+    "clang -fuse-ld=lld",
+    "musl-gcc -no-pie",
+];
+
+const STARTS: [Start; 2] = [Start::Entry, Start::Latest];
+
+fn programs() -> Vec<Vec<u8>> {
+    let ws = Workspace::new();
+    let compile = |make: &&str| std::fs::read(ws.compile(make, "myos.c")).unwrap();
+    MAKES.iter().map(compile).collect()
+}
+
+#[test]
+fn every_make_is_patched_and_restored() {
+    for (program, make) in programs().iter().zip(MAKES) {
+        for start in STARTS {
+            let patched = round_trip_inline(program, start);
+            let patched = patched.unwrap_or_else(|error| panic!("{make}: {error}"));
+            assert!(patched.bytes.len() > program.len());
+        }
+    }
+}
+
+/// A patched program, changed in one place, which makes it another program.
+fn broken(program: &[u8], patched: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let offset = |bytes, address| {
+        let layout = Layout::read(bytes).unwrap();
+        let offset = layout.offset_of(VirtAddr(address)).unwrap();
+        usize::try_from(offset).unwrap()
+    };
+    let entry = Layout::read(program).unwrap().header.entry;
+    let runtime = Layout::read(patched).unwrap().header.entry;
+    let exit = offset(patched, runtime) + 9;
+    let e_entry = 24;
+    [
+        ("the jump to the original entry point", exit),
+        ("the entry point", e_entry),
+        ("the first instruction", offset(patched, entry)),
+    ]
+    .map(|(name, at)| {
+        let mut bytes = patched.to_vec();
+        bytes[at] ^= 4;
+        (name, bytes)
+    })
+    .into()
+}
+
+#[test]
+fn a_program_that_is_led_elsewhere_is_told() {
+    for program in programs() {
+        let patched = round_trip_inline(&program, Start::Entry).unwrap().bytes;
+        check(&program, &patched).unwrap();
+        for (what, bytes) in broken(&program, &patched) {
+            assert!(check(&program, &bytes).is_err(), "{what}");
+        }
+    }
+}
+
+/// Headers and tables are at both ends of a program: flips there reach more than
+/// flips in code.
+fn place(index: Index, length: usize, anywhere: bool) -> usize {
+    const ENDS: usize = 0x900;
+    if anywhere {
+        return index.index(length);
+    }
+    let at = index.index(2 * ENDS);
+    if at < ENDS {
+        at
+    } else {
+        length - (at - ENDS) - 1
+    }
+}
+
+thread_local! {
+    static PROGRAMS: Vec<Vec<u8>> = programs();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_programs_are_patched_soundly_or_refused(
+        make in 0..MAKES.len(),
+        flips in prop::collection::vec((any::<Index>(), any::<u8>(), prop::bool::weighted(0.2)), 1..6),
+        late: bool,
+    ) {
+        let mut program = PROGRAMS.with(|programs| programs[make].clone());
+        for (index, value, anywhere) in flips {
+            let at = place(index, program.len(), anywhere);
+            program[at] ^= value;
+        }
+        let _ = round_trip_inline(&program, STARTS[usize::from(late)]);
+    }
+}
