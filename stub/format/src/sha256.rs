@@ -145,10 +145,6 @@ fn words(message: &[&[u8]]) -> [u32; 8] {
 
 /// Section 6.2.2, with the message schedule kept in the 16 words that are
 /// still needed. Leaves the block filled with zeros, for the next one.
-///
-/// But for the kernel's part, this is most of what a policy costs when a program
-/// starts, and the runtime is compiled for size. So the loops that are much faster
-/// when they are written out are.
 fn compress(state: &mut [u32; 8], block: &mut [u8; BLOCK]) {
     let mut schedule = [0; 16];
     for (word, bytes) in schedule.iter_mut().zip(block.as_chunks().0) {
@@ -160,10 +156,8 @@ fn compress(state: &mut [u32; 8], block: &mut [u8; BLOCK]) {
         if row > 0 {
             extend(&mut schedule);
         }
-        let (constants, words) = (constants.as_chunks().0, schedule.as_chunks().0);
-        for (constants, words) in constants.iter().zip(words) {
-            let (constants, words): (&[u32; 8], &[u32; 8]) = (constants, words);
-            for_each_of_eight(|at| round(&mut new, at, constants[at].wrapping_add(words[at])));
+        for (constant, word) in constants.iter().zip(&schedule) {
+            round(&mut new, constant.wrapping_add(*word));
         }
     }
     for (old, new) in state.iter_mut().zip(&new) {
@@ -173,55 +167,39 @@ fn compress(state: &mut [u32; 8], block: &mut [u8; BLOCK]) {
 
 /// The next 16 words of the schedule.
 fn extend(words: &mut [u32; 16]) {
-    for_each_of_eight(|at| next(words, at));
-    for_each_of_eight(|at| next(words, 8 + at));
+    for at in 0..16 {
+        let word = |back: usize| words[(at + 16 - back) % 16];
+        let (w2, w15) = (word(2), word(15));
+        let sigma1 = w2.rotate_right(17) ^ w2.rotate_right(19) ^ (w2 >> 10);
+        let sigma0 = w15.rotate_right(7) ^ w15.rotate_right(18) ^ (w15 >> 3);
+        words[at] = word(16)
+            .wrapping_add(sigma0)
+            .wrapping_add(word(7))
+            .wrapping_add(sigma1);
+    }
 }
 
-/// The word that takes the place of the one 16 before it.
-#[inline(always)]
-fn next(words: &mut [u32; 16], at: usize) {
-    let word = |back: usize| words[(at + 16 - back) % 16];
-    let (w2, w15) = (word(2), word(15));
-    let sigma1 = w2.rotate_right(17) ^ w2.rotate_right(19) ^ (w2 >> 10);
-    let sigma0 = w15.rotate_right(7) ^ w15.rotate_right(18) ^ (w15 >> 3);
-    words[at] = word(16)
-        .wrapping_add(sigma0)
-        .wrapping_add(word(7))
-        .wrapping_add(sigma1);
-}
-
-/// A round whose number is `at` modulo 8. After each, a variable goes by the name
-/// of the next: its value stays, and is looked for where it is.
-#[inline(always)]
-fn round(variables: &mut [u32; 8], at: usize, input: u32) {
-    let place = |name: usize| (name + 8 - at) % 8;
-    let named = |name: usize| variables[place(name)];
-    let (a, b, c, d) = (named(0), named(1), named(2), named(3));
-    let (e, f, g, h) = (named(4), named(5), named(6), named(7));
+fn round(state: &mut [u32; 8], input: u32) {
+    let [a, b, c, d, e, f, g, h] = *state;
     let sum1 = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
-    let choice = g ^ (e & (f ^ g));
+    let choice = (e & f) ^ (!e & g);
     let first = h
         .wrapping_add(sum1)
         .wrapping_add(choice)
         .wrapping_add(input);
     let sum0 = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
-    let majority = (a & b) | (c & (a | b));
-    variables[place(3)] = d.wrapping_add(first);
-    variables[place(7)] = first.wrapping_add(sum0).wrapping_add(majority);
-}
-
-/// A loop that no optimisation for size keeps: each time the number is a constant,
-/// so that what it selects stays in a register.
-#[inline(always)]
-fn for_each_of_eight(mut body: impl FnMut(usize)) {
-    body(0);
-    body(1);
-    body(2);
-    body(3);
-    body(4);
-    body(5);
-    body(6);
-    body(7);
+    let majority = (a & b) ^ (a & c) ^ (b & c);
+    let second = sum0.wrapping_add(majority);
+    *state = [
+        first.wrapping_add(second),
+        a,
+        b,
+        c,
+        d.wrapping_add(first),
+        e,
+        f,
+        g,
+    ];
 }
 
 #[cfg(test)]
