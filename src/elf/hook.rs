@@ -1,5 +1,7 @@
 //! Where a program is made to call a runtime that is in it.
 
+mod called;
+
 use object::elf;
 
 use super::encoding::Encoding;
@@ -109,6 +111,9 @@ pub(super) fn last_initialiser(
     let Some(in_file) = layout.range_at(slot, word).filter(|_| size >= word) else {
         return Ok(Err("it has no initialisers"));
     };
+    if !called::are_called(layout, source, dynamic, [address, slot + word])? {
+        return Ok(Err("nothing in it calls its initialisers"));
+    }
     let stored = read_word(layout, source, in_file)?;
     let mut relative = Vec::new();
     let mut other = false;

@@ -99,21 +99,32 @@ pub(super) fn make(
         ));
     }
     let headers = needs.loads + 1;
-    let obstacle = match grow(layout, source, pieces, needs) {
-        Ok(displaced) => {
-            return Ok(Room {
-                headers,
-                shared_note: None,
-                obstacle: None,
-                displaced,
-            });
-        }
-        Err(Error::NoRoom(obstacle)) => obstacle,
+    let grown = match grow(layout, source, pieces, needs) {
+        Ok(displaced) => Ok(Room {
+            headers,
+            shared_note: None,
+            obstacle: None,
+            displaced,
+        }),
+        Err(Error::NoRoom(obstacle)) => Err(obstacle),
         Err(error) => return Err(error),
     };
+    let keeps_build_id = |room: &Room| {
+        let mut displaced = room.displaced.iter();
+        !displaced.any(|moved| loses_build_id(layout, source, moved))
+    };
+    if let Ok(room) = &grown
+        && keeps_build_id(room)
+    {
+        return Ok(room.clone());
+    }
     if let Some(room) = shared::make(layout, source, pieces, needs)? {
         return Ok(room);
     }
+    let obstacle = match grown {
+        Ok(room) => return Ok(room),
+        Err(obstacle) => obstacle,
+    };
     let strings = strings.filter(|_| needs.strings_move);
     Ok(Room {
         headers,

@@ -128,3 +128,25 @@ fn is_the_entry_point_where_there_are_no_initialisers() {
         ws.run("./patched").dies_by(Signal::SYS).prints_only("");
     }
 }
+
+/// The policy would never be in force there.
+#[test]
+fn initialisers_that_nothing_calls_are_left_alone() {
+    for make in [
+        "gcc -static -nostdlib -nostartfiles",
+        "gcc -pie -nostdlib -nostartfiles",
+        "gcc -no-pie -nostartfiles",
+    ] {
+        println!("{make}");
+        let ws = Workspace::new();
+        ws.compile_as(make, "own_start.c", "program");
+        ws.run("./program").succeeds().prints_only("started\n");
+        ws.assert_refused(
+            "sandbox-patch --inline --from main --deny getuid ./program",
+            "./program",
+            "nothing in it calls its initialisers",
+        );
+        ws.run("sandbox-patch -q --inline --deny getuid program && ./program")
+            .dies_by(Signal::SYS);
+    }
+}

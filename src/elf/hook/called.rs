@@ -1,0 +1,87 @@
+//! Whether anything calls a program's initialisers. A program with start-up code
+//! of its own may have a list of them, which linkers make, and never look at it.
+
+use object::elf;
+
+use crate::elf::encoding::{Record, Symbol};
+use crate::elf::{Dynamic, Error, Layout, Source, pieces};
+
+/// What both C libraries call their part of the start-up, which calls the
+/// initialisers (glibc, csu/libc-start.c; musl, src/env/__libc_start_main.c).
+const START_UP: &[u8] = b"__libc_start_main\0";
+
+/// Bytes of code that are read at a time.
+const BLOCK: u64 = 1 << 20;
+
+/// Whether the C library's start-up code or, in a static program, its own refers
+/// to the list from `start` to `end`.
+///
+/// # Errors
+///
+/// The file can't be read.
+pub(super) fn are_called(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    [start, end]: [u64; 2],
+) -> Result<bool, Error> {
+    if layout.segment(elf::PT_INTERP).is_some() {
+        needs_start_up(layout, source, dynamic)
+    } else {
+        refers_to(layout, source, [start, end])
+    }
+}
+
+fn needs_start_up(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+) -> Result<bool, Error> {
+    let table = pieces::symbol_table(layout, source, dynamic)?;
+    let Some(range) = table.and_then(|(address, size)| layout.range_at(address, size)) else {
+        return Ok(false);
+    };
+    let strings = layout.dynamic_strings()?;
+    let bytes = source.read_at(range.start.0, range.size)?;
+    let is_start_up = |symbol: &Symbol| {
+        let name = strings.start.0.saturating_add(symbol.name.into());
+        symbol.section.0 == 0
+            && source
+                .read_at(name, START_UP.len() as u64)
+                .is_ok_and(|found| found == START_UP)
+    };
+    Ok(Symbol::decode_all(layout.encoding, &bytes)
+        .iter()
+        .any(is_start_up))
+}
+
+/// Whether code has one of the addresses in it: as four bytes, or as the distance
+/// from the end of these, which is how x86-64 has it. Other four bytes are the
+/// same by chance once in 2^32.
+fn refers_to(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    addresses: [u64; 2],
+) -> Result<bool, Error> {
+    let code = layout
+        .segments_of(elf::PT_LOAD)
+        .filter(|load| load.flags.0 & elf::PF_X.0 != 0);
+    for load in code {
+        let mut at = 0;
+        while at + 4 <= load.filesz {
+            // The last bytes of a block are the first of the next.
+            let block = source.read_at(load.offset + at, BLOCK.min(load.filesz - at))?;
+            for (index, word) in (0..).zip(block.windows(4)) {
+                let word = i32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+                let behind = load.vaddr.wrapping_add(at + index + 4);
+                let distant = behind.wrapping_add_signed(word.into());
+                let absolute = u64::from(word.cast_unsigned());
+                if addresses.contains(&distant) || addresses.contains(&absolute) {
+                    return Ok(true);
+                }
+            }
+            at += (block.len() as u64 - 3).max(1);
+        }
+    }
+    Ok(false)
+}
