@@ -22,7 +22,7 @@ const MAKES: [&str; 9] = [
     "musl-gcc -no-pie",
 ];
 
-const STARTS: [Start; 2] = [Start::Entry, Start::Latest];
+const STARTS: [Start; 2] = [Start::Entry, Start::Main];
 
 fn programs() -> Vec<Vec<u8>> {
     let ws = Workspace::new();

@@ -10,6 +10,6 @@ sandbox_fuzz::fuzz_elf!(|data| {
     // Odd and even lengths are alike in all else.
     let positions = [Position::First, Position::Last];
     let _ = round_trip(data, positions[data.len() % 2]);
-    let starts = [Start::Entry, Start::Latest];
+    let starts = [Start::Entry, Start::Main];
     let _ = round_trip_inline(data, starts[data.len() % 2]);
 });

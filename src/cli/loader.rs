@@ -67,7 +67,7 @@ pub fn moment(start: Start, layout: &Layout) -> &'static str {
     let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
     match (start, is_dynamic) {
         (Start::Main, _) => "by the program itself, before the last of its initialisers and main",
-        (Start::Latest, _) => "by the program itself",
+        (Start::Best, _) => "by the program itself",
         (Start::Entry, true) => {
             "by the program itself, after the constructors of all libraries, before its own"
         }

@@ -41,7 +41,7 @@ impl Runtimes {
         };
         if self.inline || !loads_libraries {
             layout.require_program()?;
-            let start = self.start.unwrap_or(Start::Latest);
+            let start = self.start.unwrap_or(Start::Best);
             return Ok(Chosen::Inline(Inline::installed(layout)?, start));
         }
         ensure!(

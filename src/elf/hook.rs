@@ -17,8 +17,10 @@ pub enum Start {
     /// From the last of the program's initialisers on (DT_INIT_ARRAY), which is
     /// the last thing before `main`.
     Main,
-    /// [`Start::Main`], or [`Start::Entry`] where that can't be.
-    Latest,
+    /// [`Start::Main`] in a static program, if that can be; else [`Start::Entry`].
+    /// A dynamic program starts with code of libraries, and one that is preloaded
+    /// can keep initialisers from being called, but not the entry point.
+    Best,
 }
 
 /// The place that leads to the runtime, and what it led to.
@@ -70,7 +72,8 @@ pub(super) fn find(
     dynamic: &Dynamic,
     start: Start,
 ) -> Result<Hook, Error> {
-    if start == Start::Entry {
+    let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
+    if start == Start::Entry || (start == Start::Best && is_dynamic) {
         return at_entry(layout, None);
     }
     match last_initialiser(layout, source, dynamic)? {

@@ -21,7 +21,8 @@ pub(super) fn link(runtime: &mut [u8], header: Header) -> Result<(), Error> {
 pub struct Found {
     /// Where it takes over; nothing where the program does not come by.
     pub start: Option<Start>,
-    /// Why that is not later than at the entry point, if it could not be.
+    /// Why that is not later than at the entry point, if it could not be in a
+    /// static program.
     pub why_not_later: Option<&'static str>,
     /// Its code as it is in any program, and more that is in the segment.
     pub code: Vec<u8>,
@@ -60,6 +61,7 @@ pub fn find(
     let dynamic = layout.dynamic.as_ref().unwrap_or(&none);
     let last = hook::last_initialiser(layout, source, dynamic)?;
     let at_entry = layout.header.entry == load.vaddr;
+    let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
     let start = match &last {
         _ if !is_code(layout, next, load) => None,
         _ if at_entry => Some(Start::Entry),
@@ -68,7 +70,7 @@ pub fn find(
     };
     Ok(Some(Found {
         start,
-        why_not_later: last.err().filter(|_| at_entry),
+        why_not_later: last.err().filter(|_| at_entry && !is_dynamic),
         code,
     }))
 }

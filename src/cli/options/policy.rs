@@ -123,7 +123,9 @@ pub(in crate::cli) struct ContentArguments {
     #[arg(long, conflicts_with_all = ["lib", "allow_relative_lib"])]
     inline: bool,
 
-    /// Where a runtime within the program takes over [default: main if possible].
+    /// Where a runtime within the program takes over.
+    ///
+    /// Default: main in a static program, if that can be, else entry.
     #[arg(long, value_name = "WHERE", conflicts_with_all = ["lib", "allow_relative_lib"])]
     from: Option<From>,
 }
@@ -131,7 +133,8 @@ pub(in crate::cli) struct ContentArguments {
 /// Where a runtime within the program takes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum From {
-    /// At the entry point, before the C library of a static program starts up.
+    /// At the entry point: before the C library of a static program starts up,
+    /// after the constructors of libraries in another.
     Entry,
     /// Before the last initialiser, the last thing before main.
     Main,

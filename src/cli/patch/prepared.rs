@@ -133,7 +133,7 @@ impl Prepared {
             Chosen::Library(library) => {
                 !present.is_inline() && layout.needed(source)?.contains(&library.path)
             }
-            Chosen::Inline(_, Start::Latest) => present.is_inline(),
+            Chosen::Inline(_, Start::Best) => present.is_inline(),
             Chosen::Inline(_, start) => {
                 let found = inline::find(layout, source, present.filter)?;
                 present.is_inline() && found.is_some_and(|found| found.start == Some(*start))
