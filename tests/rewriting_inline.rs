@@ -4,10 +4,11 @@
 
 mod support;
 
+use object::elf::PT_DYNAMIC;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sandbox_oracle::{check, round_trip_inline};
-use sandbox_patch::elf::{Layout, Start, VirtAddr};
+use sandbox_patch::elf::{Error, Layout, Start, VirtAddr};
 use support::Workspace;
 
 const MAKES: [&str; 9] = [
@@ -74,6 +75,19 @@ fn a_program_that_is_led_elsewhere_is_told() {
             assert!(check(&program, &bytes).is_err(), "{what}");
         }
     }
+}
+
+#[test]
+fn a_program_that_seems_static_to_tools_alone_is_refused() {
+    let ws = Workspace::new();
+    let mut program = std::fs::read(ws.compile("gcc", "myos.c")).unwrap();
+    let layout = Layout::read(&program[..]).unwrap();
+    let dynamic = layout.segments.iter().position(|it| it.kind == PT_DYNAMIC);
+    let header = usize::try_from(layout.header.phoff).unwrap() + 56 * dynamic.unwrap();
+    let p_filesz_and_p_memsz = header + 32..header + 48;
+    program[p_filesz_and_p_memsz].fill(0);
+    let refusal = round_trip_inline(&program, Start::Entry).unwrap_err();
+    assert!(matches!(refusal, Error::Malformed(_)), "{refusal}");
 }
 
 /// Headers and tables are at both ends of a program: flips there reach more than

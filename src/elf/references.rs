@@ -90,6 +90,10 @@ impl<S: Source + ?Sized> References<'_, S> {
         let Some(segment) = self.layout.segment(elf::PT_DYNAMIC) else {
             return Ok(());
         };
+        // Loaders take no notice of the size, and read on to DT_NULL.
+        if segment.filesz == 0 {
+            return Err(Error::Malformed("its dynamic section is empty"));
+        }
         let load = self.layout.load_of(VirtAddr(segment.vaddr));
         let readable = load.is_some_and(|load| load.flags.0 & elf::PF_R.0 != 0);
         let headers = self
