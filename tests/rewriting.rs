@@ -231,6 +231,18 @@ fn program_headers_keep_what_need_not_change() {
 }
 
 #[test]
+fn section_headers_behind_the_end_of_the_file_are_none() {
+    let ws = Workspace::new();
+    let mut program = std::fs::read(ws.compile("gcc", "myos.c")).unwrap();
+    let (e_shoff, e_shnum) = (40..48, 60..62);
+    let behind = program.len() as u64 + 0x100;
+    program[e_shoff].copy_from_slice(&behind.to_le_bytes());
+    program[e_shnum].fill(0);
+    let patched = round_trip(&program, Position::First).unwrap().bytes;
+    assert_eq!(Layout::read(&patched[..]).unwrap().header.shoff, 0);
+}
+
+#[test]
 fn section_headers_of_a_false_type_are_left_alone() {
     let ws = Workspace::new();
     let make = "clang -fuse-ld=lld";

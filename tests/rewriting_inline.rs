@@ -4,7 +4,7 @@
 
 mod support;
 
-use object::elf::PT_DYNAMIC;
+use object::elf::{DT_VERNEED, DT_VERSYM, PT_DYNAMIC};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sandbox_oracle::{check, round_trip_inline};
@@ -88,6 +88,32 @@ fn a_program_that_seems_static_to_tools_alone_is_refused() {
     program[p_filesz_and_p_memsz].fill(0);
     let refusal = round_trip_inline(&program, Start::Entry).unwrap_err();
     assert!(matches!(refusal, Error::Malformed(_)), "{refusal}");
+}
+
+#[test]
+fn program_headers_do_not_grow_over_symbols_of_unknown_number() {
+    let ws = Workspace::new();
+    let mut program = std::fs::read(ws.compile("clang -fuse-ld=lld", "myos.c")).unwrap();
+    let layout = Layout::read(&program[..]).unwrap();
+    let place = |offset: u64| usize::try_from(offset).unwrap();
+    // The symbols, of which the first is of zeros, stand behind what moves; what
+    // stands behind them is known by nothing.
+    for (index, section) in layout.sections.iter().enumerate() {
+        if [".dynsym", ".gnu.version", ".gnu.version_r"].contains(&&section.name[..]) {
+            let header = place(layout.header.shoff) + 64 * index;
+            let sh_flags_and_sh_addr = header + 8..header + 24;
+            program[sh_flags_and_sh_addr].fill(0);
+        }
+    }
+    let dynamic = layout.dynamic.as_ref().unwrap();
+    for (index, entry) in dynamic.entries.iter().enumerate() {
+        if [DT_VERSYM, DT_VERNEED].contains(&entry.tag) {
+            let unknown = 0x6000_0000_u64 + index as u64;
+            let d_tag = place(dynamic.range.start.0) + 16 * index;
+            program[d_tag..d_tag + 8].copy_from_slice(&unknown.to_le_bytes());
+        }
+    }
+    round_trip_inline(&program, Start::Entry).unwrap();
 }
 
 /// Headers and tables are at both ends of a program: flips there reach more than

@@ -54,6 +54,11 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             header.shnum = table.count;
             header.shstrndx = elf::SymbolSection(table.names);
             appended.push(table.chunk);
+        } else if header.shoff >= layout.length {
+            // The longer file has something else there.
+            header.shoff = 0;
+            header.shnum = 0;
+            header.shstrndx = elf::SHN_UNDEF;
         }
         let mut plan = Plan {
             kept: self.subject.kept(),

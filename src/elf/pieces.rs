@@ -193,8 +193,8 @@ fn symbol_section_size(layout: &Layout, address: u64) -> Option<u64> {
     (found.addr == address).then_some(found.size)
 }
 
-/// The next address behind `address` at which a table or a section starts.
-pub(super) fn next_start(layout: &Layout, dynamic: &Dynamic, address: u64) -> Option<u64> {
+/// The addresses of the tables that the dynamic section leads to.
+pub(super) fn tables(dynamic: &Dynamic) -> impl Iterator<Item = u64> {
     const TABLES: [elf::DynamicTag; 11] = [
         elf::DT_STRTAB,
         elf::DT_SYMTAB,
@@ -208,12 +208,16 @@ pub(super) fn next_start(layout: &Layout, dynamic: &Dynamic, address: u64) -> Op
         elf::DT_RELR,
         elf::DT_JMPREL,
     ];
-    let tables = TABLES.iter().filter_map(|&tag| dynamic.get(tag));
+    TABLES.iter().filter_map(|&tag| dynamic.get(tag))
+}
+
+/// The next address behind `address` at which a table or a section starts.
+pub(super) fn next_start(layout: &Layout, dynamic: &Dynamic, address: u64) -> Option<u64> {
     let sections = layout
         .sections
         .iter()
         .filter(|section| section.is_allocated());
-    let starts = tables.chain(sections.map(|section| section.header.addr));
+    let starts = tables(dynamic).chain(sections.map(|section| section.header.addr));
     let next = starts.filter(|&start| start > address).min()?;
     (layout.load_of(VirtAddr(next)) == layout.load_of(VirtAddr(address))).then_some(next)
 }

@@ -8,8 +8,8 @@ use object::elf;
 use sandbox_format::note::{Note, Notes};
 
 use super::encoding::{ProgramHeader, Record};
-use super::pieces::{Kind, PADDING, Piece};
-use super::{Error, FileRange, Layout, Source, align_up};
+use super::pieces::{self, Kind, PADDING, Piece};
+use super::{Error, FileRange, Layout, Source, VirtAddr, align_up};
 
 /// The kernel writes the first page of each ELF mapping into core dumps
 /// (fs/coredump.c, `FILTER(ELF_HEADERS)`); debuggers find the build-id there.
@@ -304,6 +304,14 @@ fn check_growth(
     let covered = |range: &FileRange| {
         section_headers.contains(range) || pieces.iter().any(|piece| piece.range.contains(range))
     };
+    // A table of unknown length, which may begin with zeros.
+    let tables = layout.dynamic.iter().flat_map(pieces::tables);
+    for offset in tables.filter_map(|address| layout.offset_of(VirtAddr(address))) {
+        let start = FileRange::new(offset, 1);
+        if growth.contains(&start) && !covered(&start) {
+            return Err(Error::NoRoom("a table for the loader".to_owned()));
+        }
+    }
     for section in &layout.sections {
         if section.is_allocated() && section.range().overlaps(growth) && !covered(&section.range())
         {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::dynamic::dt;
 use super::image::{Image, Section, Segment, pt};
 use super::memory::{Writable, differences};
-use super::{Moved, Pair, Verdict, headers, overlap, require};
+use super::{Moved, Pair, Verdict, headers, overlap, require, within};
 
 pub(super) fn check(pair: &Pair<'_, '_>) -> Verdict {
     let (before, after) = (pair.before, pair.after);
@@ -85,7 +85,12 @@ fn content(pair: &Pair<'_, '_>, index: usize, old: &Section, new: &Section) -> V
         writable.add_vacated(pair);
     }
     let unmoved = old.offset == new.offset;
-    let hooked = |at| old.is_allocated() && pair.leads_to_runtime(old.addr + (at - old.offset));
+    // By place: the address in a damaged header is another.
+    let hooked = |at| {
+        let loads = pair.before.loads();
+        let mut loads = loads.filter(|load| within(&(at..at + 1), &load.file()));
+        loads.any(|load| pair.leads_to_runtime(load.vaddr.wrapping_add(at - load.offset)))
+    };
     let changed = differences(then, now, old.offset)
         .find(|&at| !(hooked(at) || (unmoved && writable.covers(at))));
     require!(
