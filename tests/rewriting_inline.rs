@@ -4,7 +4,7 @@
 
 mod support;
 
-use object::elf::{DT_VERNEED, DT_VERSYM, PT_DYNAMIC};
+use object::elf::{DT_VERNEED, DT_VERSYM, PT_DYNAMIC, PT_GNU_PROPERTY, PT_NOTE};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sandbox_oracle::{check, round_trip_inline};
@@ -113,6 +113,23 @@ fn program_headers_do_not_grow_over_symbols_of_unknown_number() {
             program[d_tag..d_tag + 8].copy_from_slice(&unknown.to_le_bytes());
         }
     }
+    round_trip_inline(&program, Start::Entry).unwrap();
+}
+
+/// It begins where the notes do whose header the policy's share.
+#[test]
+fn an_empty_note_segment_is_left_as_it_is() {
+    let ws = Workspace::new();
+    let path = ws.compile("gcc -static", "myos.c");
+    let mut program = std::fs::read(path).unwrap();
+    let layout = Layout::read(&program[..]).unwrap();
+    let index = |kind| layout.segments.iter().position(|it| it.kind == kind);
+    let at = |index: usize| usize::try_from(layout.header.phoff).unwrap() + 56 * index;
+    let note = at(index(PT_NOTE).unwrap());
+    let other = at(index(PT_GNU_PROPERTY).unwrap());
+    program.copy_within(note..note + 56, other);
+    let p_filesz_and_p_memsz = other + 32..other + 48;
+    program[p_filesz_and_p_memsz].fill(0);
     round_trip_inline(&program, Start::Entry).unwrap();
 }
 

@@ -305,7 +305,10 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                         *segment = self.header(elf::PT_DYNAMIC, segment.flags, range, page);
                     }
                 }
-                elf::PT_NOTE if Some(segment.offset) == placement.shared_note => {
+                // An empty one may begin there, too.
+                elf::PT_NOTE
+                    if segment.filesz > 0 && Some(segment.offset) == placement.shared_note =>
+                {
                     if let Some((offset, _)) = placement.moved(segment.offset) {
                         let notes = FileRange::new(offset, placement.notes.end() - offset);
                         *segment = self.header(elf::PT_NOTE, segment.flags, notes, segment.align);
