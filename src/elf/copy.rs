@@ -32,11 +32,14 @@ pub(super) fn copy(input: &File, range: FileRange, output: &File, place: u64) ->
         }
         let mut at = range.start.0;
         while let Some(data) = next_data(input, at, range.end())? {
-            let piece = FileRange::new(data.start.0, data.size.min(PIECE));
-            let to = FileRange::new(piece.start.0 - range.start.0 + place, piece.size);
-            copy_data(input, piece, output, to.start.0)?;
-            let _ = copied.send(to);
-            at = piece.end();
+            at = data.start.0;
+            while at < data.end() {
+                let piece = FileRange::new(at, PIECE.min(data.end() - at));
+                let to = FileRange::new(at - range.start.0 + place, piece.size);
+                copy_data(input, piece, output, to.start.0)?;
+                let _ = copied.send(to);
+                at = piece.end();
+            }
         }
         Ok(())
     })
