@@ -161,6 +161,16 @@ mod damaged_notes {
         }
     }
 
+    /// Nobody would enforce the policy: the program has only the library.
+    #[test]
+    fn a_filter_for_a_runtime_inside_the_program_stops_one_that_loads_the_library() {
+        const INLINE: u32 = 4;
+        assert_damage_is_refused("is for a runtime inside the program", |file| {
+            let flags = file.flags();
+            file.set_word(Kind::Filter, 4, flags | INLINE).seal()
+        });
+    }
+
     #[test]
     fn a_filter_that_the_kernel_refuses_stops_the_program() {
         // An operation that no BPF program knows.

@@ -21,6 +21,9 @@ pub(crate) fn apply(program: &Program) -> bool {
     };
     let header = &embedded.filter.header;
     if header.is_inline() {
+        if patched {
+            die_of_note("is for a runtime inside the program");
+        }
         // It enforces the policy by itself, and could not after this.
         return true;
     }
