@@ -152,13 +152,13 @@ fn is_the_entry_point_where_there_are_no_initialisers() {
 #[test]
 fn initialisers_that_nothing_calls_are_left_alone() {
     for make in [
-        "gcc -static -nostdlib -nostartfiles",
-        "gcc -pie -nostdlib -nostartfiles",
-        "gcc -no-pie -nostartfiles",
+        "gcc -DINITIALISER -static -nostdlib -nostartfiles",
+        "gcc -DINITIALISER -pie -nostdlib -nostartfiles",
+        "gcc -DINITIALISER -no-pie -nostartfiles",
     ] {
         println!("{make}");
         let ws = Workspace::new();
-        ws.compile_as(make, "own_start.c", "program");
+        ws.compile_as(make, "no_libc.c", "program");
         ws.run("./program").succeeds().prints_only("started\n");
         ws.assert_refused(
             "sandbox-patch --inline --from main --deny getuid ./program",

@@ -13,8 +13,8 @@ const START_UP: &[u8] = b"__libc_start_main\0";
 /// Bytes of code that are read at a time.
 const BLOCK: u64 = 1 << 20;
 
-/// Whether the C library's start-up code or, in a static program, its own refers
-/// to the list from `start` to `end`.
+/// Whether a program has the C library's start-up code or, if it is static, code
+/// that refers to the list from `start` to `end`.
 ///
 /// # Errors
 ///
@@ -55,9 +55,10 @@ fn needs_start_up(
         .any(is_start_up))
 }
 
-/// Whether code has one of the addresses in it: as four bytes, or as the distance
+/// Whether code has both addresses in it: each as four bytes, or as the distance
 /// from the end of these, which is how x86-64 has it. Other four bytes are the
-/// same by chance once in 2^32.
+/// same by chance once in 2^32. Either address alone may be that of a neighbour:
+/// who goes through the list needs both.
 fn refers_to(
     layout: &Layout,
     source: &(impl Source + ?Sized),
@@ -66,6 +67,7 @@ fn refers_to(
     let code = layout
         .segments_of(elf::PT_LOAD)
         .filter(|load| load.flags.0 & elf::PF_X.0 != 0);
+    let mut found = [false; 2];
     for load in code {
         let mut at = 0;
         while at + 4 <= load.filesz {
@@ -76,9 +78,12 @@ fn refers_to(
                 let behind = load.vaddr.wrapping_add(at + index + 4);
                 let distant = behind.wrapping_add_signed(word.into());
                 let absolute = u64::from(word.cast_unsigned());
-                if addresses.contains(&distant) || addresses.contains(&absolute) {
-                    return Ok(true);
+                for (found, address) in found.iter_mut().zip(addresses) {
+                    *found |= [distant, absolute].contains(&address);
                 }
+            }
+            if found == [true; 2] {
+                return Ok(true);
             }
             at += (block.len() as u64 - 3).max(1);
         }
