@@ -177,7 +177,11 @@ pub(super) fn added<'i>(
     before: &'i Image<'_>,
     after: &'i Image<'_>,
 ) -> impl Iterator<Item = &'i Segment> {
-    let is_new = |new: &&Segment| before.loads().all(|old| old.vaddr != new.vaddr);
+    // An empty one may be where the new one begins.
+    let is = |old: &Segment, new: &Segment| {
+        old.vaddr == new.vaddr && (old.memsz == 0) == (new.memsz == 0)
+    };
+    let is_new = move |new: &&Segment| before.loads().all(|old| !is(old, new));
     after.loads().filter(is_new)
 }
 
