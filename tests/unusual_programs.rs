@@ -213,6 +213,8 @@ mod code_behind_the_program_headers {
             ws.run("sandbox-patch remove -q --best-effort after && ./after")
                 .succeeds()
                 .prints_only(OUTPUT);
+            ws.run("readelf -SW after | grep '[.]sandbox' | grep -v NULL")
+                .prints_only("");
         }
     }
 

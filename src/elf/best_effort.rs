@@ -392,7 +392,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
     }
 
     /// The section headers, if there are any: parts that moved back are found
-    /// at their old place, and the notes' header is emptied.
+    /// at their old place, and the headers of what the patch added are emptied.
     fn sections(&self) -> Result<Option<Chunk>, Error> {
         if self.layout.sections.is_empty() {
             return Ok(None);
@@ -405,22 +405,22 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         let mut headers = Vec::new();
         for section in &self.layout.sections {
             let mut header = section.header;
-            let within = |moved: &&Move| {
+            let has_moved = |moved: &&Move| {
                 let at = header.addr.checked_sub(moved.to);
                 section.is_allocated() && at.is_some_and(|at| at < moved.size)
             };
-            if section.name == note::SECTION {
-                header = SectionHeader {
-                    name: header.name,
-                    ..EMPTY
-                };
-            } else if let Some(moved) = self.undo.moves.iter().find(within) {
+            if let Some(moved) = self.undo.moves.iter().find(has_moved) {
                 header.addr = header.addr - moved.to + moved.from;
                 header.offset = self.offset_of(header.addr)?;
                 header.size = header.size.min(moved.size);
             } else if let (elf::SHT_DYNAMIC, Some(old)) = (header.kind, old_dynamic) {
                 (header.addr, header.offset, header.size) =
                     (old.vaddr, self.offset_of(old.vaddr)?, old.filesz);
+            } else if section.is_allocated() && within(&self.added.loads, header.addr) {
+                header = SectionHeader {
+                    name: header.name,
+                    ..EMPTY
+                };
             }
             headers.push(header);
         }

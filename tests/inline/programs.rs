@@ -74,6 +74,9 @@ fn of_every_make_may_be_stripped_afterwards() {
             ws.run(&format!("./unpatched {GETPPID}"))
                 .succeeds()
                 .prints_only("passed\n");
+            // A section in memory that no segment has is none for strip.
+            ws.run("readelf -SW unpatched | grep '[.]sandbox' | grep -v NULL")
+                .prints_only("");
         }
     }
 }
