@@ -6,9 +6,9 @@ use sandbox_format::note;
 use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, Symbol as Entry};
 use super::hook::{Hook, Start};
 use super::machine::Machine;
-use super::pieces::Kind;
+use super::pieces::{self, Kind};
 use super::placement::{Placed, Placement};
-use super::plan::{Enforcement, MOVABLE_ENTRIES, Plan, Position, Subject};
+use super::plan::{Enforcement, Plan, Position, Subject};
 use super::symbols::Symbol;
 use super::undo::{Digest, Move, Undo};
 use super::{Chunk, Error, FileRange, Source, VirtAddr, inline, references, room, section_headers};
@@ -391,7 +391,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 elf::DT_STRSZ if self.subject.library().is_some() => {
                     entry.value = self.placement.head.size;
                 }
-                tag if MOVABLE_ENTRIES.contains(&tag) => {
+                tag if pieces::leads_to_piece(tag) => {
                     let offset = self.subject.layout.offset_of(VirtAddr(entry.value));
                     if let Some((_, address)) =
                         offset.and_then(|offset| self.placement.moved(offset))

@@ -193,22 +193,30 @@ fn symbol_section_size(layout: &Layout, address: u64) -> Option<u64> {
     (found.addr == address).then_some(found.size)
 }
 
+/// The dynamic entries that lead to tables, and what of them may move.
+pub(super) const TABLES: [(elf::DynamicTag, Option<Kind>); 11] = [
+    (elf::DT_STRTAB, Some(Kind::Strings)),
+    (elf::DT_SYMTAB, Some(Kind::Symbols)),
+    (elf::DT_HASH, Some(Kind::Hash)),
+    (elf::DT_GNU_HASH, Some(Kind::GnuHash)),
+    (elf::DT_VERSYM, None),
+    (elf::DT_VERNEED, None),
+    (elf::DT_VERDEF, None),
+    (elf::DT_RELA, None),
+    (elf::DT_REL, None),
+    (elf::DT_RELR, None),
+    (elf::DT_JMPREL, None),
+];
+
+/// Whether a dynamic entry leads to a table that may move.
+pub(super) fn leads_to_piece(tag: elf::DynamicTag) -> bool {
+    let is_it = |&(other, kind): &(elf::DynamicTag, Option<Kind>)| other == tag && kind.is_some();
+    TABLES.iter().any(is_it)
+}
+
 /// The addresses of the tables that the dynamic section leads to.
 pub(super) fn tables(dynamic: &Dynamic) -> impl Iterator<Item = u64> {
-    const TABLES: [elf::DynamicTag; 11] = [
-        elf::DT_STRTAB,
-        elf::DT_SYMTAB,
-        elf::DT_HASH,
-        elf::DT_GNU_HASH,
-        elf::DT_VERSYM,
-        elf::DT_VERNEED,
-        elf::DT_VERDEF,
-        elf::DT_RELA,
-        elf::DT_REL,
-        elf::DT_RELR,
-        elf::DT_JMPREL,
-    ];
-    TABLES.iter().filter_map(|&tag| dynamic.get(tag))
+    TABLES.iter().filter_map(|&(tag, _)| dynamic.get(tag))
 }
 
 /// The next address behind `address` at which a table or a section starts.

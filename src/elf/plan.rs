@@ -3,8 +3,6 @@
 
 use std::io;
 
-use object::elf;
-
 use super::assemble::Assembly;
 use super::hook::{self, Hook, Start};
 use super::placement::Placement;
@@ -177,14 +175,6 @@ impl<S: ?Sized> Subject<'_, S> {
         }
     }
 }
-
-/// Entries that lead to what may move.
-pub(super) const MOVABLE_ENTRIES: [elf::DynamicTag; 4] = [
-    elf::DT_STRTAB,
-    elf::DT_SYMTAB,
-    elf::DT_HASH,
-    elf::DT_GNU_HASH,
-];
 
 /// DT_NEEDED and the tag that says that the program was patched.
 pub(super) const ADDED_ENTRIES: usize = 2;

@@ -82,11 +82,6 @@ fn symbols(
 impl<S: Source + ?Sized> References<'_, S> {
     /// The runtime reads the dynamic section in memory.
     fn check_dynamic_segment(&self) -> Result<(), Error> {
-        // Loaders take the last (glibc's elf/rtld.c, musl's ldso/dynlink.c),
-        // tools the first.
-        if self.layout.segments_of(elf::PT_DYNAMIC).count() > 1 {
-            return Err(Error::Malformed("it has two dynamic sections"));
-        }
         let Some(segment) = self.layout.segment(elf::PT_DYNAMIC) else {
             return Ok(());
         };
@@ -194,19 +189,6 @@ impl<S: Source + ?Sized> References<'_, S> {
 
     /// An entry leads to its own table, or at least to nothing that may move.
     fn check_tables(&self) -> Result<(), Error> {
-        const TABLES: [(elf::DynamicTag, Option<Kind>); 11] = [
-            (elf::DT_STRTAB, Some(Kind::Strings)),
-            (elf::DT_SYMTAB, Some(Kind::Symbols)),
-            (elf::DT_HASH, Some(Kind::Hash)),
-            (elf::DT_GNU_HASH, Some(Kind::GnuHash)),
-            (elf::DT_VERSYM, None),
-            (elf::DT_VERNEED, None),
-            (elf::DT_VERDEF, None),
-            (elf::DT_RELA, None),
-            (elf::DT_REL, None),
-            (elf::DT_RELR, None),
-            (elf::DT_JMPREL, None),
-        ];
         let is_wrong = |(tag, kind): (elf::DynamicTag, Option<Kind>)| {
             let address = self.dynamic.get(tag)?;
             let byte = FileRange::new(self.layout.offset_of(VirtAddr(address))?, 1);
@@ -217,10 +199,8 @@ impl<S: Source + ?Sized> References<'_, S> {
             let is_own = |it: &Piece| Some(it.kind) == kind && it.range.start == byte.start;
             Some(holding.any(|piece| !is_own(piece)))
         };
-        if TABLES
-            .into_iter()
-            .any(|table| is_wrong(table) == Some(true))
-        {
+        let mut tables = pieces::TABLES.into_iter();
+        if tables.any(|table| is_wrong(table) == Some(true)) {
             return Err(Error::Malformed(
                 "its dynamic section leads to a table within something else",
             ));
