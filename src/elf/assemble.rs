@@ -8,7 +8,7 @@ use super::hook::{Hook, Start};
 use super::machine::Machine;
 use super::pieces::{self, Kind};
 use super::placement::{Placed, Placement};
-use super::plan::{Enforcement, Plan, Position, Subject};
+use super::plan::{Means, Plan, Position, Subject};
 use super::symbols::Symbol;
 use super::undo::{Digest, Move, Undo};
 use super::{Chunk, Error, FileRange, Source, VirtAddr, inline, references, room, section_headers};
@@ -16,7 +16,7 @@ use crate::note::MovedDynamic;
 
 /// Turns a placement into bytes.
 pub(super) struct Assembly<'a, S: ?Sized> {
-    pub(super) subject: Subject<'a, S>,
+    pub(super) subject: &'a Subject<'a, S>,
     pub(super) placement: &'a Placement,
 }
 
@@ -28,7 +28,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         let mut header = self.subject.layout.header;
         header.phnum = u16::try_from(segments.len()).map_err(|_| Error::TooLarge)?;
         header.phoff = self.placement.table.start.0;
-        if self.subject.hook.as_ref().map(Hook::start) == Some(Start::Entry) {
+        if self.subject.hook().map(Hook::start) == Some(Start::Entry) {
             header.entry = self.runtime_address();
         }
 
@@ -38,7 +38,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             source,
             tail,
             ..
-        } = self.subject;
+        } = *self.subject;
         let sections = section_headers::make(layout, source, self.placement, end)?;
         let elf_end = sections.as_ref().map_or(end, |table| table.chunk.end());
         let undo = self.undo(elf_end + tail.size)?;
@@ -66,9 +66,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             appended,
             tail,
             moved: self.names_of_moved(),
-            obstacle: None,
-            start: None,
-            why_at_entry: None,
+            obstacle: self.placement.obstacle.clone(),
+            start: self.subject.hook().map(Hook::start),
+            why_at_entry: self.subject.hook().and_then(|hook| hook.why_not_later),
         };
         let digest = Chunk {
             offset: undo.place_of_digest(),
@@ -128,7 +128,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 bytes: entries,
             });
         }
-        if let Some(hook) = &self.subject.hook {
+        if let Some(hook) = self.subject.hook() {
             chunks.extend(hook.chunks(encoding, self.runtime_address()));
         }
         chunks.extend(self.symbols()?);
@@ -156,7 +156,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         Ok(self.subject.source.read_at(range.start.0, range.size)?)
     }
 
-    /// The new read-only segment.
+    /// The new segment that is not writable.
     fn segment(&self, segments: &[ProgramHeader], undo: &Undo) -> Result<Chunk, Error> {
         let placement = self.placement;
         let start = placement.segment.start.0;
@@ -191,7 +191,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             });
         append(
             placement.notes.start.0,
-            &self.subject.request.content.to_bytes(
+            &self.subject.content.to_bytes(
                 order,
                 placement.notes_align,
                 moved,
@@ -206,14 +206,14 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
 
     /// What the new segment starts with.
     fn head(&self) -> Result<Vec<u8>, Error> {
-        match self.subject.request.enforcement {
-            Enforcement::Library { path, .. } => {
+        match &self.subject.means {
+            Means::Library { path, .. } => {
                 let mut bytes = self.original(self.strings()?)?;
                 bytes.extend(path.as_bytes());
                 bytes.push(0);
                 Ok(bytes)
             }
-            Enforcement::Inline { runtime, .. } => self.runtime(runtime),
+            Means::Inline { runtime, hook } => self.runtime(runtime, hook),
         }
     }
 
@@ -231,15 +231,14 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     }
 
     /// The runtime, told where to go on and where the notes are.
-    fn runtime(&self, code: &[u8]) -> Result<Vec<u8>, Error> {
+    fn runtime(&self, code: &[u8], hook: &Hook) -> Result<Vec<u8>, Error> {
         let placement = self.placement;
-        let hook = self.subject.hook.as_ref().ok_or(Error::TooLarge)?;
         let start = placement.head.start.0;
         let notes = FileRange::new(placement.notes.start.0 - start, placement.notes.size);
         let next = hook.original.wrapping_sub(self.runtime_address());
         let mut bytes = code.to_vec();
-        let header = inline::header(next, notes, placement.notes_align as u64);
-        inline::link(&mut bytes, header)?;
+        let align = placement.notes_align as u64;
+        inline::link(&mut bytes, next.cast_signed(), notes, align)?;
         Ok(bytes)
     }
 
@@ -254,12 +253,11 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .recorded
             .iter()
             .map(|range| Undo::keep(self.subject.source, range));
-        let place = self.placement.notes.start.0
-            + self
-                .subject
-                .request
-                .content
-                .size_before_undo(self.placement.notes_align) as u64;
+        let before = self
+            .subject
+            .content
+            .size_before_undo(self.placement.notes_align);
+        let place = self.placement.notes.start.0 + before as u64;
         Ok(Undo {
             length: self.subject.layout.length,
             patched_length,
@@ -334,7 +332,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .rposition(|segment| segment.kind == elf::PT_LOAD)
             .map_or(0, |last| last + 1);
         let page = Machine::of(self.subject.layout).max_page_size;
-        let rights = match self.subject.hook {
+        let rights = match self.subject.hook() {
             Some(_) => elf::PF_R | elf::PF_X,
             None => elf::PF_R,
         };

@@ -95,7 +95,8 @@ fn at_entry(layout: &Layout, why_not_later: Option<&'static str>) -> Result<Hook
     })
 }
 
-fn is_code(layout: &Layout, address: u64) -> bool {
+/// Whether an address leads to code.
+pub(super) fn is_code(layout: &Layout, address: u64) -> bool {
     let load = layout.load_of(VirtAddr(address));
     load.is_some_and(|load| load.flags.0 & elf::PF_X.0 != 0)
 }

@@ -7,12 +7,25 @@ use sandbox_format::inline::{Header, Place, SIZE};
 use super::encoding::ProgramHeader;
 use super::{Dynamic, Error, FileRange, Layout, Source, Start, VirtAddr, hook};
 
-/// Gives a runtime the distance to where it goes on, and where its notes are.
+/// Gives a runtime the distance to where it goes on, and where its notes are,
+/// seen from its first byte, and what they are padded to.
 ///
 /// # Errors
 ///
 /// It does not reach that far.
-pub(super) fn link(runtime: &mut [u8], header: Header) -> Result<(), Error> {
+pub(super) fn link(
+    runtime: &mut [u8],
+    next: i64,
+    notes: FileRange,
+    align: u64,
+) -> Result<(), Error> {
+    let notes = Place {
+        offset: notes.start.0,
+        size: notes.size,
+        align,
+        reserved: 0,
+    };
+    let header = Header { next, notes };
     header.write(runtime).map_err(|_| Error::TooFar)
 }
 
@@ -57,20 +70,30 @@ pub fn find(
     }
     code[..SIZE].fill(0);
     let next = load.vaddr.wrapping_add_signed(header.next);
-    let none = Dynamic::default();
-    let dynamic = layout.dynamic.as_ref().unwrap_or(&none);
-    let last = hook::last_initialiser(layout, source, dynamic)?;
+    let own = |address| layout.load_of(VirtAddr(address)) == Some(load);
+    if own(next) || !hook::is_code(layout, next) {
+        return Ok(Some(Found {
+            start: None,
+            why_not_later: None,
+            code,
+        }));
+    }
     let at_entry = layout.header.entry == load.vaddr;
     let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
-    let start = match &last {
-        _ if !is_code(layout, next, load) => None,
-        _ if at_entry => Some(Start::Entry),
-        Ok(hook) if hook.original == load.vaddr => Some(Start::Main),
-        _ => None,
+    let none = Dynamic::default();
+    let dynamic = layout.dynamic.as_ref().unwrap_or(&none);
+    let (start, why_not_later) = if at_entry && is_dynamic {
+        (Some(Start::Entry), None)
+    } else {
+        match hook::last_initialiser(layout, source, dynamic)? {
+            last if at_entry => (Some(Start::Entry), last.err()),
+            Ok(hook) if hook.original == load.vaddr => (Some(Start::Main), None),
+            _ => (None, None),
+        }
     };
     Ok(Some(Found {
         start,
-        why_not_later: last.err().filter(|_| at_entry && !is_dynamic),
+        why_not_later,
         code,
     }))
 }
@@ -81,23 +104,4 @@ pub fn comparable(runtime: &[u8]) -> Vec<u8> {
     let mut code = runtime.to_vec();
     code[..SIZE.min(runtime.len())].fill(0);
     code
-}
-
-/// Whether an address leads to code of the program outside of the runtime.
-fn is_code(layout: &Layout, address: u64, runtime: &ProgramHeader) -> bool {
-    let load = layout.load_of(VirtAddr(address));
-    load.is_some_and(|load| load != runtime && load.flags.0 & elf::PF_X.0 != 0)
-}
-
-/// The header of a runtime in a program.
-pub(super) fn header(next: u64, notes: FileRange, align: u64) -> Header {
-    Header {
-        next: next.cast_signed(),
-        notes: Place {
-            offset: notes.start.0,
-            size: notes.size,
-            align,
-            reserved: 0,
-        },
-    }
 }

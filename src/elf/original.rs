@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 
 use super::copy::copy;
+use super::source::{Run, read_runs, require_within};
 use super::undo::Undo;
 use super::write::write_chunks;
 use super::{Chunk, FileRange, Source};
@@ -16,12 +17,6 @@ pub enum Original<'a> {
     Whole(&'a File),
     /// Patched; the note tells what the original was.
     Restored(&'a File, &'a Undo),
-}
-
-/// A run of the original's bytes, and where the file has them.
-struct Run {
-    original: FileRange,
-    file: u64,
 }
 
 impl<'a> Original<'a> {
@@ -45,8 +40,8 @@ impl<'a> Original<'a> {
     /// Reading or writing failed; `output` is then to be thrown away.
     pub fn copy(&self, range: FileRange, output: &File, place: u64) -> io::Result<()> {
         for run in self.runs()? {
-            let part = run.original.intersection(&range);
-            let from = run.file + part.start.0.saturating_sub(run.original.start.0);
+            let part = run.range.intersection(&range);
+            let from = run.from + part.start.0.saturating_sub(run.range.start.0);
             let to = place + part.start.0.saturating_sub(range.start.0);
             copy(self.file(), FileRange::new(from, part.size), output, to)?;
         }
@@ -70,10 +65,11 @@ impl<'a> Original<'a> {
         }
     }
 
+    /// What of the file is the original, but for what was overwritten.
     fn runs(&self) -> io::Result<Vec<Run>> {
-        let run = |start, size, file| Run {
-            original: FileRange::new(start, size),
-            file,
+        let run = |start, size, from| Run {
+            range: FileRange::new(start, size),
+            from,
         };
         Ok(match self {
             Self::Whole(file) => vec![run(0, file.length()?, 0)],
@@ -98,20 +94,8 @@ impl Source for Original<'_> {
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let wanted = FileRange::new(offset, buffer.len() as u64);
-        if wanted.end() > self.length()? {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        for run in self.runs()? {
-            let part = run.original.intersection(&wanted);
-            if part.size == 0 {
-                continue;
-            }
-            let at = usize::try_from(part.start.0 - offset).unwrap_or(usize::MAX);
-            let end = at + usize::try_from(part.size).unwrap_or(usize::MAX);
-            let from = run.file + (part.start.0 - run.original.start.0);
-            Source::read_exact_at(self.file(), from, &mut buffer[at..end])?;
-        }
+        require_within(self.length()?, offset, buffer)?;
+        read_runs(&self.runs()?, self.file(), offset, buffer)?;
         if let Self::Restored(_, undo) = self {
             undo.originals
                 .iter()

@@ -5,7 +5,7 @@ use object::elf;
 use super::encoding::{Dyn, FileHeader, Record};
 use super::machine::Machine;
 use super::pieces::{Kind, Piece};
-use super::plan::{ADDED_ENTRIES, Enforcement, Subject};
+use super::plan::{ADDED_ENTRIES, Means, Subject};
 use super::room::{self, Destination, Displaced, Room};
 use super::symbols::{self, Symbol};
 use super::undo::Undo;
@@ -28,6 +28,8 @@ pub(super) struct Placed {
 pub(super) struct Placement {
     /// The program header table.
     pub(super) table: FileRange,
+    /// What keeps it from growing in place, so that it is in the new segment.
+    pub(super) obstacle: Option<String>,
     /// The moved pieces, in the order of their old offsets.
     pub(super) placed: Vec<Placed>,
     /// What the new segment starts with: the dynamic strings with the library's
@@ -63,7 +65,7 @@ impl Placement {
         let Subject {
             layout,
             source,
-            request,
+            content,
             dynamic,
             ..
         } = *subject;
@@ -94,15 +96,8 @@ impl Placement {
         let shared = shared.map(|placed| placed.piece.align);
         let notes_align = if shared == Some(8) { 8 } else { 4 };
         // Under a header of their own they start where all may start.
-        let notes_start = up(
-            end,
-            if shared.is_some() {
-                notes_align as u64
-            } else {
-                8
-            },
-        )?;
-        let notes = FileRange::new(notes_start, request.content.size(undo, notes_align) as u64);
+        let notes_start = up(end, shared.map_or(8, |_| notes_align as u64))?;
+        let notes = FileRange::new(notes_start, content.size(undo, notes_align) as u64);
         let segment = FileRange::new(start, notes.end() - start);
         let moved = || moved_dynamic(layout, dynamic, up(segment.end(), page)?, page);
         let dynamic_from = dynamic.range;
@@ -111,7 +106,8 @@ impl Placement {
             table,
             placed,
             head,
-            has_runtime: subject.hook.is_some(),
+            has_runtime: subject.hook().is_some(),
+            obstacle: room.obstacle.clone(),
             notes,
             notes_align,
             shared_note: room.shared_note,
@@ -126,7 +122,7 @@ impl Placement {
 
     /// Whether the program header table leaves its place for the new segment.
     pub(super) fn table_moves(&self) -> bool {
-        self.segment.contains(&self.table)
+        self.obstacle.is_some()
     }
 
     /// The address of an offset in the new segments.
@@ -142,25 +138,28 @@ impl Placement {
     /// How much of something of `size` bytes that starts within what moves moves
     /// with its start.
     pub(super) fn size_from(&self, offset: u64, size: u64) -> u64 {
-        let byte = FileRange::new(offset, 1);
-        let within = |placed: &&Placed| placed.piece.range.contains(&byte);
-        let placed = self.placed.iter().find(within);
+        let placed = self.placed_at(offset);
         placed.map_or(size, |placed| size.min(placed.piece.range.end() - offset))
     }
 
     /// The new offset and address of something that starts within what moves.
     pub(super) fn moved(&self, offset: u64) -> Option<(u64, u64)> {
-        let byte = FileRange::new(offset, 1);
         if let Some(dynamic) = self.dynamic
-            && self.dynamic_from.contains(&byte)
+            && self.dynamic_from.contains(&FileRange::new(offset, 1))
         {
             let offset = dynamic.start.0 + (offset - self.dynamic_from.start.0);
             return Some((offset, self.address(offset)));
         }
-        let within = |placed: &&Placed| placed.piece.range.contains(&byte);
-        let placed = self.placed.iter().find(within)?;
+        let placed = self.placed_at(offset)?;
         let delta = offset - placed.piece.range.start.0;
         Some((placed.offset + delta, placed.address.wrapping_add(delta)))
+    }
+
+    /// The moved piece that had a byte.
+    fn placed_at(&self, offset: u64) -> Option<&Placed> {
+        let byte = FileRange::new(offset, 1);
+        let mut placed = self.placed.iter();
+        placed.find(|placed| placed.piece.range.contains(&byte))
     }
 }
 
@@ -227,24 +226,24 @@ fn memory_end(layout: &Layout) -> u64 {
 }
 
 fn head_size<S: ?Sized>(subject: &Subject<'_, S>, displaced: &[Displaced]) -> Result<u64, Error> {
-    match subject.request.enforcement {
-        Enforcement::Library { path, .. } => {
+    match &subject.means {
+        Means::Library { path, .. } => {
             let strings = displaced
                 .iter()
                 .find(|moved| moved.piece.kind == Kind::Strings);
             let strings = strings.ok_or(Error::Malformed("it has no dynamic string table"))?;
             Ok(strings.piece.range.size + path.len() as u64 + 1)
         }
-        Enforcement::Inline { runtime, .. } => Ok(runtime.len() as u64),
+        Means::Inline { runtime, .. } => Ok(runtime.len() as u64),
     }
 }
 
 /// Places the pieces in the new segment, from `end` on, and tells its new end.
 ///
 /// The first bytes of the segment belong to the strings (`strings`) or to the
-/// runtime, which no program header points at: llvm-objcopy takes a header of the same offset that stands
-/// earlier in the table for the segment's parent, and lays it out with that
-/// header's alignment.
+/// runtime, which no program header points at: llvm-objcopy takes a header of
+/// the same offset that stands earlier in the table for the segment's parent,
+/// and lays it out with that header's alignment.
 fn place(
     displaced: &[Displaced],
     strings: Option<u64>,
@@ -314,6 +313,6 @@ fn recorded<S: ?Sized>(
     let vacated = placed.iter().filter(|placed| !placed.in_new_segment);
     ranges.extend(vacated.map(|placed| FileRange::new(placed.offset, placed.piece.range.size)));
     ranges.extend(Some(subject.dynamic.range).filter(|range| range.size > 0));
-    ranges.extend(subject.hook.iter().flat_map(|hook| &hook.words));
+    ranges.extend(subject.hook().into_iter().flat_map(|hook| &hook.words));
     ranges
 }

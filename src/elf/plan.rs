@@ -7,6 +7,7 @@ use super::assemble::Assembly;
 use super::hook::{self, Hook, Start};
 use super::placement::Placement;
 use super::room::{self, Needs};
+use super::source::{Run, read_runs, require_within};
 use super::{Chunk, Dynamic, Error, FileRange, Layout, Source, pieces, pinned, references, tail};
 use crate::note::Content;
 
@@ -90,29 +91,32 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Not a program with a dynamic loader, or one that can't be patched
-    /// without breaking it; says why.
+    /// Not a program that can put a policy in force so, or one that can't be
+    /// patched without breaking it; says why.
     pub fn make(
         layout: &Layout,
         source: &(impl Source + ?Sized),
         request: &Request<'_>,
     ) -> Result<Self, Error> {
         let none = Dynamic::default();
-        let (dynamic, hook) = match request.enforcement {
-            Enforcement::Library { .. } => (layout.require_dynamic_program()?, None),
-            Enforcement::Inline { start, .. } => {
+        let (dynamic, means) = match request.enforcement {
+            Enforcement::Library { path, position } => {
+                let dynamic = layout.require_dynamic_program()?;
+                (dynamic, Means::Library { path, position })
+            }
+            Enforcement::Inline { runtime, start } => {
                 let dynamic = layout.require_program()?.unwrap_or(&none);
-                (dynamic, Some(hook::find(layout, source, dynamic, start)?))
+                let hook = hook::find(layout, source, dynamic, start)?;
+                (dynamic, Means::Inline { runtime, hook })
             }
         };
-        let tail = tail::find(layout, source)?;
         let subject = Subject {
             layout,
             source,
-            request,
+            content: request.content,
+            means,
             dynamic,
-            hook,
-            tail,
+            tail: tail::find(layout, source)?,
         };
         let pieces = pieces::find(layout, source)?;
         references::check(layout, source, dynamic, &pieces)?;
@@ -120,30 +124,29 @@ impl Plan {
         let room = room::make(layout, source, &pieces, subject.needs())?;
         room.check_size(layout)?;
         let placement = Placement::make(&subject, &room)?;
-        let assembly = Assembly {
-            subject,
+        Assembly {
+            subject: &subject,
             placement: &placement,
-        };
-        let plan = assembly.plan()?;
-        let hook = assembly.subject.hook;
-        Ok(Self {
-            obstacle: room.obstacle,
-            start: hook.as_ref().map(Hook::start),
-            why_at_entry: hook.and_then(|hook| hook.why_not_later),
-            ..plan
-        })
+        }
+        .plan()
     }
+}
+
+/// What puts a policy in force, with its place in this program.
+pub(super) enum Means<'a> {
+    Library { path: &'a str, position: Position },
+    Inline { runtime: &'a [u8], hook: Hook },
 }
 
 /// What is planned for.
 pub(super) struct Subject<'a, S: ?Sized> {
     pub(super) layout: &'a Layout,
     pub(super) source: &'a S,
-    pub(super) request: &'a Request<'a>,
+    /// The notes.
+    pub(super) content: &'a Content,
+    pub(super) means: Means<'a>,
     /// Empty for a program that has none.
     pub(super) dynamic: &'a Dynamic,
-    /// Where the program is made to call the runtime, if that is in it.
-    pub(super) hook: Option<Hook>,
     /// What was appended to the ELF file.
     pub(super) tail: FileRange,
 }
@@ -161,9 +164,17 @@ impl<S: ?Sized> Subject<'_, S> {
 
     /// The library that the program is to load.
     pub(super) fn library(&self) -> Option<(&str, Position)> {
-        match self.request.enforcement {
-            Enforcement::Library { path, position } => Some((path, position)),
-            Enforcement::Inline { .. } => None,
+        match self.means {
+            Means::Library { path, position } => Some((path, position)),
+            Means::Inline { .. } => None,
+        }
+    }
+
+    /// Where the program is made to call the runtime, if that is in it.
+    pub(super) fn hook(&self) -> Option<&Hook> {
+        match &self.means {
+            Means::Library { .. } => None,
+            Means::Inline { hook, .. } => Some(hook),
         }
     }
 
@@ -192,23 +203,20 @@ impl<S: Source + ?Sized> Source for Patched<'_, S> {
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let wanted = FileRange::new(offset, buffer.len() as u64);
-        if wanted.end() > self.plan.length() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        buffer.fill(0);
+        let length = self.plan.length();
+        require_within(length, offset, buffer)?;
         let tail = self.plan.tail;
-        let kept = FileRange::new(0, self.plan.kept);
-        for (original, place) in [(kept, 0), (tail, self.plan.length() - tail.size)] {
-            let part = FileRange::new(place, original.size).intersection(&wanted);
-            if part.size > 0 {
-                let at = usize::try_from(part.start.0 - offset).unwrap_or(usize::MAX);
-                let size = usize::try_from(part.size).unwrap_or(usize::MAX);
-                let from = original.start.0 + (part.start.0 - place);
-                self.original
-                    .read_exact_at(from, &mut buffer[at..][..size])?;
-            }
-        }
+        let runs = [
+            Run {
+                range: FileRange::new(0, self.plan.kept),
+                from: 0,
+            },
+            Run {
+                range: FileRange::new(length - tail.size, tail.size),
+                from: tail.start.0,
+            },
+        ];
+        read_runs(&runs, self.original, offset, buffer)?;
         let chunks = self.plan.overwrites.iter().chain(&self.plan.appended);
         chunks.for_each(|chunk| chunk.overlay(buffer, offset));
         Ok(())
