@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use sandbox_format::NO_POLICY;
+use sandbox_format::environment::{ACTION, ALLOW, DENY, EXACT};
 
 use super::examine::Examination;
 use super::options::LaunchCli;
@@ -21,16 +23,6 @@ use super::{Usage, patch, show, show_message};
 use crate::filter;
 use crate::launch::{self, Launch, Program, Unfit, Vectors, launch};
 use crate::policy::{self, Action, Arch, List, Policy};
-
-/// Exit status if the policy could not be put in force; that of the runtime for
-/// the same (`STATUS`, stub/src/die.rs).
-const NO_POLICY: u8 = 121;
-
-/// The variables of the toolkit, which the program does not see.
-const ALLOW: &str = "SECCOMP_SYSCALL_ALLOW";
-const DENY: &str = "SECCOMP_SYSCALL_DENY";
-const ACTION: &str = "SECCOMP_DEFAULT_ACTION";
-const EXACT: &str = "SANDBOX_EXACT";
 
 /// Runs `sandboxify` with the vectors that `main` was given, and returns the
 /// exit status if no program takes its place.

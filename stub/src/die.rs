@@ -1,9 +1,8 @@
 //! Messages on standard error, and the end of the process.
 
-use crate::sys;
+use sandbox_format::NO_POLICY;
 
-/// Exit status of a process whose policy could not be put in force.
-const STATUS: i32 = 121;
+use crate::sys;
 
 /// An error number of the kernel (`include/uapi/asm-generic/errno*.h`).
 #[derive(Clone, Copy)]
@@ -87,7 +86,7 @@ pub(crate) fn end(message: &[&[u8]]) -> ! {
     }
     line.push(b"; the program was not started");
     line.send();
-    sys::exit(STATUS)
+    sys::exit(i32::from(NO_POLICY))
 }
 
 /// The digits of a number up to 9999, which error numbers do not exceed.

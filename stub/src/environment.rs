@@ -19,6 +19,7 @@
 //! program does not see them.
 
 use sandbox_format::bpf::{Filter, Rule, Scratch, ret};
+use sandbox_format::environment::{ACTION, ALLOW, DENY, EXACT};
 use sandbox_format::portable::Native;
 use sandbox_format::syscall;
 
@@ -26,11 +27,6 @@ use crate::die::{Line, die, end};
 use crate::loaded::{self, Environ, Stack};
 use crate::program::Program;
 use crate::sys::AUDIT_ARCH;
-
-const ALLOW: &str = "SECCOMP_SYSCALL_ALLOW";
-const DENY: &str = "SECCOMP_SYSCALL_DENY";
-const ACTION: &str = "SECCOMP_DEFAULT_ACTION";
-const EXACT: &str = "SANDBOX_EXACT";
 
 /// More rules than all names of an architecture with all their substitutes.
 const MAX_RULES: usize = 1024;

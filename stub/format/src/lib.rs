@@ -21,8 +21,13 @@
 extern crate std;
 
 pub mod bpf;
+pub mod environment;
 pub mod inline;
 pub mod note;
 pub mod portable;
 mod sha256;
 pub mod syscall;
+
+/// Exit status of a process whose policy could not be put in force, whoever was
+/// to do that: the runtime or the launcher.
+pub const NO_POLICY: u8 = 121;
