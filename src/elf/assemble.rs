@@ -269,89 +269,104 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         })
     }
 
+    /// The program headers: those there were, and those of the new segments.
     fn segments(&self) -> Vec<ProgramHeader> {
         let placement = self.placement;
-        let mut segments = self.subject.layout.segments.clone();
-        let grows = match placement.table_moves() {
-            true => None,
-            false => room::growing_load(self.subject.layout, &placement.table),
+        let grows = if placement.table_moves() {
+            None
+        } else {
+            room::growing_load(self.subject.layout, &placement.table)
         };
-        for segment in &mut segments {
-            match segment.kind {
+        let old = self.subject.layout.segments.iter();
+        let mut segments: Vec<ProgramHeader> = old
+            .map(|segment| match segment.kind {
                 elf::PT_LOAD if grows == Some(segment) => {
                     let size = placement.table.end() - segment.offset;
-                    (segment.filesz, segment.memsz) = (size, size);
+                    resized(segment, size)
                 }
-                // PT_GNU_RELRO begins where it does, also if the dynamic section
-                // moves from there.
-                kind if references::OF_NO_PIECE.contains(&kind) => {}
-                elf::PT_PHDR if placement.table_moves() => {
-                    *segment =
-                        self.header(elf::PT_PHDR, segment.flags, placement.table, segment.align);
-                }
-                elf::PT_PHDR => {
-                    (segment.filesz, segment.memsz) = (placement.table.size, placement.table.size);
-                }
-                elf::PT_DYNAMIC => {
-                    if let Some(range) = placement.dynamic {
-                        // Whether it may be written to, glibc sees here
-                        // (elf/rtld.c, `l_ld_readonly`). The alignment is its
-                        // PT_LOAD's: where that stands behind it in the table,
-                        // llvm-objcopy lays both out by this header
-                        // (ELF/ELFObject.cpp, `compareSegmentsByOffset`).
-                        let page = Machine::of(self.subject.layout).max_page_size;
-                        *segment = self.header(elf::PT_DYNAMIC, segment.flags, range, page);
-                    }
-                }
-                // An empty one may begin there, too.
-                elf::PT_NOTE
-                    if segment.filesz > 0 && Some(segment.offset) == placement.shared_note =>
-                {
-                    if let Some((offset, _)) = placement.moved(segment.offset) {
-                        let notes = FileRange::new(offset, placement.notes.end() - offset);
-                        *segment = self.header(elf::PT_NOTE, segment.flags, notes, segment.align);
-                    }
-                }
-                _ if segment.filesz > 0 => {
-                    if let Some((offset, address)) = placement.moved(segment.offset) {
-                        // Of notes, only the first may have stayed together.
-                        let size = placement.size_from(segment.offset, segment.filesz);
-                        (segment.offset, segment.vaddr, segment.paddr) = (offset, address, address);
-                        if size < segment.filesz {
-                            (segment.filesz, segment.memsz) = (size, size);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
+                _ => self.changed(segment),
+            })
+            .collect();
         // Loaders want the loadable segments in ascending order of address
         // (gABI chapter 5, PT_LOAD).
         let last = segments
             .iter()
             .rposition(|segment| segment.kind == elf::PT_LOAD)
             .map_or(0, |last| last + 1);
-        let page = Machine::of(self.subject.layout).max_page_size;
+        segments.splice(last..last, self.loads());
+        if placement.shared_note.is_none() {
+            segments.push(self.header(elf::PT_NOTE, elf::PF_R, placement.notes, 4));
+        }
+        segments
+    }
+
+    /// A program header, after what it leads to has moved.
+    fn changed(&self, segment: &ProgramHeader) -> ProgramHeader {
+        let placement = self.placement;
+        let leads_to = |range, align| self.header(segment.kind, segment.flags, range, align);
+        match segment.kind {
+            // PT_GNU_RELRO begins where it does, also if the dynamic section
+            // moves from there.
+            kind if references::OF_NO_PIECE.contains(&kind) => *segment,
+            elf::PT_PHDR if placement.table_moves() => leads_to(placement.table, segment.align),
+            elf::PT_PHDR => resized(segment, placement.table.size),
+            // Whether it may be written to, glibc sees here (elf/rtld.c,
+            // `l_ld_readonly`). The alignment is its PT_LOAD's: where that
+            // stands behind it in the table, llvm-objcopy lays both out by this
+            // header (ELF/ELFObject.cpp, `compareSegmentsByOffset`).
+            elf::PT_DYNAMIC => match placement.dynamic {
+                Some(range) => leads_to(range, self.page()),
+                None => *segment,
+            },
+            // An empty one may begin where something else does.
+            _ if segment.filesz == 0 => *segment,
+            _ => match placement.moved(segment.offset) {
+                Some((offset, _))
+                    if segment.kind == elf::PT_NOTE
+                        && Some(segment.offset) == placement.shared_note =>
+                {
+                    let notes = FileRange::new(offset, placement.notes.end() - offset);
+                    leads_to(notes, segment.align)
+                }
+                Some((offset, address)) => {
+                    let moved = ProgramHeader {
+                        offset,
+                        vaddr: address,
+                        paddr: address,
+                        ..*segment
+                    };
+                    // Of notes, only the first may have stayed together.
+                    let size = placement.size_from(segment.offset, segment.filesz);
+                    if size < segment.filesz {
+                        resized(&moved, size)
+                    } else {
+                        moved
+                    }
+                }
+                None => *segment,
+            },
+        }
+    }
+
+    /// The headers of the new segments.
+    fn loads(&self) -> impl Iterator<Item = ProgramHeader> {
         let rights = match self.subject.hook() {
             Some(_) => elf::PF_R | elf::PF_X,
             None => elf::PF_R,
         };
-        let mut loads = vec![self.header(elf::PT_LOAD, rights, placement.segment, page)];
+        let load = |rights, range| self.header(elf::PT_LOAD, rights, range, self.page());
+        let segment = load(rights, self.placement.segment);
         let rights = if self.dynamic_is_writable() {
             elf::PF_R | elf::PF_W
         } else {
             elf::PF_R
         };
-        loads.extend(
-            placement
-                .dynamic
-                .map(|range| self.header(elf::PT_LOAD, rights, range, page)),
-        );
-        segments.splice(last..last, loads);
-        if placement.shared_note.is_none() {
-            segments.push(self.header(elf::PT_NOTE, elf::PF_R, placement.notes, 4));
-        }
-        segments
+        let dynamic = self.placement.dynamic.map(|range| load(rights, range));
+        std::iter::once(segment).chain(dynamic)
+    }
+
+    fn page(&self) -> u64 {
+        Machine::of(self.subject.layout).max_page_size
     }
 
     /// Whether the loader may write to the dynamic section; where it may not,
@@ -449,5 +464,13 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             value: note::VERSION.into(),
         });
         Ok(())
+    }
+}
+
+fn resized(segment: &ProgramHeader, size: u64) -> ProgramHeader {
+    ProgramHeader {
+        filesz: size,
+        memsz: size,
+        ..*segment
     }
 }
