@@ -1,7 +1,8 @@
 //! The command line: one file a verb, and how results are shown.
 //!
-//! Exit status, of `sandbox-patch`: 0 if all went well, 1 if a file could not be handled (each with
-//! one line on standard error), 2 if the command line is wrong.
+//! Exit status of `sandbox-patch`: 0 if all went well, 1 if a file could not be
+//! handled (each with one line on standard error), 2 if the command line is
+//! wrong.
 
 pub mod examine;
 mod generate;
@@ -42,7 +43,13 @@ pub fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(message) => return ExitCode::from(show_message(&message)),
+        Err(message) => {
+            let status = show_message(&message).unwrap_or_else(|error| {
+                complain(None, &error.into());
+                1
+            });
+            return ExitCode::from(status);
+        }
     };
     cli.color.write_global();
     let verbosity = cli.verbosity();
@@ -80,17 +87,18 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The help and the version are results; what is wrong with the command line is
-/// not. Returns the exit status.
-fn show_message(message: &clap::Error) -> u8 {
+/// Shows what clap has to say, and returns the exit status: the help and the
+/// version are results, what is wrong with the command line is not.
+///
+/// # Errors
+///
+/// A result can't be written.
+fn show_message(message: &clap::Error) -> Result<u8, output::Error> {
     let shown = message.print();
-    if !message.use_stderr()
-        && let Err(error) = output::written(shown)
-    {
-        complain(None, &error.into());
-        return 1;
+    if !message.use_stderr() {
+        output::written(shown)?;
     }
-    u8::try_from(message.exit_code()).unwrap_or(2)
+    Ok(u8::try_from(message.exit_code()).unwrap_or(2))
 }
 
 /// The command line contradicts itself, in a way that its grammar can't tell.

@@ -41,7 +41,10 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char) -> c_
             say(failure.file.as_deref(), &failure.error);
             failure.status
         }
-        Err(message) => show_message(&message),
+        Err(message) => show_message(&message).unwrap_or_else(|error| {
+            say(None, &error);
+            1
+        }),
     };
     c_int::from(status)
 }

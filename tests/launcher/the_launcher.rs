@@ -154,5 +154,7 @@ fn shows_its_help_and_version() {
     ws.run("sandboxify --help")
         .succeeds()
         .prints("--require-policy");
-    ws.run("sandboxify --help >/dev/full").exits_with(1);
+    ws.run("sandboxify --help >/dev/full")
+        .exits_with(1)
+        .complains_in_one_line("sandboxify: standard output can't be written");
 }
