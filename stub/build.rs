@@ -21,7 +21,7 @@ const OPTIONS: &[&str] = &[
     // The patcher's default DT_NEEDED value is a path; loaders take this name
     // for the same library when something else asks for it by its bare name.
     "-Wl,-soname,libsandbox.so",
-    // DT_INIT rather than .init_array: it needs no relocation. See src/sys.rs.
+    // DT_INIT rather than .init_array: it needs no relocation. See src/loaded.rs.
     "-Wl,-init,sandbox_init",
     "-Wl,-u,sandbox_init",
     // Whatever is not weak must be defined here: a program must not fail in

@@ -1,5 +1,6 @@
-//! Programs that define what the runtime would take from the C library, that
-//! have none, or that look for their own dynamic section.
+//! `libsandbox.so` relies on nothing that a program may have otherwise: programs
+//! that define what it could take from the C library, that have none, or that
+//! look for their own dynamic section.
 
 mod support;
 

@@ -52,7 +52,7 @@ pub(super) struct Room {
     /// How many program headers are added.
     pub(super) headers: usize,
     /// The piece whose PT_NOTE is to cover the policy's notes as well, by its
-    /// file offset: it is the last one in the new segment.
+    /// file offset; what they share stands at the end of the new segment.
     pub(super) shared_note: Option<u64>,
     /// What keeps the table from growing in place, so that it moves to the new
     /// segment.
