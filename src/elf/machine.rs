@@ -126,19 +126,57 @@ impl Machine {
         let Some(tag) = self.self_relative_entry else {
             return;
         };
-        let find = |entries: &[Dyn]| entries.iter().position(|entry| entry.tag == tag);
-        let (Some(before), Some(after)) = (find(old), find(new)) else {
-            return;
+        let places =
+            |start: u64| (0..).map(move |index| start.wrapping_add(Dyn::size(encoding) * index));
+        // Both have the same ones in the same order; a loader takes the last.
+        let old = old.iter().zip(places(old_address));
+        let new = new.iter_mut().zip(places(new_address));
+        let old = old.filter(|(entry, _)| entry.tag == tag);
+        let new = new.filter(|(entry, _)| entry.tag == tag);
+        for ((old, before), (new, after)) in old.zip(new) {
+            let distance = before.wrapping_add(old.value).wrapping_sub(after);
+            // A distance backwards, in a field of the class's width.
+            new.value = if encoding.is_64 {
+                distance
+            } else {
+                distance & u64::from(u32::MAX)
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object::Endianness;
+
+    use super::*;
+
+    #[test]
+    fn all_self_relative_entries_lead_where_they_led() {
+        let encoding = Encoding {
+            endian: Endianness::Big,
+            is_64: false,
         };
-        let at =
-            |address: u64, index: usize| address.wrapping_add(Dyn::size(encoding) * index as u64);
-        let target = at(old_address, before).wrapping_add(old[before].value);
-        let distance = target.wrapping_sub(at(new_address, after));
-        // A distance backwards, in a field of the class's width.
-        new[after].value = if encoding.is_64 {
-            distance
-        } else {
-            distance & u64::from(u32::MAX)
+        let entry = |tag, value| Dyn { tag, value };
+        let relative = elf::DT_MIPS_RLD_MAP_REL;
+        let old = [
+            entry(relative, 0x100),
+            entry(elf::DT_DEBUG, 0),
+            entry(relative, 0x200),
+        ];
+        let mut new = vec![entry(elf::DT_NEEDED, 1)];
+        new.extend_from_slice(&old);
+        MIPS.keep_targets(encoding, (&old, 0x1000), (&mut new, 0x5000));
+        let led = |entries: &[Dyn], start: u64| {
+            let places = (start..).step_by(8);
+            let relative = entries
+                .iter()
+                .zip(places)
+                .filter(|(e, _)| e.tag == relative);
+            let led = relative.map(|(e, at)| (at + e.value) & u64::from(u32::MAX));
+            led.collect::<Vec<_>>()
         };
+        assert_eq!(led(&old, 0x1000), [0x1100, 0x1210]);
+        assert_eq!(led(&new, 0x5000), led(&old, 0x1000));
     }
 }
