@@ -1,6 +1,6 @@
 //! The dynamic section, and the tables that it leads to.
 
-use crate::image::{Image, pt};
+use crate::image::{Image, pt, sht};
 
 /// Tags of dynamic entries.
 pub(crate) mod dt {
@@ -152,11 +152,16 @@ impl<'a, 'b> Dynamic<'a, 'b> {
         (symbols > 0).then_some(symbols)
     }
 
-    /// Where no hash table tells, the symbols reach to what comes next at most.
+    /// Where no hash table tells, a section does; else the symbols reach to what
+    /// comes next at most.
     fn size_of_symbols(&self, address: u64) -> Option<u64> {
         let size = self.get(dt::SYMENT)?;
         if let Some(symbols) = self.symbols() {
             return symbols.checked_mul(size);
+        }
+        let mut sections = self.image.sections.iter();
+        if let Some(section) = sections.find(|it| it.kind == sht::DYNSYM && it.addr == address) {
+            return Some(section.size);
         }
         let next = self.next_table(address)?;
         Some((next - address) / size.max(1) * size)
