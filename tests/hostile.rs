@@ -154,11 +154,9 @@ mod verify {
         assert_rejected(&ws, "two dynamic sections");
     }
 
-    #[test]
-    fn it_rejects_a_second_string_table_which_loaders_would_take_the_names_from() {
-        let ws = patched("gcc -no-pie");
-        let mut program = ws.read("myos");
-        let dynamic = dynamic_header(&program);
+    /// Has the dynamic section name a table once more, at its end.
+    fn repeat_entry(program: &mut [u8], tag: u64) {
+        let dynamic = dynamic_header(program);
         let start = usize::try_from(number(&dynamic, OFFSET)).expect("a small file");
         let size = usize::try_from(number(&dynamic, FILE_SIZE)).expect("a small file");
         let entries = &mut program[start..start + size];
@@ -166,10 +164,31 @@ mod verify {
             let mut found = entries.chunks_exact(16);
             found.position(|entry| number(entry, 0) == tag)
         };
-        let strings = find(entries, 5).expect("DT_STRTAB") * 16;
-        let strings = entries[strings..strings + 16].to_vec();
+        let table = find(entries, tag).expect("the entry") * 16;
+        let table = entries[table..table + 16].to_vec();
         let end = find(entries, 0).expect("DT_NULL") * 16;
-        entries[end..end + 16].copy_from_slice(&strings);
+        entries[end..end + 16].copy_from_slice(&table);
+    }
+
+    #[test]
+    fn it_rejects_a_second_string_table_which_loaders_would_take_the_names_from() {
+        const DT_STRTAB: u64 = 5;
+        let ws = patched("gcc -no-pie");
+        let mut program = ws.read("myos");
+        repeat_entry(&mut program, DT_STRTAB);
+        ws.write("myos", program);
+        assert_rejected(&ws, "names a table twice");
+    }
+
+    #[test]
+    fn it_rejects_a_second_list_of_initialisers_which_loaders_would_call() {
+        const DT_INIT_ARRAY: u64 = 25;
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch -q --inline --from main --deny uname ./myos")
+            .succeeds();
+        ws.run("sandbox-patch verify ./myos").succeeds();
+        let mut program = ws.read("myos");
+        repeat_entry(&mut program, DT_INIT_ARRAY);
         ws.write("myos", program);
         assert_rejected(&ws, "names a table twice");
     }

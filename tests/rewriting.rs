@@ -110,6 +110,8 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
     };
     let interpreter = layout.segment(elf::PT_INTERP).unwrap().vaddr;
     let (p_type, p_offset, p_vaddr, p_filesz, p_memsz) = (0, 8, 16, 32, 40);
+    let d_tag = -8;
+    let spare = entry(elf::DT_RELACOUNT);
     let dynamic_type = u64::from(elf::PT_DYNAMIC.0);
     let beyond = layout.load_of(VirtAddr(layout.segment(elf::PT_DYNAMIC).unwrap().vaddr));
     let beyond = beyond.unwrap().filesz;
@@ -118,6 +120,13 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
         vec![(entry(elf::DT_GNU_HASH), interpreter + 8)],
         vec![(entry(elf::DT_VERSYM), interpreter)],
         vec![(entry(elf::DT_SYMENT), 25)],
+        vec![
+            (
+                spare.strict_add_signed(d_tag),
+                elf::DT_RELA.0.cast_unsigned(),
+            ),
+            (spare, dynamic.get(elf::DT_GNU_HASH).unwrap()),
+        ],
         vec![(
             entry(elf::DT_SYMTAB),
             layout.segment(elf::PT_DYNAMIC).unwrap().vaddr + 8,
@@ -144,6 +153,21 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
             "{fields:x?}: {refusal}"
         );
     }
+}
+
+#[test]
+fn symbols_that_share_bytes_with_strings_are_refused() {
+    let ws = Workspace::new();
+    let make = "gcc -s -Wl,--hash-style=sysv";
+    let mut program = std::fs::read(ws.compile(make, "myos.c")).unwrap();
+    let layout = Layout::read(&program[..]).unwrap();
+    let dynamic = layout.dynamic.as_ref().unwrap();
+    let mut entries = dynamic.entries.iter();
+    let index = entries.position(|it| it.tag == elf::DT_SYMTAB);
+    let d_val = usize::try_from(dynamic.range.start.0).unwrap() + 16 * index.unwrap() + 8;
+    program[d_val] += 4;
+    let refusal = round_trip(&program, Position::First).unwrap_err();
+    assert!(matches!(refusal, Error::Malformed(_)), "{refusal}");
 }
 
 /// A copy of a program with its program header table behind everything else,
@@ -240,6 +264,19 @@ fn section_headers_behind_the_end_of_the_file_are_none() {
     program[e_shnum].fill(0);
     let patched = round_trip(&program, Position::First).unwrap().bytes;
     assert_eq!(Layout::read(&patched[..]).unwrap().header.shoff, 0);
+}
+
+#[test]
+fn section_headers_that_are_more_than_the_file_can_hold_are_none() {
+    let ws = Workspace::new();
+    let mut program = std::fs::read(ws.compile("gcc", "myos.c")).unwrap();
+    let (e_shnum, sh_size) = (60..62, 32);
+    let first = usize::try_from(Layout::read(&program[..]).unwrap().header.shoff).unwrap();
+    program[e_shnum].fill(0);
+    program[first + sh_size..][..8].copy_from_slice(&0x10_0000_u64.to_le_bytes());
+    let layout = Layout::read(&program[..]).unwrap();
+    assert_eq!(layout.sections.len(), 0);
+    round_trip(&program, Position::First).unwrap();
 }
 
 #[test]

@@ -4,7 +4,10 @@
 
 mod support;
 
-use object::elf::{DT_VERNEED, DT_VERSYM, PT_DYNAMIC, PT_GNU_PROPERTY, PT_NOTE};
+use object::elf::{
+    DT_INIT, DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_VERNEED, DT_VERSYM, PT_DYNAMIC, PT_GNU_PROPERTY,
+    PT_NOTE,
+};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sandbox_oracle::{check, round_trip_inline};
@@ -131,6 +134,42 @@ fn an_empty_note_segment_is_left_as_it_is() {
     let p_filesz_and_p_memsz = other + 32..other + 48;
     program[p_filesz_and_p_memsz].fill(0);
     round_trip_inline(&program, Start::Entry).unwrap();
+}
+
+/// Only 4 and 8 say how notes are padded.
+#[test]
+fn notes_of_a_false_alignment_are_moved_as_others() {
+    for program in programs() {
+        let layout = Layout::read(&program[..]).unwrap();
+        let mut odd = program.clone();
+        for (index, _) in (layout.segments.iter().enumerate()).filter(|it| it.1.kind == PT_NOTE) {
+            let p_align = usize::try_from(layout.header.phoff).unwrap() + 56 * index + 48;
+            odd[p_align..p_align + 8].copy_from_slice(&5u64.to_le_bytes());
+        }
+        round_trip_inline(&odd, Start::Entry).unwrap();
+    }
+}
+
+#[test]
+fn initialisers_that_reach_into_the_dynamic_section_are_left_alone() {
+    let ws = Workspace::new();
+    let mut program = std::fs::read(ws.compile("gcc -no-pie", "myos.c")).unwrap();
+    round_trip_inline(&program, Start::Main).unwrap();
+    let layout = Layout::read(&program[..]).unwrap();
+    let dynamic = layout.dynamic.as_ref().unwrap();
+    let size = dynamic
+        .entries
+        .iter()
+        .position(|it| it.tag == DT_INIT_ARRAYSZ);
+    let d_val = usize::try_from(dynamic.range.start.0).unwrap() + 16 * size.unwrap() + 8;
+    // Its last word is the value of DT_INIT, which leads to code.
+    let init = dynamic.entries.iter().position(|it| it.tag == DT_INIT);
+    let init = dynamic.range.start.0 + 16 * init.unwrap() as u64 + 8;
+    let list = layout.offset_of(VirtAddr(dynamic.get(DT_INIT_ARRAY).unwrap()));
+    let reach = init + 8 - list.unwrap();
+    program[d_val..d_val + 8].copy_from_slice(&reach.to_le_bytes());
+    let refusal = round_trip_inline(&program, Start::Main).unwrap_err();
+    assert!(matches!(refusal, Error::NoInitialiser(_)), "{refusal}");
 }
 
 /// Headers and tables are at both ends of a program: flips there reach more than

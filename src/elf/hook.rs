@@ -6,7 +6,7 @@ use object::elf;
 
 use super::encoding::Encoding;
 use super::relocations::{self, Relocation};
-use super::{Chunk, Dynamic, Error, FileRange, Layout, Source, VirtAddr};
+use super::{Chunk, Dynamic, Error, FileRange, Layout, Source, VirtAddr, pieces};
 
 /// From when on the policy is to be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +115,11 @@ pub(super) fn last_initialiser(
     let Some(in_file) = layout.range_at(slot, word).filter(|_| size >= word) else {
         return Ok(Err("it has no initialisers"));
     };
+    if shares_bytes(layout, source, dynamic, (address, size))? {
+        return Ok(Err(
+            "its list of initialisers shares bytes with something else",
+        ));
+    }
     if !called::are_called(layout, source, dynamic, [address, slot + word])? {
         return Ok(Err("nothing in it calls its initialisers"));
     }
@@ -176,6 +181,21 @@ fn initialisers(layout: &Layout, dynamic: &Dynamic) -> Option<(u64, u64)> {
         _ => None,
     };
     entries.or_else(section).filter(|&(_, size)| size > 0)
+}
+
+/// Whether a list is not wholly in the file, or shares bytes with what the
+/// rewriter changes.
+fn shares_bytes(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    (address, size): (u64, u64),
+) -> Result<bool, Error> {
+    let Some(list) = layout.range_at(address, size) else {
+        return Ok(true);
+    };
+    let mut pieces = pieces::find(layout, source)?.into_iter();
+    Ok(dynamic.range.overlaps(&list) || pieces.any(|piece| piece.range.overlaps(&list)))
 }
 
 fn read_word(

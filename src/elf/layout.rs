@@ -1,9 +1,13 @@
 //! What the headers of a file say. Program headers rule; section headers are a
 //! courtesy to tools and may be absent or false.
 
+mod dynamic;
+
 use object::elf;
 
-use super::encoding::{Dyn, Encoding, FileHeader, ProgramHeader, Record, SectionHeader};
+pub use dynamic::Dynamic;
+
+use super::encoding::{Encoding, FileHeader, ProgramHeader, Record, SectionHeader};
 use super::{Error, FileRange, Source, VirtAddr};
 
 /// A file's headers, as read.
@@ -51,41 +55,6 @@ impl Section {
     }
 }
 
-/// The dynamic section, read through PT_DYNAMIC.
-#[derive(Clone, Debug, Default)]
-pub struct Dynamic {
-    /// The entries before the first DT_NULL.
-    pub entries: Vec<Dyn>,
-    /// How many entries there is room for, the terminating DT_NULL among them
-    /// (GNU ld's `--spare-dynamic-tags=0` leaves it to what comes behind).
-    pub slots: usize,
-    /// Where it is in the file.
-    pub range: FileRange,
-}
-
-impl Dynamic {
-    /// Whether it can take more entries where it is.
-    #[must_use]
-    pub fn has_room_for(&self, entries: usize) -> bool {
-        self.slots > self.entries.len() + entries
-    }
-
-    /// The value of the first entry with the tag.
-    #[must_use]
-    pub fn get(&self, tag: elf::DynamicTag) -> Option<u64> {
-        self.entries
-            .iter()
-            .find(|entry| entry.tag == tag)
-            .map(|entry| entry.value)
-    }
-
-    /// Whether DT_FLAGS_1 says that this is a position-independent executable.
-    fn is_pie(&self) -> bool {
-        self.get(elf::DT_FLAGS_1)
-            .is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0)
-    }
-}
-
 /// The end of the addresses of programs in ELF64 files, the lowest of any
 /// architecture's (x86_64 with four levels of page tables).
 const USER_END: u64 = 1 << 47;
@@ -117,58 +86,8 @@ impl Layout {
             dynamic: None,
             length,
         };
-        layout.dynamic = layout.read_dynamic(source)?;
+        layout.dynamic = dynamic::read(&layout, source)?;
         Ok(layout)
-    }
-
-    fn read_dynamic(&self, source: &(impl Source + ?Sized)) -> Result<Option<Dynamic>, Error> {
-        let mut segments = self.segments_of(elf::PT_DYNAMIC);
-        let Some(segment) = segments.next() else {
-            return Ok(None);
-        };
-        // Loaders follow the last (glibc, elf/rtld.c, `rtld_setup_main_map`; musl,
-        // ldso/dynlink.c, `kernel_mapped_dso`), tools the first.
-        if segments.next().is_some() {
-            return Err(Error::Malformed("it has two dynamic sections"));
-        }
-        if segment.filesz == 0 {
-            return Ok(None);
-        }
-        let range = FileRange::new(segment.offset, segment.filesz);
-        // The loader follows the address, tools follow the offset.
-        if self.offset_of(VirtAddr(segment.vaddr)) != Some(segment.offset) {
-            return Err(Error::Malformed(
-                "the dynamic section's offset and address disagree",
-            ));
-        }
-        let bytes = source
-            .read_at(segment.offset, segment.filesz)
-            .map_err(|_| Error::Truncated("dynamic section"))?;
-        let all = Dyn::decode_all(self.encoding, &bytes);
-        let used = match all.iter().position(|entry| entry.tag == elf::DT_NULL) {
-            Some(used) => used,
-            None if self.ends_behind(source, &range) => all.len(),
-            None => return Err(Error::Malformed("the dynamic section has no end")),
-        };
-        // Entries behind the first DT_NULL are spare only if nobody uses them.
-        let spare = all[used..]
-            .iter()
-            .take_while(|entry| entry.tag == elf::DT_NULL && entry.value == 0);
-        let slots = used + spare.count();
-        refuse_ambiguous(&all[..used])?;
-        Ok(Some(Dynamic {
-            entries: all[..used].to_vec(),
-            slots,
-            range,
-        }))
-    }
-
-    /// Whether a zero behind the dynamic section ends it, as loaders see it.
-    fn ends_behind(&self, source: &(impl Source + ?Sized), dynamic: &FileRange) -> bool {
-        let next = source
-            .read_at(dynamic.end(), Dyn::size(self.encoding))
-            .unwrap_or_default();
-        Dyn::decode(self.encoding, &next).is_some_and(|entry| entry.tag == elf::DT_NULL)
     }
 
     /// The first program header of a type.
@@ -450,23 +369,6 @@ fn read_segments(
     Ok(segments)
 }
 
-/// Of two entries with one tag loaders take the last (glibc's
-/// `elf_get_dynamic_info`, musl's `decode_vec`), tools the first.
-fn refuse_ambiguous(entries: &[Dyn]) -> Result<(), Error> {
-    const TABLES: [elf::DynamicTag; 5] = [
-        elf::DT_STRTAB,
-        elf::DT_STRSZ,
-        elf::DT_SYMTAB,
-        elf::DT_HASH,
-        elf::DT_GNU_HASH,
-    ];
-    let is_repeated = |&tag| entries.iter().filter(|entry| entry.tag == tag).count() > 1;
-    if TABLES.iter().any(is_repeated) {
-        return Err(Error::Malformed("its dynamic section names a table twice"));
-    }
-    Ok(())
-}
-
 /// Section headers with names, or nothing where the table is absent or false.
 fn read_sections(
     source: &(impl Source + ?Sized),
@@ -489,10 +391,10 @@ fn read_sections(
         0 => read(1).map_or(0, |first| first[0].size),
         count => count.into(),
     };
-    if count >= elf::SHN_LORESERVE.into() {
+    let headers = read(count).unwrap_or_default();
+    if headers.len() >= elf::SHN_LORESERVE.into() {
         return Err(Error::TooManySections);
     }
-    let headers = read(count).unwrap_or_default();
     let names = headers
         .get(usize::from(header.shstrndx.0))
         .filter(|names| names.kind == elf::SHT_STRTAB)

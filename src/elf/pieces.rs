@@ -78,7 +78,7 @@ pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<V
         .segments_of(elf::PT_NOTE)
         .filter(|segment| segment.filesz > 0)
     {
-        let align = segment.align.clamp(4, 16);
+        let align = alignment(segment.align, 4);
         pieces.extend(piece(
             layout,
             Kind::Notes,
@@ -103,6 +103,16 @@ fn piece(layout: &Layout, kind: Kind, address: u64, size: u64, align: u64) -> Op
     })
 }
 
+/// The alignment that a header asks for, as far as a movable part can need it: a
+/// damaged header may say anything.
+fn alignment(said: u64, least: u64) -> u64 {
+    if said.is_power_of_two() {
+        said.clamp(least, 16)
+    } else {
+        least
+    }
+}
+
 /// What only the processor's own program headers, or nothing at all, lead to.
 fn information(layout: &Layout) -> Vec<Piece> {
     let machine = Machine::of(layout);
@@ -122,7 +132,7 @@ fn information(layout: &Layout) -> Vec<Piece> {
     let mut found: Vec<Piece> = segments
         .chain(sections)
         .filter_map(|(address, size, align)| {
-            let align = align.clamp(1, 16);
+            let align = alignment(align, 1);
             piece(layout, Kind::Information, address, size, align)
         })
         .collect();
@@ -219,12 +229,13 @@ pub(super) fn tables(dynamic: &Dynamic) -> impl Iterator<Item = u64> {
     TABLES.iter().filter_map(|&(tag, _)| dynamic.get(tag))
 }
 
-/// The next address behind `address` at which a table or a section starts.
+/// The next address behind `address` at which a table or a section starts. What
+/// is empty tells nothing of where something ends.
 pub(super) fn next_start(layout: &Layout, dynamic: &Dynamic, address: u64) -> Option<u64> {
     let sections = layout
         .sections
         .iter()
-        .filter(|section| section.is_allocated());
+        .filter(|section| section.is_allocated() && section.header.size > 0);
     let starts = tables(dynamic).chain(sections.map(|section| section.header.addr));
     let next = starts.filter(|&start| start > address).min()?;
     (layout.load_of(VirtAddr(next)) == layout.load_of(VirtAddr(address))).then_some(next)

@@ -20,7 +20,7 @@ pub(super) fn check(
     dynamic: &Dynamic,
     pieces: &[Piece],
 ) -> Result<(), Error> {
-    let symbols = symbols(layout, source, dynamic)?;
+    let symbols = symbols(layout, source, dynamic, pieces)?;
     let references = References {
         layout,
         source,
@@ -64,6 +64,7 @@ fn symbols(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     dynamic: &Dynamic,
+    pieces: &[Piece],
 ) -> Result<Option<Vec<Symbol>>, Error> {
     let Some((address, size)) = pieces::symbol_table(layout, source, dynamic)? else {
         return Ok(None);
@@ -75,6 +76,12 @@ fn symbols(
     }
     let wrong = Error::Malformed("its dynamic symbols are not in the file");
     let range = layout.range_at(address, size).ok_or(wrong)?;
+    let mut shared = pieces.iter().filter(|it| it.range.overlaps(&range));
+    if shared.any(|piece| piece.kind != Kind::Symbols) {
+        return Err(Error::Malformed(
+            "its dynamic symbols share bytes with something else",
+        ));
+    }
     let bytes = source.read_at(range.start.0, range.size)?;
     Ok(Some(Symbol::decode_all(layout.encoding, &bytes)))
 }
