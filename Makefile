@@ -51,7 +51,8 @@ test: setup
 	$(CARGO) test --workspace
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
-	fuzz/run -runs=20000 -seed=1
+	fuzz/run -runs=0
+	fuzz/bounded 100000
 
 FUZZ_SECONDS ?= 600
 

@@ -4,17 +4,11 @@
 
 use std::ops::Range;
 
-/// Mutates `size` bytes of `data` in place and tells their new number.
-pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
-    let mut random = Random(seed.into());
-    if random.below(8) == 0 {
-        return libfuzzer_sys::fuzzer_mutate(data, size, max_size);
-    }
-    let file = &mut data[..size];
+/// Changes a few fields of a file, which stays as long as it is.
+pub fn mutate(file: &mut [u8], random: &mut Random) {
     for _ in 0..=random.below(4) {
-        mutate_once(file, &mut random);
+        mutate_once(file, random);
     }
-    size
 }
 
 fn mutate_once(file: &mut [u8], random: &mut Random) {
@@ -150,9 +144,14 @@ fn put(file: &mut [u8], at: usize, width: usize, value: u64) {
 }
 
 /// Numbers that follow from a seed (SplitMix64, Steele et al. 2014).
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    /// The numbers that follow from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -162,11 +161,12 @@ impl Random {
     }
 
     /// A number below `limit`, which is not 0.
-    fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % limit as u64).unwrap_or(0)
     }
 
-    fn pick<'s, T>(&mut self, from: &'s [T]) -> &'s T {
+    /// Any of them.
+    pub fn pick<'s, T>(&mut self, from: &'s [T]) -> &'s T {
         &from[self.below(from.len())]
     }
 }
