@@ -121,6 +121,10 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
         vec![(entry(elf::DT_VERSYM), interpreter)],
         vec![(entry(elf::DT_SYMENT), 25)],
         vec![
+            (header(elf::PT_DYNAMIC, p_offset), 0),
+            (header(elf::PT_DYNAMIC, p_vaddr), 0),
+        ],
+        vec![
             (
                 spare.strict_add_signed(d_tag),
                 elf::DT_RELA.0.cast_unsigned(),
@@ -153,6 +157,24 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
             "{fields:x?}: {refusal}"
         );
     }
+}
+
+#[test]
+fn relocations_that_reach_into_the_strings_are_refused() {
+    let ws = Workspace::new();
+    let mut program = std::fs::read(ws.compile("gcc -s -Wl,--hash-style=sysv", "myos.c")).unwrap();
+    // No section says where the strings are.
+    let e_shoff = 40..48;
+    program[e_shoff].fill(0);
+    let layout = Layout::read(&program[..]).unwrap();
+    let dynamic = layout.dynamic.as_ref().unwrap();
+    let relocations = dynamic.get(elf::DT_RELA).unwrap();
+    let mut entries = dynamic.entries.iter();
+    let index = entries.position(|it| it.tag == elf::DT_STRTAB);
+    let d_val = usize::try_from(dynamic.range.start.0).unwrap() + 16 * index.unwrap() + 8;
+    program[d_val..d_val + 8].copy_from_slice(&(relocations + 24).to_le_bytes());
+    let refusal = round_trip(&program, Position::First).unwrap_err();
+    assert!(matches!(refusal, Error::Malformed(_)), "{refusal}");
 }
 
 #[test]

@@ -48,10 +48,15 @@ pub(super) fn copy(input: &File, range: FileRange, output: &File, place: u64) ->
 fn copy_data(mut input: &File, range: FileRange, mut output: &File, place: u64) -> io::Result<()> {
     input.seek(SeekFrom::Start(range.start.0))?;
     output.seek(SeekFrom::Start(place))?;
-    if io::copy(&mut input.take(range.size), &mut output)? == range.size {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::UnexpectedEof.into())
+    loop {
+        let left = range.end() - input.stream_position()?;
+        match io::copy(&mut input.take(left), &mut output) {
+            Ok(copied) if copied == left => return Ok(()),
+            Ok(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            // Both go on from where they are (copy_file_range(2), splice(2)).
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -82,4 +87,59 @@ fn next_data(file: &File, at: u64, end: u64) -> io::Result<Option<FileRange>> {
     };
     let hole = rustix::fs::seek(file, Hole(start))?;
     Ok((start < end).then(|| FileRange::new(start, hole.min(end) - start)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::{mem, ptr};
+
+    use rustix::fs::{MemfdFlags, memfd_create};
+
+    use super::*;
+
+    extern "C" fn do_nothing(_: libc::c_int) {}
+
+    /// Sends signals to this thread while `work` is done, whose handler has system
+    /// calls end early (no SA_RESTART).
+    fn interrupted<T>(work: impl FnOnce() -> T) -> T {
+        // SAFETY: a struct of integers and pointers may be zero; the handler has
+        // the signature of one, and does nothing.
+        unsafe {
+            let mut action: libc::sigaction = mem::zeroed();
+            action.sa_sigaction = do_nothing as *const () as usize;
+            assert_eq!(libc::sigaction(libc::SIGUSR1, &action, ptr::null_mut()), 0);
+        }
+        // SAFETY: tells a number.
+        let this = unsafe { libc::pthread_self() };
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    // SAFETY: the thread waits for this one.
+                    unsafe { libc::pthread_kill(this, libc::SIGUSR1) };
+                }
+            });
+            let result = work();
+            done.store(true, Relaxed);
+            result
+        })
+    }
+
+    #[test]
+    fn signals_do_not_end_it() {
+        let file = || File::from(memfd_create("copy", MemfdFlags::CLOEXEC).expect("memory"));
+        let (input, output) = (file(), file());
+        let content: Vec<u8> = (0..24 << 20).map(|at: u32| at.to_le_bytes()[1]).collect();
+        input.write_all_at(&content, 0).expect("writing to memory");
+        let all = FileRange::new(0, content.len() as u64);
+        let copied = interrupted(|| copy(&input, all, &output, 0));
+        copied.expect("copying in memory");
+        let mut copied = vec![0; content.len()];
+        output
+            .read_exact_at(&mut copied, 0)
+            .expect("reading from memory");
+        assert!(copied == content);
+    }
 }

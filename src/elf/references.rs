@@ -104,6 +104,17 @@ impl<S: Source + ?Sized> References<'_, S> {
             .find(|load| load.offset == 0);
         let headers_readable = headers.is_none_or(|load| load.flags.0 & elf::PF_R.0 != 0);
         let range = self.layout.range_at(segment.vaddr, segment.filesz);
+        let header = &self.layout.header;
+        let table = u64::from(header.phentsize) * u64::from(header.phnum);
+        let headers = [
+            FileRange::new(0, header.ehsize.into()),
+            FileRange::new(header.phoff, table),
+        ];
+        if headers.iter().any(|it| it.overlaps(&self.dynamic.range)) {
+            return Err(Error::Malformed(
+                "its dynamic section shares bytes with its headers",
+            ));
+        }
         if segment.filesz != segment.memsz || range.is_none() || !readable || !headers_readable {
             return Err(Error::Malformed(
                 "its headers or its dynamic section are not the same in memory",
@@ -198,13 +209,12 @@ impl<S: Source + ?Sized> References<'_, S> {
     fn check_tables(&self) -> Result<(), Error> {
         let is_wrong = |(tag, kind): (elf::DynamicTag, Option<Kind>)| {
             let address = self.dynamic.get(tag)?;
-            let byte = FileRange::new(self.layout.offset_of(VirtAddr(address))?, 1);
-            let mut holding = self.pieces.iter().filter(|it| it.range.contains(&byte));
-            if self.dynamic.range.contains(&byte) {
-                return Some(true);
-            }
-            let is_own = |it: &Piece| Some(it.kind) == kind && it.range.start == byte.start;
-            Some(holding.any(|piece| !is_own(piece)))
+            let start = self.layout.offset_of(VirtAddr(address))?;
+            let size = relocations::size_of(self.dynamic, tag).unwrap_or(0);
+            let table = FileRange::new(start, size.max(1));
+            let is_own = |it: &Piece| Some(it.kind) == kind && it.range.start == table.start;
+            let mut shared = self.pieces.iter().filter(|it| it.range.overlaps(&table));
+            Some(self.dynamic.range.overlaps(&table) || shared.any(|piece| !is_own(piece)))
         };
         let mut tables = pieces::TABLES.into_iter();
         if tables.any(|table| is_wrong(table) == Some(true)) {

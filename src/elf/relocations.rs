@@ -28,6 +28,19 @@ impl Relocation {
     }
 }
 
+/// Size in bytes of a table of relocations, as the dynamic section has it; nothing
+/// for other tables.
+pub(super) fn size_of(dynamic: &Dynamic, table: elf::DynamicTag) -> Option<u64> {
+    let size = match table {
+        elf::DT_RELA => elf::DT_RELASZ,
+        elf::DT_REL => elf::DT_RELSZ,
+        elf::DT_RELR => elf::DT_RELRSZ,
+        elf::DT_JMPREL => elf::DT_PLTRELSZ,
+        _ => return None,
+    };
+    dynamic.get(size)
+}
+
 /// Records read at a time.
 const BATCH: u64 = 4096;
 
@@ -46,16 +59,15 @@ pub(super) fn each(
     let word: u64 = if layout.encoding.is_64 { 8 } else { 4 };
     let has_addends = dynamic.get(elf::DT_PLTREL) == Some(elf::DT_RELA.0.cast_unsigned());
     let tables = [
-        (elf::DT_RELA, elf::DT_RELASZ, 3 * word),
-        (elf::DT_REL, elf::DT_RELSZ, 2 * word),
+        (elf::DT_RELA, 3 * word),
+        (elf::DT_REL, 2 * word),
         (
             elf::DT_JMPREL,
-            elf::DT_PLTRELSZ,
             if has_addends { 3 * word } else { 2 * word },
         ),
     ];
-    for (address, size, entry) in tables {
-        let (Some(address), Some(size)) = (dynamic.get(address), dynamic.get(size)) else {
+    for (table, entry) in tables {
+        let (Some(address), Some(size)) = (dynamic.get(table), size_of(dynamic, table)) else {
             continue;
         };
         let wrong = Error::Malformed("its relocations are not in the file");
