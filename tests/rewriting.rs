@@ -110,7 +110,7 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
     };
     let interpreter = layout.segment(elf::PT_INTERP).unwrap().vaddr;
     let (p_type, p_offset, p_vaddr, p_filesz, p_memsz) = (0, 8, 16, 32, 40);
-    let d_tag = -8;
+    let (e_phoff, d_tag) = (32, -8);
     let spare = entry(elf::DT_RELACOUNT);
     let dynamic_type = u64::from(elf::PT_DYNAMIC.0);
     let beyond = layout.load_of(VirtAddr(layout.segment(elf::PT_DYNAMIC).unwrap().vaddr));
@@ -120,6 +120,7 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
         vec![(entry(elf::DT_GNU_HASH), interpreter + 8)],
         vec![(entry(elf::DT_VERSYM), interpreter)],
         vec![(entry(elf::DT_SYMENT), 25)],
+        vec![(e_phoff, 8)],
         vec![
             (header(elf::PT_DYNAMIC, p_offset), 0),
             (header(elf::PT_DYNAMIC, p_vaddr), 0),

@@ -77,7 +77,7 @@ impl Layout {
             ));
         }
         let segments = read_segments(source, encoding, &header, length)?;
-        let sections = read_sections(source, encoding, &header)?;
+        let sections = read_sections(source, encoding, &header, length)?;
         let mut layout = Self {
             encoding,
             header,
@@ -374,6 +374,7 @@ fn read_sections(
     source: &(impl Source + ?Sized),
     encoding: Encoding,
     header: &FileHeader,
+    length: u64,
 ) -> Result<Vec<Section>, Error> {
     let size = SectionHeader::size(encoding);
     if header.shoff == 0 || u64::from(header.shentsize) != size {
@@ -391,10 +392,16 @@ fn read_sections(
         0 => read(1).map_or(0, |first| first[0].size),
         count => count.into(),
     };
-    let headers = read(count).unwrap_or_default();
-    if headers.len() >= elf::SHN_LORESERVE.into() {
+    let end = size
+        .checked_mul(count)
+        .and_then(|size| size.checked_add(header.shoff));
+    if end.is_none_or(|end| end > length) {
+        return Ok(Vec::new());
+    }
+    if count >= elf::SHN_LORESERVE.into() {
         return Err(Error::TooManySections);
     }
+    let headers = read(count).unwrap_or_default();
     let names = headers
         .get(usize::from(header.shstrndx.0))
         .filter(|names| names.kind == elf::SHT_STRTAB)

@@ -28,6 +28,7 @@ pub(super) fn check(
         pieces,
         symbols,
     };
+    references.check_apart()?;
     references.check_dynamic_segment()?;
     references.check_notes()?;
     references.check_loads()?;
@@ -104,20 +105,25 @@ impl<S: Source + ?Sized> References<'_, S> {
             .find(|load| load.offset == 0);
         let headers_readable = headers.is_none_or(|load| load.flags.0 & elf::PF_R.0 != 0);
         let range = self.layout.range_at(segment.vaddr, segment.filesz);
-        let header = &self.layout.header;
-        let table = u64::from(header.phentsize) * u64::from(header.phnum);
-        let headers = [
-            FileRange::new(0, header.ehsize.into()),
-            FileRange::new(header.phoff, table),
-        ];
-        if headers.iter().any(|it| it.overlaps(&self.dynamic.range)) {
-            return Err(Error::Malformed(
-                "its dynamic section shares bytes with its headers",
-            ));
-        }
         if segment.filesz != segment.memsz || range.is_none() || !readable || !headers_readable {
             return Err(Error::Malformed(
                 "its headers or its dynamic section are not the same in memory",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The ELF header, the program headers and the dynamic section are changed each
+    /// by itself.
+    fn check_apart(&self) -> Result<(), Error> {
+        let header = &self.layout.header;
+        let table = u64::from(header.phentsize) * u64::from(header.phnum);
+        let table = FileRange::new(header.phoff, table);
+        let header = FileRange::new(0, header.ehsize.into());
+        let dynamic = &self.dynamic.range;
+        if header.overlaps(&table) || header.overlaps(dynamic) || table.overlaps(dynamic) {
+            return Err(Error::Malformed(
+                "its ELF header, program headers or dynamic section share bytes",
             ));
         }
         Ok(())

@@ -145,6 +145,10 @@ fn measure(names: &[String], goal: &Goal) -> String {
         format!("* {what}: {:.2} × {of} (goal: {goal})\n", cost / other)
     };
     let source = "the filter in the source";
+    let whole = |what, at: usize, floor: usize| {
+        let ratio = medians[at] / medians[floor];
+        format!("* {what}: the whole start is {ratio:.2} × that with {source}\n")
+    };
     [
         format!("{} names, cost of the policy:\n", names.len()),
         verdict("patched", patched, source, in_source, goal.of_source),
@@ -163,6 +167,8 @@ fn measure(names: &[String], goal: &Goal) -> String {
             static_in_source,
             goal.inline_of_source,
         ),
+        whole("inline", 3, 4),
+        whole("static, inline", 7, 8),
     ]
     .concat()
 }
