@@ -16,15 +16,16 @@ use std::ffi::CStr;
 use std::fmt::Write;
 use std::io;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
-use rustix::thread::set_no_new_privs;
+use rustix::thread::{no_new_privs, set_no_new_privs};
 use sandbox_format::bpf::ret;
 
 use crate::filter::{self, Data, Instruction, Pass, emulate};
 use crate::policy::{self, Arch};
 
-pub use program::{Program, Unfit};
+pub use program::{EM_486, Machine, Program, Unfit};
 pub use sys::Vectors;
 
 use sys::{Pointers, Secret};
@@ -53,8 +54,8 @@ pub enum Error {
     /// seccomp(2).
     #[error("the kernel refused the filter: {0}")]
     Seccomp(io::Error),
-    /// A machine that libseccomp has no names for.
-    #[error("seccomp filters for this machine are not known")]
+    /// A machine whose kernel is not known to clear the registers of a new program.
+    #[error("programs can be started under a policy on x86_64 only")]
     Machine,
     /// execve(2) of a program that is to run without a filter.
     #[error("it can't be started: {0}")]
@@ -131,7 +132,9 @@ struct Ready {
 
 impl Ready {
     fn new(filter: &[Instruction], complaint: &str) -> Result<Self, Error> {
-        let native = native().ok_or(Error::Machine)?;
+        // Other kernels may leave the secret in registers (riscv and s390 do).
+        let native = native().filter(|arch| *arch == Arch::X86_64);
+        let native = native.ok_or(Error::Machine)?;
         let secret = secret().map_err(|errno| Error::Random(errno.into()))?;
         let pass = Pass {
             arch: native.audit(),
@@ -142,7 +145,8 @@ impl Ready {
         let filter = pass.before(filter)?;
         // An unprivileged process may install no filter without it (seccomp(2)).
         set_no_new_privs(true).map_err(|errno| Error::NoNewPrivs(errno.into()))?;
-        if sys::seccomp_pretends() {
+        let is_set = no_new_privs().map_err(|errno| Error::NoNewPrivs(errno.into()))?;
+        if !is_set || sys::seccomp_pretends() {
             return Err(Error::Pretence);
         }
         Ok(Self {
@@ -168,6 +172,20 @@ fn secret() -> Result<Secret, Errno> {
         *word = usize::from_ne_bytes(bytes);
     }
     Ok(secret)
+}
+
+/// Whether somebody reads standard error. Where nobody does, writing to a pipe would
+/// end this process, and that signal is not to be touched: what is done with it is
+/// passed on to the program.
+#[must_use]
+pub fn is_heard() -> bool {
+    let stderr = rustix::stdio::stderr();
+    let mut poll = [PollFd::new(&stderr, PollFlags::OUT)];
+    let at_once = Timespec::default();
+    rustix::event::poll(&mut poll, Some(&at_once)).is_ok()
+        && !poll[0]
+            .revents()
+            .intersects(PollFlags::ERR | PollFlags::NVAL)
 }
 
 /// The line that says why the program can't be started after all.
@@ -201,7 +219,7 @@ impl Complaint {
         let verdict = emulate(filter, &write, native.big_endian());
         Self {
             line,
-            is_permitted: matches!(verdict, Ok(ret::ALLOW | ret::LOG)),
+            is_permitted: matches!(verdict, Ok(ret::ALLOW | ret::LOG)) && is_heard(),
         }
     }
 

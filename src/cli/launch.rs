@@ -14,15 +14,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use object::elf;
 use sandbox_format::NO_POLICY;
 use sandbox_format::environment::{ACTION, ALLOW, DENY, EXACT};
 
 use super::examine::Examination;
 use super::options::LaunchCli;
-use super::{Usage, patch, show, show_message};
+use super::{Usage, show, show_message};
 use crate::filter;
-use crate::launch::{self, Launch, Program, Unfit, Vectors, launch};
-use crate::policy::{self, Action, Arch, List, Policy};
+use crate::launch::{self, Launch, Machine, Program, Unfit, Vectors, launch};
+use crate::policy::{self, Action, Arch, List, Policy, Warning};
 
 /// Runs `sandboxify` with the vectors that `main` was given, and returns the
 /// exit status if no program takes its place.
@@ -80,7 +81,7 @@ fn run(cli: &LaunchCli, environment: &[&'static CStr]) -> Result<Infallible, Fai
         let status = unfit.status();
         about(status, unfit.into())
     })?;
-    let arch = architecture(&program)?;
+    let arch = architecture(program.machine)?;
     let filter = match policy(cli, environment, arch)? {
         Some(policy) => Some(compile(&policy, arch, cli)?),
         None => None,
@@ -88,13 +89,8 @@ fn run(cli: &LaunchCli, environment: &[&'static CStr]) -> Result<Infallible, Fai
     if filter.is_none() {
         check_own_policy(&program, cli, name).map_err(|error| about(NO_POLICY, error))?;
     }
-    if filter.is_some()
-        && let Some(privileges) = program.privileges
-    {
-        let warning = format!(
-            "its {privileges} will have no effect: no program gains privileges under a filter"
-        );
-        warn(cli, Some(name), &warning);
+    if filter.is_some() {
+        warn_of_file(&program, arch, cli, name);
     }
     let arguments = strings(&cli.command)?;
     let arguments: Vec<&CStr> = arguments.iter().map(CString::as_c_str).collect();
@@ -108,6 +104,20 @@ fn run(cli: &LaunchCli, environment: &[&'static CStr]) -> Result<Infallible, Fai
     let error = launch(&it, filter.as_deref(), &prefix);
     let status = error.status().unwrap_or(NO_POLICY);
     Err(about(status, error.into()))
+}
+
+/// What a filter means for the file.
+fn warn_of_file(program: &Program, arch: Arch, cli: &LaunchCli, name: &OsStr) {
+    if let Some(privileges) = program.privileges {
+        let warning = format!(
+            "its {privileges} will have no effect: no program gains privileges under a filter"
+        );
+        warn(cli, Some(name), &warning);
+    }
+    if program.machine == Machine::Unknown {
+        let warning = format!("it can't be read; the policy is for {arch}, and ends any other");
+        warn(cli, Some(name), &warning);
+    }
 }
 
 /// What the grammar can't tell of the options.
@@ -127,14 +137,11 @@ fn check(cli: &LaunchCli) -> Result<()> {
 
 /// The architecture that the policy is for: that of the program if the machine
 /// runs it by itself. Anything else is run by an interpreter of the machine's.
-fn architecture(program: &Program) -> Result<Arch> {
+fn architecture(machine: Machine) -> Result<Arch> {
     let native = launch::native().ok_or(launch::Error::Machine)?;
-    let own = program
-        .elf
-        .as_ref()
-        .and_then(|(_, layout)| patch::arch(layout));
-    Ok(match (native, own) {
-        (Arch::X86_64, Some(arch @ (Arch::X86 | Arch::X32))) => arch,
+    Ok(match (native, machine) {
+        (Arch::X86_64, Machine::Elf(elf::EM_386 | launch::EM_486, _)) => Arch::X86,
+        (Arch::X86_64, Machine::Elf(elf::EM_X86_64, false)) => Arch::X32,
         _ => native,
     })
 }
@@ -181,9 +188,12 @@ fn policy(cli: &LaunchCli, environment: &[&'static CStr], arch: Arch) -> Result<
 
 fn compile(policy: &Policy, arch: Arch, cli: &LaunchCli) -> Result<Vec<filter::Instruction>> {
     let (resolved, warnings) = policy::resolve(policy, arch)?;
-    // The variables are the toolkit's, which has nothing to say about them.
-    if cli.policy.has_list() {
-        for warning in warnings {
+    for warning in warnings {
+        let is_none = warning == Warning::NothingDenied;
+        ensure!(!(is_none && cli.require_policy), warning.to_string());
+        // The variables are the toolkit's, which has nothing to say about them; but
+        // an empty one is no policy.
+        if is_none || cli.policy.has_list() {
             warn(cli, None, &warning);
         }
     }
@@ -270,5 +280,7 @@ fn warn(cli: &LaunchCli, file: Option<&OsStr>, warning: &(impl Display + ?Sized)
 /// In one piece, since others may write there, too. Where it can't be written
 /// there is nobody to tell.
 fn print(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    if launch::is_heard() {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
 }

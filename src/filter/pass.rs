@@ -5,8 +5,9 @@
 //! filter sees six argument registers of every call, also those that the call
 //! does not use (`populate_seccomp_data`, kernel/seccomp.c). The launcher puts
 //! 128 random bits into the last two, and the filter permits the call that has
-//! them there. The kernel clears the registers for the new program
-//! (`elf_common_init`, arch/x86/include/asm/elf.h; `start_thread` elsewhere).
+//! them there. On x86 the kernel clears the registers for the new program
+//! (`elf_common_init`, arch/x86/include/asm/elf.h); on riscv and s390 it does not,
+//! and the program would get to know the secret.
 
 use sandbox_format::bpf::{MAX_INSTRUCTIONS, data, op, ret};
 

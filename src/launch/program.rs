@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 
 use object::elf;
 use rustix::fs::{Access, AtFlags, CWD, accessat, getxattr};
+use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 
-use super::{NOT_FOUND, NOT_RUN};
+use super::{NOT_FOUND, NOT_RUN, native};
 use crate::elf::Layout;
 use crate::file;
+use crate::policy::Arch;
 
 /// Where programs are looked for without a PATH: confstr(3), `_CS_PATH`.
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
@@ -24,6 +26,10 @@ const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 /// How much of a script's first line the kernel reads (`BINPRM_BUF_SIZE`,
 /// include/uapi/linux/binfmts.h).
 const FIRST_LINE: u64 = 256;
+
+/// Which the kernel takes for EM_386 (`elf_check_arch_ia32`,
+/// arch/x86/include/asm/elf.h).
+pub const EM_486: elf::Machine = elf::Machine(6);
 
 /// How many interpreters the kernel goes through (`exec_binprm`, fs/exec.c).
 const INTERPRETERS: usize = 5;
@@ -97,8 +103,23 @@ pub struct Program {
     pub image: PathBuf,
     /// That file, if it may be read, and is an ELF file in good order.
     pub elf: Option<(File, Layout)>,
+    /// What the kernel takes the file for.
+    pub machine: Machine,
     /// What would give it privileges that its user does not have.
     pub privileges: Option<&'static str>,
+}
+
+/// The processor that a program is for. Of an ELF file the kernel looks at no more
+/// than `e_machine` (`elf_check_arch`, arch/x86/include/asm/elf.h), so that a file
+/// may run that tools find damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Machine {
+    /// `e_machine` and whether the class is ELFCLASS64.
+    Elf(elf::Machine, bool),
+    /// No ELF file: one for a handler of binfmt_misc.
+    None,
+    /// It may not be read.
+    Unknown,
 }
 
 impl Program {
@@ -108,20 +129,49 @@ impl Program {
     ///
     /// There is none, or it can't be started.
     pub fn find(name: &OsStr, path: Option<&CStr>) -> Result<Self, Unfit> {
-        let chosen = choose(name, path)?;
+        if name.as_bytes().contains(&b'/') {
+            return Self::at(name.into());
+        }
+        if name.is_empty() {
+            return Err(Unfit::Missing);
+        }
+        let folders = path.map_or(DEFAULT_PATH, CStr::to_bytes);
+        let mut obstacle = None;
+        for folder in folders.split(|byte| *byte == b':') {
+            // An empty element is the working directory.
+            let candidate = Path::new(OsStr::from_bytes(folder)).join(name);
+            // What can't be started for these reasons is passed over, and told only
+            // if nothing else is found.
+            match require_executable(&candidate).map(|()| Self::at(candidate)) {
+                Ok(Err(unfit)) if unfit.status() == NOT_FOUND => {
+                    obstacle.get_or_insert(unfit);
+                }
+                Ok(found) => return found,
+                Err(unfit @ Unfit::NotExecutable(_)) => {
+                    obstacle.get_or_insert(unfit);
+                }
+                Err(_) => {}
+            }
+        }
+        Err(obstacle.unwrap_or(Unfit::NotInPath))
+    }
+
+    /// The program of that path.
+    fn at(chosen: PathBuf) -> Result<Self, Unfit> {
         let mut image = chosen.clone();
         let mut followed = 0;
         loop {
             let next = match require_executable(&image).and_then(|()| Format::of(&image)) {
                 Ok(Format::Script(interpreter)) if followed < INTERPRETERS => Ok(interpreter),
                 Ok(Format::Script(_)) => return Err(Unfit::TooDeep),
-                Ok(Format::Loaded(elf)) => {
+                Ok(Format::Loaded(machine, elf)) => {
                     return Ok(Self {
                         path: CString::new(chosen.as_os_str().as_bytes())
                             .map_err(|_| Unfit::Name)?,
                         privileges: privileges(&image),
                         image,
                         elf,
+                        machine,
                     });
                 }
                 Err(why) => Err(why),
@@ -142,31 +192,6 @@ impl Program {
     }
 }
 
-/// Which file it is to be. In PATH, what may not be executed is passed over, and
-/// told only if nothing else is found.
-fn choose(name: &OsStr, path: Option<&CStr>) -> Result<PathBuf, Unfit> {
-    if name.as_bytes().contains(&b'/') {
-        return Ok(name.into());
-    }
-    if name.is_empty() {
-        return Err(Unfit::Missing);
-    }
-    let folders = path.map_or(DEFAULT_PATH, CStr::to_bytes);
-    let mut obstacle = None;
-    for folder in folders.split(|byte| *byte == b':') {
-        // An empty element is the working directory.
-        let candidate = Path::new(OsStr::from_bytes(folder)).join(name);
-        match require_executable(&candidate) {
-            Ok(()) => return Ok(candidate),
-            Err(Unfit::NotExecutable(_)) => {
-                obstacle.get_or_insert(candidate);
-            }
-            Err(_) => {}
-        }
-    }
-    obstacle.ok_or(Unfit::NotInPath)
-}
-
 /// Whether execve(2) gets as far as reading the file.
 fn require_executable(path: &Path) -> Result<(), Unfit> {
     let metadata = path.metadata().map_err(|error| match error.kind() {
@@ -180,8 +205,12 @@ fn require_executable(path: &Path) -> Result<(), Unfit> {
         return Err(Unfit::NotRegular);
     }
     // Says no on a file system that is mounted with noexec as well (access(2)).
-    accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS)
-        .map_err(|errno| Unfit::NotExecutable(errno.into()))
+    // Another answer is none: filters of older container managers have EPERM for
+    // calls that they do not know.
+    match accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS) {
+        Err(Errno::ACCESS) => Err(Unfit::NotExecutable(Errno::ACCESS.into())),
+        _ => Ok(()),
+    }
 }
 
 /// What the kernel makes of a file.
@@ -189,38 +218,62 @@ enum Format {
     /// It starts another one.
     Script(PathBuf),
     /// It loads the file, or hands it to a handler of binfmt_misc.
-    Loaded(Option<(File, Layout)>),
+    Loaded(Machine, Option<(File, Layout)>),
 }
 
 impl Format {
     fn of(path: &Path) -> Result<Self, Unfit> {
         // What may not be read can be executed all the same.
+        let unknown = Self::Loaded(Machine::Unknown, None);
         let Ok((file, _)) = file::open(path) else {
-            return Ok(Self::Loaded(None));
+            return Ok(unknown);
         };
         let mut start = Vec::new();
         if (&file).take(FIRST_LINE).read_to_end(&mut start).is_err() {
-            return Ok(Self::Loaded(None));
+            return Ok(unknown);
         }
         if let Some(line) = start.strip_prefix(b"#!") {
             return interpreter(line).map(Self::Script);
         }
         if start.starts_with(&elf::ELFMAG) {
+            let machine = machine(&start);
             // What is damaged is left to the kernel, which reads less of it.
             let Ok(layout) = Layout::read(&file) else {
-                return Ok(Self::Loaded(None));
+                return Ok(Self::Loaded(machine, None));
             };
             require_loader(&layout, &file)?;
-            return Ok(Self::Loaded(Some((file, layout))));
+            return Ok(Self::Loaded(machine, Some((file, layout))));
         }
         // Text is a script without interpreter, which the kernel does not start.
         // The test is that of shells: no zero byte in the first line.
         let line = start.split(|byte| *byte == b'\n').next();
-        if line.is_none_or(|line| !line.contains(&0)) {
+        if line.is_none_or(|line| !line.contains(&0)) && !has_handlers() {
             return Err(Unfit::NoFormat);
         }
-        Ok(Self::Loaded(None))
+        Ok(Self::Loaded(Machine::None, None))
     }
+}
+
+/// What an ELF file says of its processor.
+fn machine(start: &[u8]) -> Machine {
+    let is_big_endian = start.get(5) == Some(&elf::ELFDATA2MSB.0);
+    let machine = match start.get(18..20) {
+        Some(&[first, second]) if is_big_endian => u16::from_be_bytes([first, second]),
+        Some(&[first, second]) => u16::from_le_bytes([first, second]),
+        _ => return Machine::None,
+    };
+    let is_64 = start.get(4) == Some(&elf::ELFCLASS64.0);
+    Machine::Elf(elf::Machine(machine), is_64)
+}
+
+/// Whether the kernel may have a handler for files of any content
+/// (Documentation/admin-guide/binfmt-misc.rst).
+fn has_handlers() -> bool {
+    let Ok(files) = Path::new("/proc/sys/fs/binfmt_misc").read_dir() else {
+        return false;
+    };
+    let is_handler = |name: &OsStr| name != "register" && name != "status";
+    files.flatten().any(|file| is_handler(&file.file_name()))
 }
 
 /// The interpreter that a script's first line names behind `#!` (fs/
@@ -240,8 +293,12 @@ fn interpreter(start: &[u8]) -> Result<PathBuf, Unfit> {
     }
 }
 
-/// The program interpreter of a dynamic program must be there, too.
+/// The program interpreter of a dynamic program must be there, too. Programs for
+/// other machines are run by emulators, which look for it elsewhere.
 fn require_loader(layout: &Layout, file: &File) -> Result<(), Unfit> {
+    if !is_native(layout.header.machine) {
+        return Ok(());
+    }
     let Ok(Some(loader)) = layout.interpreter(file) else {
         return Ok(());
     };
@@ -254,6 +311,14 @@ fn require_loader(layout: &Layout, file: &File) -> Result<(), Unfit> {
         path: loader.into(),
         why: Box::new(why),
     })
+}
+
+/// Whether the kernel runs programs of a machine by itself.
+fn is_native(machine: elf::Machine) -> bool {
+    match native() {
+        Some(Arch::X86_64) => [elf::EM_X86_64, elf::EM_386, EM_486].contains(&machine),
+        _ => true,
+    }
 }
 
 /// What would give a program privileges, if no_new_privs did not prevent it.

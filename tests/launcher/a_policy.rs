@@ -185,6 +185,48 @@ fn that_is_missing_is_told_or_refused() {
         .prints_only("NoNewPrivs:\t0\nSeccomp:\t0\n");
 }
 
+/// A variable that nobody filled in, say.
+#[test]
+fn that_denies_nothing_is_told_or_refused() {
+    let ws = Workspace::with_myos("gcc -static");
+    for (variable, options) in [
+        ("SECCOMP_SYSCALL_DENY=", ""),
+        ("SECCOMP_SYSCALL_DENY=:", ""),
+        ("", "--deny ''"),
+        ("", "--deny '#uname'"),
+    ] {
+        ws.run(&format!("{variable} sandboxify {options} ./myos"))
+            .succeeds()
+            .complains_in_one_line("warning: the policy denies no system call at all");
+        ws.run(&format!(
+            "{variable} sandboxify -q --require-policy {options} ./myos"
+        ))
+        .exits_with(121)
+        .prints_only("")
+        .complains_in_one_line("sandboxify: the policy denies no system call at all");
+    }
+}
+
+/// The kernel looks at `e_machine` alone.
+#[test]
+fn is_for_the_architecture_that_the_kernel_takes_a_program_for() {
+    let ws = Workspace::with_myos("i686-linux-gnu-gcc -static");
+    let program = ws.read("myos");
+    let (ei_class, e_shentsize, e_machine) = (4, 46, 18);
+    for (at, value) in [(ei_class, 2), (e_shentsize, 0), (e_machine, 6)] {
+        let mut odd = program.clone();
+        odd[at] = value;
+        ws.write("odd", odd);
+        ws.run("chmod +x odd").succeeds();
+        ws.run("./odd").prints_only("My OS is Linux!\n");
+        ws.run("sandboxify -q --deny ptrace ./odd")
+            .succeeds()
+            .prints_only("My OS is Linux!\n");
+        ws.run("sandboxify -q --deny uname ./odd")
+            .dies_by(Signal::SYS);
+    }
+}
+
 #[test]
 fn that_is_wrong_starts_nothing() {
     let ws = Workspace::with_myos("gcc -static");

@@ -135,6 +135,7 @@ fn starts_nothing_if_the_kernel_refuses() {
         ("seccomp 38", "the kernel refused the filter"),
         ("seccomp 0", "the kernel's answer can't be trusted"),
         ("prctl 22", "the kernel refused no_new_privs"),
+        ("prctl 0", "the kernel's answer can't be trusted"),
     ] {
         ws.run(&format!(
             "./refuse_seccomp {refusal} sandboxify --deny uname ./myos"
@@ -142,6 +143,37 @@ fn starts_nothing_if_the_kernel_refuses() {
         .exits_with(121)
         .prints_only("")
         .complains_in_one_line(&format!("sandboxify: ./myos: {reason}"));
+    }
+}
+
+/// A message into a pipe that nobody reads would end it by SIGPIPE.
+#[test]
+fn starts_the_program_also_where_nobody_reads_its_warnings() {
+    let ws = Workspace::with_myos("gcc -static");
+    for line in [
+        "sandboxify --deny execve ./myos",
+        "sandboxify ./myos",
+        "SECCOMP_SYSCALL_DENY=execve sandboxify ./myos",
+    ] {
+        ws.run(&format!(
+            "{{ sleep 0.2; {line} >output; echo $? >status; }} 2>&1 | true; \
+             while ! [ -s status ]; do sleep 0.1; done; cat output status"
+        ))
+        .prints_only("My OS is Linux!\n0\n");
+    }
+}
+
+/// Filters of older container managers answer so for calls that they do not know.
+#[test]
+fn takes_a_strange_answer_about_a_file_for_none() {
+    let ws = Workspace::with_myos("gcc -static");
+    for error in ["EPERM", "ENOSYS"] {
+        ws.run(&format!(
+            "sandboxify -q --deny faccessat2 --action errno:{error} \
+             sandboxify -q --deny ptrace ./myos"
+        ))
+        .succeeds()
+        .prints_only("My OS is Linux!\n");
     }
 }
 

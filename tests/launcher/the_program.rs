@@ -133,6 +133,7 @@ fn takes_options_behind_its_name() {
 #[test]
 fn is_found_as_a_shell_finds_it() {
     let ws = Workspace::with_myos("gcc -static");
+    ws.write("zero.c", "int main(void) { return 0; }");
     ws.run("mkdir one two; cp myos one/program; chmod -x one/program; cp myos two/program")
         .succeeds();
     let sandboxify = support::program().with_file_name("sandboxify");
@@ -144,6 +145,16 @@ fn is_found_as_a_shell_finds_it() {
         .succeeds()
         .prints_only("My OS is Linux!\n");
     }
+    // One whose loader is missing is passed over, too.
+    ws.run("mkdir zero; gcc -o zero/program zero.c -Wl,--dynamic-linker=/none")
+        .succeeds();
+    ws.run(&format!(
+        "PATH=zero:two {sandboxify} -q --deny ptrace program"
+    ))
+    .prints_only("My OS is Linux!\n");
+    ws.run(&format!("PATH=zero {sandboxify} -q --deny ptrace program"))
+        .exits_with(127)
+        .complains_in_one_line("sandboxify: program: its dynamic loader /none");
     for path in ["", ".", "/bin:"] {
         ws.run(&format!("PATH={path} {sandboxify} -q --deny ptrace myos"))
             .succeeds();
@@ -191,7 +202,16 @@ fn may_be_one_that_nobody_may_read() {
         .prints_only("My OS is Linux!\n");
     ws.run(&format!("{nobody}sandboxify --deny uname ./myos"))
         .dies_by(Signal::SYS)
-        .is_silent();
+        .complains_in_one_line("./myos: warning: it can't be read; the policy is for x86_64");
+}
+
+#[test]
+fn may_be_for_another_machine_if_something_runs_it() {
+    let ws = Workspace::with_myos("aarch64-linux-gnu-gcc");
+    // Its loader is missing here, and in its emulator's folder there.
+    ws.run("sandboxify -q --deny ptrace ./myos")
+        .exits_with(126)
+        .complains_in_one_line("sandboxify: ./myos: it can't be started: ENOEXEC");
 }
 
 #[test]
