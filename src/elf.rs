@@ -21,6 +21,7 @@ pub mod inline;
 mod layout;
 mod machine;
 mod original;
+mod packed;
 mod pieces;
 mod pinned;
 mod placement;

@@ -193,6 +193,30 @@ mod verify {
         assert_rejected(&ws, "names a table twice");
     }
 
+    /// Whole pages are mapped: behind the policy, in its last one.
+    #[test]
+    fn it_rejects_writable_memory_in_the_page_of_the_policy() {
+        let ws = patched("gcc -no-pie");
+        let mut program = ws.read("myos");
+        add_header(&mut program, |headers| {
+            let last = headers.iter().rfind(|header| is_load(header));
+            let mut behind = last.expect("a loadable segment").clone();
+            let size = number(&behind, FILE_SIZE);
+            for field in [OFFSET, ADDRESS] {
+                let end = number(&behind, field) + size;
+                behind[field..field + 8].copy_from_slice(&end.to_le_bytes());
+            }
+            let (p_flags, p_memsz) = (4, 40);
+            behind[p_flags] = 6;
+            for (field, value) in [(FILE_SIZE, 0_u64), (p_memsz, 8)] {
+                behind[field..field + 8].copy_from_slice(&value.to_le_bytes());
+            }
+            behind
+        });
+        ws.write("myos", program);
+        assert_rejected(&ws, "its policy is in memory that can be written");
+    }
+
     #[test]
     fn it_rejects_a_segment_that_hides_another_in_memory() {
         let ws = patched("gcc -no-pie");

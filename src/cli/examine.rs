@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::inline::Inline;
 use super::library::{self, Presence, is_absolute, is_named_like_runtime};
-use super::loader::{PREINIT, UNKNOWN_MOMENT, moment, position, runs_code_before, unknown_loader};
+use super::loader::{UNKNOWN_MOMENT, early_code, moment, position, unknown_loader};
 use super::patch::arch;
 use super::show;
 use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
@@ -135,8 +135,10 @@ impl Examination {
                 found.policy(&embedded, arch);
                 found.check_header(&embedded, &layout);
                 found.original(embedded.undo.as_ref(), &layout);
-                if runs_code_before(&layout) {
-                    found.notices.push(PREINIT.to_owned());
+                match embedded.danger(&layout, source) {
+                    Ok(danger) => found.problems.extend(danger.map(str::to_owned)),
+                    Err(Error::Io(error)) => return Err(error.into()),
+                    Err(error) => found.problems.push(error.to_string()),
                 }
                 if embedded.is_inline() {
                     found.inline(&embedded, &layout, source)?;
@@ -267,6 +269,8 @@ impl Examination {
             return Ok(());
         };
         self.protected = self.resolved.is_some();
+        self.notices
+            .extend(early_code(layout, None).map(str::to_owned));
         let interpreter = self.interpreter.as_deref().unwrap_or_default();
         let place = position(interpreter, &needed);
         if place.is_none() {
@@ -293,7 +297,7 @@ impl Examination {
         layout: &Layout,
         source: &(impl Source + ?Sized),
     ) -> Result<()> {
-        let Some(found) = inline::find(layout, source, embedded.filter)? else {
+        let Some(found) = inline::find(layout, source, embedded)? else {
             self.problems.push(
                 "its runtime is not beside its policy, so that the policy is not enforced"
                     .to_owned(),
@@ -301,13 +305,19 @@ impl Examination {
             return Ok(());
         };
         let Some(start) = found.start else {
-            self.problems.push(
-                "nothing in it leads to its runtime, so that its policy is not enforced".to_owned(),
-            );
+            let what = if layout.sections.is_empty() && layout.dynamic.is_none() {
+                "without section headers nobody can tell whether its initialisers lead to its \
+                 runtime; patch it after stripping, or with --from entry"
+            } else {
+                "nothing in it leads to its runtime, so that its policy is not enforced"
+            };
+            self.problems.push(what.to_owned());
             return Ok(());
         };
         self.protected = self.resolved.is_some();
         self.enforced = Some(moment(start, layout));
+        let early = early_code(layout, Some(start));
+        self.notices.extend(early.map(str::to_owned));
         if let Some(why) = found.why_not_later {
             self.notices.push(format!(
                 "the policy could not be put in force right before main: {why}"

@@ -2,20 +2,28 @@
 
 use object::elf;
 
-use crate::elf::{Layout, Position, Start};
+use crate::elf::{Dynamic, Layout, Position, Start};
 
-/// What [`runs_code_before`] means, for people.
-pub const PREINIT: &str = "the program has functions in DT_PREINIT_ARRAY, which glibc calls before the policy is in force";
-
-/// Whether the program has code that runs before any library's constructors
-/// (gABI chapter 5, DT_PREINIT_ARRAY).
+/// The warning that code of the program runs before any library's constructors
+/// (gABI chapter 5, DT_PREINIT_ARRAY), where that is before the policy is in force: `start` is
+/// when a runtime within the program is called. A static program's own start-up calls it.
 #[must_use]
-pub fn runs_code_before(layout: &Layout) -> bool {
-    let size = layout
-        .dynamic
-        .as_ref()
-        .and_then(|dynamic| dynamic.get(elf::DT_PREINIT_ARRAYSZ));
-    size.is_some_and(|size| size > 0)
+pub fn early_code(layout: &Layout, start: Option<Start>) -> Option<&'static str> {
+    let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
+    if !is_dynamic && start != Some(Start::Main) {
+        return None;
+    }
+    let entry = |dynamic: &Dynamic| dynamic.get(elf::DT_PREINIT_ARRAYSZ);
+    let mut sections = layout.sections.iter().map(|section| &section.header);
+    let mut in_static = || sections.find(|header| header.kind == elf::SHT_PREINIT_ARRAY);
+    let size = match &layout.dynamic {
+        Some(dynamic) => entry(dynamic),
+        None => in_static().map(|header| header.size),
+    };
+    size.is_some_and(|size| size > 0).then_some(
+        "the program has functions in DT_PREINIT_ARRAY, which glibc calls before the policy is in \
+         force",
+    )
 }
 
 /// The place among the needed libraries that is initialised last; nothing where

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::loader::moment;
+use super::loader::{early_code, moment};
 use super::output::warn;
 use super::runtime::Runtimes;
 use super::show;
@@ -113,7 +113,7 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
     write(&plan, &original, &input, &target, &prepared, options)?;
     let shown = options.output.as_ref().map_or(path, |_| &target.path);
     let length = (layout.length, plan.length());
-    let unusual = unusual(&plan);
+    let unusual = unusual(&plan, &layout);
     let mut report = prepared.report(shown, outcome, options.dry_run, length, plan.moved);
     report.warnings.extend(unusual);
     report.warnings.extend(unsigned(&signatures));
@@ -122,8 +122,10 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
 }
 
 /// What the user should know of how the file had to be changed.
-fn unusual(plan: &Plan) -> Vec<String> {
+fn unusual(plan: &Plan, layout: &Layout) -> Vec<String> {
     let mut warnings = Vec::new();
+    let early = plan.start.and_then(|start| early_code(layout, Some(start)));
+    warnings.extend(early.map(str::to_owned));
     if let Some(why) = plan.why_at_entry {
         warnings.push(format!(
             "the policy is in force from the entry point on, since {why}; what runs before main \

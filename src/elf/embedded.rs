@@ -6,8 +6,9 @@ use sandbox_format::note::{
     Collector, DYNAMIC_TAG, FilterHeader, Notes, OWNER, Problem, VERSION, kind,
 };
 
+use super::encoding::ProgramHeader;
 use super::undo::Undo;
-use super::{Error, FileRange, Layout, Source};
+use super::{Dynamic, Error, FileRange, Layout, Source, relocations};
 use crate::note::decode_program;
 
 /// More notes than any program has; the rest of a hostile file is not read.
@@ -33,6 +34,57 @@ impl Embedded {
     #[must_use]
     pub fn is_inline(&self) -> bool {
         self.header.is_inline()
+    }
+
+    /// The loadable segment that the filter is in.
+    #[must_use]
+    pub fn segment<'l>(&self, layout: &'l Layout) -> Option<&'l ProgramHeader> {
+        let holds =
+            |load: &&ProgramHeader| FileRange::new(load.offset, load.filesz).contains(&self.filter);
+        layout.segments_of(elf::PT_LOAD).find(holds)
+    }
+
+    /// What can change the segment before the policy is in force, although the
+    /// segment itself is not writable, in words; nothing where nothing can.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read.
+    pub fn danger(
+        &self,
+        layout: &Layout,
+        source: &(impl Source + ?Sized),
+    ) -> Result<Option<&'static str>, Error> {
+        /// The smallest page of any processor: whole ones are mapped.
+        const PAGE: u64 = 4096;
+        let Some(own) = self.segment(layout) else {
+            return Ok(Some("its policy is in no loadable segment"));
+        };
+        let memory = |load: &ProgramHeader| load.vaddr..load.vaddr.saturating_add(load.memsz);
+        let pages = |load: &ProgramHeader| {
+            let range = memory(load);
+            range.start / PAGE..range.end.div_ceil(PAGE)
+        };
+        let own_pages = pages(own);
+        let shares = |load: &ProgramHeader| {
+            let pages = pages(load);
+            load.flags.0 & elf::PF_W.0 != 0
+                && pages.start < own_pages.end
+                && own_pages.start < pages.end
+        };
+        if layout.segments_of(elf::PT_LOAD).any(shares) {
+            return Ok(Some("its policy is in memory that can be written"));
+        }
+        // Without text relocations the loader has nothing writable there, and the
+        // program does not start.
+        let dynamic = layout.dynamic.as_ref();
+        let is_touched = dynamic.is_some_and(Dynamic::has_text_relocations);
+        if is_touched && relocations::write_to(layout, source, &memory(own))? {
+            return Ok(Some(
+                "a relocation changes its policy before that is in force",
+            ));
+        }
+        Ok(None)
     }
 }
 

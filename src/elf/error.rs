@@ -78,6 +78,12 @@ pub enum Error {
     /// No initialiser can be replaced by the runtime.
     #[error("the policy can't be put in force right before main: {0}; use --from entry")]
     NoInitialiser(&'static str),
+    /// UPX.
+    #[error(
+        "it is packed by UPX, whose code finds its data by the program headers; unpack it \
+         ('upx -d') and patch that"
+    )]
+    Packed,
     /// The runtime can't jump that far.
     #[error("the program is too large for a runtime within it")]
     TooFar,

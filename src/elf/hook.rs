@@ -76,7 +76,7 @@ pub(super) fn find(
     if start == Start::Entry || (start == Start::Best && is_dynamic) {
         return at_entry(layout, None);
     }
-    match last_initialiser(layout, source, dynamic)? {
+    match last_initialiser(layout, source, dynamic, layout.header.entry)? {
         Ok(hook) => Ok(hook),
         Err(why) if start == Start::Main => Err(Error::NoInitialiser(why)),
         Err(why) => at_entry(layout, Some(why)),
@@ -101,11 +101,13 @@ pub(super) fn is_code(layout: &Layout, address: u64) -> bool {
     load.is_some_and(|load| load.flags.0 & elf::PF_X.0 != 0)
 }
 
-/// The last initialiser, or why there is none that can be replaced.
+/// The last initialiser of a program that begins at `entry`, or why there is none
+/// that can be replaced.
 pub(super) fn last_initialiser(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     dynamic: &Dynamic,
+    entry: u64,
 ) -> Result<Result<Hook, &'static str>, Error> {
     let word = if layout.encoding.is_64 { 8 } else { 4 };
     let Some((address, size)) = initialisers(layout, dynamic) else {
@@ -115,20 +117,34 @@ pub(super) fn last_initialiser(
     let Some(in_file) = layout.range_at(slot, word).filter(|_| size >= word) else {
         return Ok(Err("it has no initialisers"));
     };
+    // Loaders count whole words only (glibc, elf/dl-init.c).
+    if !address.is_multiple_of(word) || !size.is_multiple_of(word) {
+        return Ok(Err("its list of initialisers is not one of whole words"));
+    }
+    if is_code(layout, slot) {
+        return Ok(Err("its list of initialisers is among its code"));
+    }
     if shares_bytes(layout, source, dynamic, (address, size))? {
         return Ok(Err(
             "its list of initialisers shares bytes with something else",
         ));
     }
-    if !called::are_called(layout, source, dynamic, [address, slot + word])? {
-        return Ok(Err("nothing in it calls its initialisers"));
+    if let Err(why) = called::are_called(layout, source, dynamic, entry, [address, slot + word])? {
+        return Ok(Err(why));
+    }
+    let dynamic_segment = layout.segment(elf::PT_DYNAMIC);
+    let entries = dynamic_segment.map(|it| it.vaddr..it.vaddr.saturating_add(it.memsz));
+    if let Some(entries) = entries
+        && relocations::write_to(layout, source, &entries)?
+    {
+        return Ok(Err("a relocation changes its dynamic section"));
     }
     let stored = read_word(layout, source, in_file)?;
     let mut relative = Vec::new();
     let mut other = false;
     let look = |relocation: Relocation| {
-        let touches = relocation.target < slot.saturating_add(word)
-            && slot < relocation.target.saturating_add(word);
+        let written = relocation.written(layout, source, dynamic)?;
+        let touches = written.start < slot.saturating_add(word) && slot < written.end;
         if touches && relocation.is_relative(layout) && relocation.target == slot {
             relative.push(relocation);
         } else if touches {
@@ -168,19 +184,22 @@ pub(super) fn last_initialiser(
     }
 }
 
-/// Address and size in bytes of the initialisers. A static program's start-up
-/// code knows them by address; only a section header tells where they are.
+/// Address and size in bytes of the initialisers. Loaders look at dynamic entries
+/// only. A static program's start-up code knows them by address; where there are no
+/// entries, a section header tells where they are.
 fn initialisers(layout: &Layout, dynamic: &Dynamic) -> Option<(u64, u64)> {
     let entries = dynamic
         .get(elf::DT_INIT_ARRAY)
         .zip(dynamic.get(elf::DT_INIT_ARRAYSZ));
     let of_kind = |section: &&super::Section| section.header.kind == elf::SHT_INIT_ARRAY;
     let mut sections = layout.sections.iter().filter(of_kind);
-    let section = || match (sections.next(), sections.next()) {
+    let mut section = || match (sections.next(), sections.next()) {
         (Some(only), None) => Some((only.header.addr, only.header.size)),
         _ => None,
     };
-    entries.or_else(section).filter(|&(_, size)| size > 0)
+    let has_loader = layout.segment(elf::PT_INTERP).is_some();
+    let found = entries.or_else(|| section().filter(|_| !has_loader));
+    found.filter(|&(_, size)| size > 0)
 }
 
 /// Whether a list is not wholly in the file, or shares bytes with what the

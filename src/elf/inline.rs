@@ -3,9 +3,11 @@
 
 use object::elf;
 use sandbox_format::inline::{Header, Place, SIZE};
+use sandbox_format::note::Collector;
 
 use super::encoding::ProgramHeader;
-use super::{Dynamic, Error, FileRange, Layout, Source, Start, VirtAddr, hook};
+use super::hook::Hook;
+use super::{Dynamic, Embedded, Error, FileRange, Layout, Source, Start, VirtAddr, hook};
 
 /// Gives a runtime the distance to where it goes on, and where its notes are,
 /// seen from its first byte, and what they are padded to.
@@ -41,8 +43,8 @@ pub struct Found {
     pub code: Vec<u8>,
 }
 
-/// Looks for the runtime that belongs to the policy notes of a program, at the
-/// start of their segment.
+/// Looks for the runtime that belongs to the policy of a program, at the start of
+/// the segment of its notes. It must find that very policy by itself.
 ///
 /// # Errors
 ///
@@ -50,22 +52,19 @@ pub struct Found {
 pub fn find(
     layout: &Layout,
     source: &(impl Source + ?Sized),
-    notes: FileRange,
+    embedded: &Embedded,
 ) -> Result<Option<Found>, Error> {
-    let holds = |load: &&ProgramHeader| {
-        let range = FileRange::new(load.offset, load.filesz);
-        range.contains(&notes) && load.flags == elf::PF_R | elf::PF_X
-    };
-    let Some(load) = layout.segments_of(elf::PT_LOAD).find(holds) else {
+    let Some(load) = embedded.segment(layout) else {
         return Ok(None);
     };
-    let mut code = source.read_at(load.offset, notes.start.0 - load.offset)?;
+    if load.flags != elf::PF_R | elf::PF_X {
+        return Ok(None);
+    }
+    let mut code = source.read_at(load.offset, embedded.filter.start.0 - load.offset)?;
     let Some(header) = Header::read(&code) else {
         return Ok(None);
     };
-    let own = header.notes;
-    let place = FileRange::new(load.offset.saturating_add(own.offset), own.size);
-    if !place.contains(&notes) {
+    if !leads_to_policy(layout, source, load, header.notes, embedded)? {
         return Ok(None);
     }
     code[..SIZE].fill(0);
@@ -85,9 +84,12 @@ pub fn find(
     let (start, why_not_later) = if at_entry && is_dynamic {
         (Some(Start::Entry), None)
     } else {
-        match hook::last_initialiser(layout, source, dynamic)? {
+        let entry = if at_entry { next } else { layout.header.entry };
+        match hook::last_initialiser(layout, source, dynamic, entry)? {
             last if at_entry => (Some(Start::Entry), last.err()),
-            Ok(hook) if hook.original == load.vaddr => (Some(Start::Main), None),
+            Ok(hook) if hook.original == load.vaddr && is_recorded(&hook, layout, embedded) => {
+                (Some(Start::Main), None)
+            }
             _ => (None, None),
         }
     };
@@ -96,6 +98,45 @@ pub fn find(
         why_not_later,
         code,
     }))
+}
+
+/// Whether patching changed what is taken for the last initialiser: in a static
+/// program only a section header says where it is, which may be false. After the
+/// file became longer or shorter the record does not tell.
+fn is_recorded(hook: &Hook, layout: &Layout, embedded: &Embedded) -> bool {
+    let record = embedded.undo.as_ref();
+    let Some(undo) = record.filter(|undo| undo.patched_length == layout.length) else {
+        return true;
+    };
+    let kept = |word: &FileRange| undo.originals.iter().any(|it| it.range().contains(word));
+    hook.words.iter().all(kept)
+}
+
+/// Whether the notes that a runtime reads are those of the policy.
+fn leads_to_policy(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    load: &ProgramHeader,
+    place: Place,
+    embedded: &Embedded,
+) -> Result<bool, Error> {
+    let notes = FileRange::new(load.offset.saturating_add(place.offset), place.size);
+    let is_placed = FileRange::new(load.offset, load.filesz).contains(&notes)
+        && [4, 8].contains(&place.align)
+        && place.reserved == 0;
+    if !is_placed {
+        return Ok(false);
+    }
+    let bytes = source.read_at(notes.start.0, notes.size)?;
+    let mut collector = Collector::new(layout.encoding.note_order());
+    if collector.segment(&bytes, place.align).is_err() {
+        return Ok(false);
+    }
+    let Ok(Some(found)) = collector.finish() else {
+        return Ok(false);
+    };
+    let filter = source.read_at(embedded.filter.start.0, embedded.filter.size)?;
+    Ok(found.policy == embedded.policy && found.filter.descriptor == filter)
 }
 
 /// The code of a runtime as [`Found`] has it.

@@ -8,7 +8,9 @@ use super::hook::{self, Hook, Start};
 use super::placement::Placement;
 use super::room::{self, Needs};
 use super::source::{Run, read_runs, require_within};
-use super::{Chunk, Dynamic, Error, FileRange, Layout, Source, pieces, pinned, references, tail};
+use super::{
+    Chunk, Dynamic, Error, FileRange, Layout, Source, packed, pieces, pinned, references, tail,
+};
 use crate::note::Content;
 
 /// Where in the list of needed libraries the runtime stands, which decides
@@ -98,6 +100,7 @@ impl Plan {
         source: &(impl Source + ?Sized),
         request: &Request<'_>,
     ) -> Result<Self, Error> {
+        packed::refuse(layout, source)?;
         let none = Dynamic::default();
         let (dynamic, means) = match request.enforcement {
             Enforcement::Library { path, position } => {

@@ -1,7 +1,10 @@
 //! The relocations that the loader carries out (gABI chapter 4, "Relocation").
 
+use std::ops::Range;
+
 use object::elf;
 
+use super::encoding::{Record, Symbol};
 use super::machine::Machine;
 use super::{Dynamic, Error, FileRange, Layout, Source};
 
@@ -22,10 +25,49 @@ pub(super) struct Relocation {
 }
 
 impl Relocation {
+    /// The addresses that it writes to. Of x86-64 the types that fill more than a
+    /// word are known (x86-64 psABI, "Relocation Types"); to how much of a symbol is
+    /// copied, the symbol says.
+    pub(super) fn written(
+        &self,
+        layout: &Layout,
+        source: &(impl Source + ?Sized),
+        dynamic: &Dynamic,
+    ) -> Result<Range<u64>, Error> {
+        let word: u64 = if layout.encoding.is_64 { 8 } else { 4 };
+        let size = match self.kind {
+            _ if layout.header.machine != elf::EM_X86_64 => word,
+            kind if kind == elf::R_X86_64_TLSDESC.0 => 2 * word,
+            kind if kind == elf::R_X86_64_COPY.0 => {
+                let symbol = dynamic_symbol(layout, source, dynamic, self.symbol)?;
+                symbol.map_or(u64::MAX, |symbol| symbol.size)
+            }
+            _ => word,
+        };
+        Ok(self.target..self.target.saturating_add(size))
+    }
+
     /// Whether it does no more than to add the load bias.
     pub(super) fn is_relative(&self, layout: &Layout) -> bool {
         Machine::of(layout).relative_relocation == Some(self.kind) && self.symbol == 0
     }
+}
+
+/// A dynamic symbol; nothing where it is not in the file.
+fn dynamic_symbol(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    index: u64,
+) -> Result<Option<Symbol>, Error> {
+    let size = Symbol::size(layout.encoding);
+    let place = |table: u64| table.checked_add(index.checked_mul(size)?);
+    let place = dynamic.get(elf::DT_SYMTAB).and_then(place);
+    let Some(range) = place.and_then(|place| layout.range_at(place, size)) else {
+        return Ok(None);
+    };
+    let bytes = source.read_at(range.start.0, range.size)?;
+    Ok(Symbol::decode(layout.encoding, &bytes))
 }
 
 /// Size in bytes of a table of relocations, as the dynamic section has it; nothing
@@ -170,8 +212,6 @@ fn decode(layout: &Layout, at: u64, bytes: &[u8]) -> Relocation {
 }
 
 /// Whether the packed relative relocations (DT_RELR) have one for an address.
-/// An even word is an address; each bit of an odd one, from the second on, stands
-/// for one of the words that follow (gABI, "Relative Relocation Table").
 ///
 /// # Errors
 ///
@@ -182,9 +222,23 @@ pub(super) fn packed_has(
     dynamic: &Dynamic,
     wanted: u64,
 ) -> Result<bool, Error> {
+    let mut found = false;
+    each_packed(layout, source, dynamic, |target| found |= target == wanted)?;
+    Ok(found)
+}
+
+/// Calls `visit` for each address that packed relative relocations (DT_RELR) write
+/// a word to. An even word is an address; each bit of an odd one, from the second
+/// on, stands for one of the words that follow (gABI, "Relative Relocation Table").
+fn each_packed(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    mut visit: impl FnMut(u64),
+) -> Result<(), Error> {
     let table = dynamic.get(elf::DT_RELR).zip(dynamic.get(elf::DT_RELRSZ));
     let Some((address, size)) = table else {
-        return Ok(false);
+        return Ok(());
     };
     let word: u64 = if layout.encoding.is_64 { 8 } else { 4 };
     let wrong = Error::Malformed("its relocations are not in the file");
@@ -199,19 +253,46 @@ pub(super) fn packed_has(
         };
         let entry = entry.unwrap_or_default();
         if entry & 1 == 0 {
-            if entry == wanted {
-                return Ok(true);
-            }
+            visit(entry);
             next = entry.wrapping_add(word);
             continue;
         }
         let places = word * 8 - 1;
-        let index = wanted.wrapping_sub(next) / word;
-        let is_place = wanted.wrapping_sub(next).is_multiple_of(word) && index < places;
-        if is_place && (entry >> (index + 1)) & 1 == 1 {
-            return Ok(true);
+        for index in (0..places).filter(|index| (entry >> (index + 1)) & 1 == 1) {
+            visit(next.wrapping_add(index * word));
         }
         next = next.wrapping_add(places * word);
     }
-    Ok(false)
+    Ok(())
+}
+
+/// Whether a relocation of a program writes to one of the addresses.
+///
+/// # Errors
+///
+/// A table is not in the file.
+pub(super) fn write_to(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    addresses: &Range<u64>,
+) -> Result<bool, Error> {
+    let none = Dynamic::default();
+    let dynamic = layout.dynamic.as_ref().unwrap_or(&none);
+    let is_there =
+        |written: Range<u64>| written.start < addresses.end && addresses.start < written.end;
+    let mut found = false;
+    let look = |relocation: Relocation| {
+        found |= is_there(relocation.written(layout, source, dynamic)?);
+        Ok(())
+    };
+    if layout.dynamic.is_some() {
+        each(layout, source, dynamic, look)?;
+    } else {
+        each_of_static(layout, source, look)?;
+    }
+    let word = if layout.encoding.is_64 { 8 } else { 4 };
+    each_packed(layout, source, dynamic, |target| {
+        found |= is_there(target..target.saturating_add(word));
+    })?;
+    Ok(found)
 }

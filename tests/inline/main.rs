@@ -7,6 +7,7 @@ mod programs;
 mod refused;
 #[path = "../support/mod.rs"]
 mod support;
+mod tampered;
 mod verbs;
 
 use support::{Signal, Workspace};

@@ -169,3 +169,29 @@ fn initialisers_that_nothing_calls_are_left_alone() {
             .dies_by(Signal::SYS);
     }
 }
+
+/// The C library's start-up code is there, and never runs.
+#[test]
+fn is_the_entry_point_where_that_is_not_the_c_library_s() {
+    for make in [
+        "gcc -static",
+        "gcc -static-pie",
+        "musl-gcc -static",
+        "gcc",
+        "musl-gcc -no-pie",
+    ] {
+        let ws = Workspace::new();
+        let make = format!("{make} -fno-stack-protector -Wl,-e,elsewhere");
+        println!("{make}");
+        ws.compile_as(&make, "entry_elsewhere.c", "program");
+        ws.run("./program").succeeds().prints_only("started\n");
+        ws.assert_refused(
+            "sandbox-patch --inline --from main --deny uname ./program",
+            "./program",
+            "it does not begin with the start-up code of a C library",
+        );
+        ws.run("sandbox-patch -q --inline --deny uname program && ./program")
+            .dies_by(Signal::SYS)
+            .prints_only("");
+    }
+}

@@ -76,3 +76,15 @@ fn an_earlier_moment_than_the_library_allows() {
         "add --inline",
     );
 }
+
+/// Behind the program headers UPX has a record of its own.
+#[test]
+fn those_that_upx_has_packed() {
+    let ws = Workspace::with_myos("gcc -static");
+    let mut program = ws.read("myos");
+    let e_phnum = usize::from(u16::from_le_bytes([program[56], program[57]]));
+    let l_magic = 64 + 56 * e_phnum + 4;
+    program[l_magic..l_magic + 4].copy_from_slice(b"UPX!");
+    ws.write("myos", program);
+    assert_refused(&ws, "myos", "it is packed by UPX");
+}

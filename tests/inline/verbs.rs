@@ -26,7 +26,7 @@ fn another_moment_must_be_asked_for() {
     ws.assert_refused(
         &format!("{PATCH} --from main ./myos"),
         "./myos",
-        "for another runtime; --replace",
+        "enforced in another way or from another moment on; --replace",
     );
     ws.run(&format!("{PATCH} --from main --replace ./myos"))
         .succeeds();
@@ -67,7 +67,7 @@ fn the_library_and_the_inline_runtime_replace_each_other() {
     ws.assert_refused(
         &format!("{PATCH} ./myos"),
         "./myos",
-        "for another runtime; --replace",
+        "enforced in another way or from another moment on; --replace",
     );
 }
 

@@ -7,9 +7,7 @@ use anyhow::{Result, anyhow, ensure};
 
 use super::{Options, Outcome, Report, arch};
 use crate::cli::library::{Library, Presence};
-use crate::cli::loader::{
-    PREINIT, UNKNOWN_MOMENT, moment, placed, position, runs_code_before, unknown_loader,
-};
+use crate::cli::loader::{UNKNOWN_MOMENT, early_code, moment, placed, position, unknown_loader};
 use crate::cli::runtime::Chosen;
 use crate::cli::show;
 use crate::elf::{self, Embedded, Enforcement, Layout, Position, Start, embedded, inline};
@@ -57,11 +55,11 @@ impl Prepared {
             program: filter::compile(&resolved)?,
         };
         let mut warnings = Vec::new();
-        if runs_code_before(layout) {
-            warnings.push(PREINIT.to_owned());
-        }
         let (position, enforced) = match runtime {
-            Chosen::Library(_) => order(layout, source, &mut warnings)?,
+            Chosen::Library(_) => {
+                warnings.extend(early_code(layout, None).map(str::to_owned));
+                order(layout, source, &mut warnings)?
+            }
             Chosen::Inline(_, start) => (Position::First, moment(start, layout)),
         };
         Ok(Self {
@@ -105,7 +103,7 @@ impl Prepared {
         let same_policy = self.is_in(present);
         if !same_policy || !self.is_enforced_alike(present, layout, source)? {
             let what = if same_policy {
-                "this policy already, for another runtime"
+                "this policy already, enforced in another way or from another moment on"
             } else {
                 "another policy already"
             };
@@ -135,7 +133,7 @@ impl Prepared {
             }
             Chosen::Inline(_, Start::Best) => present.is_inline(),
             Chosen::Inline(_, start) => {
-                let found = inline::find(layout, source, present.filter)?;
+                let found = inline::find(layout, source, present)?;
                 present.is_inline() && found.is_some_and(|found| found.start == Some(*start))
             }
         })
@@ -153,7 +151,7 @@ impl Prepared {
                 embedded::is_marked(layout) && placed(self.position, &needed) == Some(&library.path)
             }
             Chosen::Inline(runtime, _) => {
-                let found = inline::find(layout, source, present.filter)?;
+                let found = inline::find(layout, source, present)?;
                 found.is_some_and(|found| found.start.is_some() && runtime.is(&found.code))
             }
         })

@@ -13,8 +13,22 @@ const START_UP: &[u8] = b"__libc_start_main\0";
 /// Bytes of code that are read at a time.
 const BLOCK: u64 = 1 << 20;
 
-/// Whether a program has the C library's start-up code or, if it is static, code
-/// that refers to the list from `start` to `end`.
+/// What glibc's first instructions are, perhaps behind an `endbr64`: no frame, the
+/// loader's function kept, argc and argv taken, the stack aligned
+/// (sysdeps/x86_64/start.S).
+const GLIBC: &[u8] = &[
+    0x31, 0xed, 0x49, 0x89, 0xd1, 0x5e, 0x48, 0x89, 0xe2, 0x48, 0x83, 0xe4, 0xf0,
+];
+
+/// musl's: no frame, the stack as first argument, `_DYNAMIC` as second
+/// (arch/x86_64/crt_arch.h).
+const MUSL: &[u8] = &[0x48, 0x31, 0xed, 0x48, 0x89, 0xe7, 0x48, 0x8d, 0x35];
+
+/// Where indirect jumps may lead to.
+const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
+
+/// Whether a program begins with a C library's start-up code, and has that go
+/// through the list from `start` to `end`; else says why not.
 ///
 /// # Errors
 ///
@@ -23,13 +37,39 @@ pub(super) fn are_called(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     dynamic: &Dynamic,
+    entry: u64,
     [start, end]: [u64; 2],
-) -> Result<bool, Error> {
-    if layout.segment(elf::PT_INTERP).is_some() {
-        needs_start_up(layout, source, dynamic)
-    } else {
-        refers_to(layout, source, [start, end])
+) -> Result<Result<(), &'static str>, Error> {
+    // One of another name may never come to it, whatever is linked in.
+    if !is_start_up(layout, source, entry)? {
+        return Ok(Err(
+            "it does not begin with the start-up code of a C library",
+        ));
     }
+    let are_called = if layout.segment(elf::PT_INTERP).is_some() {
+        needs_start_up(layout, source, dynamic)?
+    } else {
+        refers_to(layout, source, [start, end])?
+    };
+    Ok(if are_called {
+        Ok(())
+    } else {
+        Err("nothing in it calls its initialisers")
+    })
+}
+
+fn is_start_up(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    entry: u64,
+) -> Result<bool, Error> {
+    let size = ENDBR64.len() + GLIBC.len();
+    let Some(range) = layout.range_at(entry, size as u64) else {
+        return Ok(false);
+    };
+    let code = source.read_at(range.start.0, range.size)?;
+    let code = code.strip_prefix(ENDBR64).unwrap_or(&code);
+    Ok(code.starts_with(GLIBC) || code.starts_with(MUSL))
 }
 
 fn needs_start_up(

@@ -34,6 +34,14 @@ impl Dynamic {
             .map(|entry| entry.value)
     }
 
+    /// Whether relocations may write to what is not writable otherwise (DT_TEXTREL, or
+    /// DF_TEXTREL in DT_FLAGS).
+    #[must_use]
+    pub fn has_text_relocations(&self) -> bool {
+        let in_flags = |flags| flags & elf::DF_TEXTREL.0 != 0;
+        self.get(elf::DT_TEXTREL).is_some() || self.get(elf::DT_FLAGS).is_some_and(in_flags)
+    }
+
     /// Whether DT_FLAGS_1 says that this is a position-independent executable.
     pub(super) fn is_pie(&self) -> bool {
         self.get(elf::DT_FLAGS_1)
