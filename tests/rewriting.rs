@@ -289,6 +289,34 @@ fn section_headers_behind_the_end_of_the_file_are_none() {
     assert_eq!(Layout::read(&patched[..]).unwrap().header.shoff, 0);
 }
 
+/// In the longer file they might say something else.
+#[test]
+fn section_headers_that_cannot_be_read_are_left_out() {
+    let ws = Workspace::new();
+    let mut program = std::fs::read(ws.compile("gcc", "myos.c")).unwrap();
+    let sh_size = section_header(&program, ".shstrtab") + 32;
+    let too_much = program.len() as u64;
+    program[sh_size..sh_size + 8].copy_from_slice(&too_much.to_le_bytes());
+    assert_eq!(Layout::read(&program[..]).unwrap().sections.len(), 0);
+    let patched = round_trip(&program, Position::First).unwrap().bytes;
+    assert_eq!(Layout::read(&patched[..]).unwrap().header.shoff, 0);
+}
+
+#[test]
+fn programs_at_addresses_of_the_kernel_are_refused() {
+    let ws = Workspace::new();
+    let mut program = std::fs::read(ws.compile("gcc", "myos.c")).unwrap();
+    let layout = Layout::read(&program[..]).unwrap();
+    let last = layout
+        .segments
+        .iter()
+        .rposition(|it| it.kind == elf::PT_LOAD);
+    let p_memsz = usize::try_from(layout.header.phoff).unwrap() + 56 * last.unwrap() + 40;
+    program[p_memsz..p_memsz + 8].copy_from_slice(&(1_u64 << 60).to_le_bytes());
+    let refusal = round_trip(&program, Position::First).unwrap_err();
+    assert!(matches!(refusal, Error::Foreign), "{refusal}");
+}
+
 #[test]
 fn section_headers_that_are_more_than_the_file_can_hold_are_none() {
     let ws = Workspace::new();

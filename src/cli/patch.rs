@@ -138,6 +138,9 @@ fn unusual(plan: &Plan, layout: &Layout) -> Vec<String> {
              patching, not afterwards"
         ));
     }
+    if plan.drops_sections {
+        warnings.push("its section headers can't be read, and the result has none".to_owned());
+    }
     if plan.tail.size > 0 {
         let (size, shift) = (plan.tail.size, plan.length() - plan.tail.size - plan.kept);
         warnings.push(format!(

@@ -54,8 +54,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             header.shnum = table.count;
             header.shstrndx = elf::SymbolSection(table.names);
             appended.push(table.chunk);
-        } else if header.shoff >= layout.length {
-            // The longer file has something else there.
+        } else {
+            // A table that can't be read is false already, and may seem to fit the
+            // longer file.
             header.shoff = 0;
             header.shnum = 0;
             header.shstrndx = elf::SHN_UNDEF;
@@ -67,6 +68,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             tail,
             moved: self.names_of_moved(),
             obstacle: self.placement.obstacle.clone(),
+            drops_sections: layout.header.shoff != 0 && header.shoff == 0,
             start: self.subject.hook().map(Hook::start),
             why_at_entry: self.subject.hook().and_then(|hook| hook.why_not_later),
         };

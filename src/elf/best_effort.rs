@@ -225,6 +225,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             tail: FileRange::new(self.layout.length, 0),
             moved: Vec::new(),
             obstacle: None,
+            drops_sections: false,
             start: None,
             why_at_entry: None,
         })

@@ -266,17 +266,28 @@ impl Layout {
         }
         let system = self.header.ident.os_abi;
         let is_linux = [elf::ELFOSABI_NONE, elf::ELFOSABI_GNU].contains(&system);
-        // The upper half of the addresses is the kernel's.
+        if !is_linux || self.segment(elf::PT_LOAD).is_none() {
+            return Err(Error::Foreign);
+        }
+        Ok(self.dynamic.as_ref())
+    }
+
+    /// That no segment lies in the upper half of the addresses, which is the kernel's.
+    ///
+    /// # Errors
+    ///
+    /// One does.
+    pub fn require_user_addresses(&self) -> Result<(), Error> {
         let is_user = |load: &ProgramHeader| {
             load.vaddr
                 .checked_add(load.memsz)
                 .is_some_and(|end| end <= USER_END)
         };
-        let mut loads = self.segments_of(elf::PT_LOAD).peekable();
-        if !is_linux || loads.peek().is_none() || !loads.all(is_user) {
-            return Err(Error::Foreign);
+        if self.segments_of(elf::PT_LOAD).all(is_user) {
+            Ok(())
+        } else {
+            Err(Error::Foreign)
         }
-        Ok(self.dynamic.as_ref())
     }
 
     /// The end of everything that the headers know of, in bytes from the start

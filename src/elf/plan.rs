@@ -67,6 +67,8 @@ pub struct Plan {
     pub moved: Vec<&'static str>,
     /// What kept the program header table from growing in place, if it moved.
     pub obstacle: Option<String>,
+    /// Whether section headers that can't be read are left out.
+    pub drops_sections: bool,
     /// Where a runtime within the program takes over.
     pub start: Option<Start>,
     /// Why it does so at the entry point, though later was asked for.
@@ -101,6 +103,7 @@ impl Plan {
         request: &Request<'_>,
     ) -> Result<Self, Error> {
         packed::refuse(layout, source)?;
+        layout.require_user_addresses()?;
         let none = Dynamic::default();
         let (dynamic, means) = match request.enforcement {
             Enforcement::Library { path, position } => {
