@@ -95,7 +95,7 @@ mod a_patch_that_was_changed {
         let line = format!("{PATCH} -q --lib /nowhere/libsandbox.so");
         ws.run(&format!("{line} ./myos"))
             .exits_with(1)
-            .complains("another runtime")
+            .complains("enforced in another way")
             .complains("--replace");
         ws.run(&format!("{line} --replace ./myos")).succeeds();
     }

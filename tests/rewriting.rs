@@ -178,6 +178,32 @@ fn relocations_that_reach_into_the_strings_are_refused() {
     assert!(matches!(refusal, Error::Malformed(_)), "{refusal}");
 }
 
+/// What leaves another segment leaves no room at the addresses of the first.
+#[test]
+fn notes_do_not_move_to_another_segment_of_the_first_page() {
+    let ws = Workspace::new();
+    let make = "clang -s -fuse-ld=mold -Wl,--hash-style=sysv";
+    let mut program = std::fs::read(ws.compile(make, "myos.c")).unwrap();
+    let e_shoff = 40..48;
+    program[e_shoff].fill(0);
+    let layout = Layout::read(&program[..]).unwrap();
+    let place = |offset: u64| usize::try_from(offset).unwrap();
+    // The strings are where the code begins.
+    let strings = layout.dynamic_strings().unwrap();
+    let from = place(strings.start.0)..place(strings.end());
+    let to = place(layout.offset_of(VirtAddr(layout.header.entry)).unwrap());
+    assert!(to < 0x1000, "in the first page");
+    program.copy_within(from, to);
+    let dynamic = layout.dynamic.as_ref().unwrap();
+    for (tag, value) in [(elf::DT_STRTAB, layout.header.entry), (elf::DT_STRSZ, 256)] {
+        let mut entries = dynamic.entries.iter();
+        let index = entries.position(|it| it.tag == tag);
+        let d_val = place(dynamic.range.start.0) + 16 * index.unwrap() + 8;
+        program[d_val..d_val + 8].copy_from_slice(&value.to_le_bytes());
+    }
+    round_trip(&program, Position::First).unwrap();
+}
+
 #[test]
 fn symbols_that_share_bytes_with_strings_are_refused() {
     let ws = Workspace::new();

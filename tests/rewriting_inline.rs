@@ -5,8 +5,8 @@
 mod support;
 
 use object::elf::{
-    DT_INIT, DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_VERNEED, DT_VERSYM, PT_DYNAMIC, PT_GNU_PROPERTY,
-    PT_NOTE,
+    DT_INIT, DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_VERNEED, DT_VERSYM, PT_DYNAMIC, PT_GNU_EH_FRAME,
+    PT_GNU_PROPERTY, PT_LOAD, PT_NOTE,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -168,6 +168,23 @@ fn initialisers_that_reach_into_the_dynamic_section_are_left_alone() {
     let list = layout.offset_of(VirtAddr(dynamic.get(DT_INIT_ARRAY).unwrap()));
     let reach = init + 8 - list.unwrap();
     program[d_val..d_val + 8].copy_from_slice(&reach.to_le_bytes());
+    let refusal = round_trip_inline(&program, Start::Main).unwrap_err();
+    assert!(matches!(refusal, Error::NoInitialiser(_)), "{refusal}");
+}
+
+#[test]
+fn initialisers_that_are_in_memory_twice_are_left_alone() {
+    let ws = Workspace::new();
+    let mut program = std::fs::read(ws.compile("gcc -no-pie", "myos.c")).unwrap();
+    let layout = Layout::read(&program[..]).unwrap();
+    let header = |index: usize| usize::try_from(layout.header.phoff).unwrap() + 56 * index;
+    let mut kinds = layout.segments.iter().map(|it| it.kind);
+    let data = header(kinds.clone().rposition(|kind| kind == PT_LOAD).unwrap());
+    let other = header(kinds.rposition(|kind| kind == PT_GNU_EH_FRAME).unwrap());
+    assert!(other > data, "the loadable segments are in order");
+    program.copy_within(data..data + 56, other);
+    let p_vaddr = other + 16;
+    program[p_vaddr + 2] += 0x10;
     let refusal = round_trip_inline(&program, Start::Main).unwrap_err();
     assert!(matches!(refusal, Error::NoInitialiser(_)), "{refusal}");
 }

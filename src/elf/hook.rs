@@ -173,6 +173,9 @@ pub(super) fn last_initialiser(
         },
         _ => return Ok(Err("its last initialiser is not relocated as usual")),
     };
+    if !words.iter().all(|word| is_mapped_once(layout, word)) {
+        return Ok(Err("its last initialiser is in memory twice"));
+    }
     if is_code(layout, original) {
         Ok(Ok(Hook {
             original,
@@ -182,6 +185,13 @@ pub(super) fn last_initialiser(
     } else {
         Ok(Err("its last initialiser leads to no code"))
     }
+}
+
+/// Whether only one segment has a word of the file.
+fn is_mapped_once(layout: &Layout, word: &FileRange) -> bool {
+    let loads = layout.segments_of(elf::PT_LOAD);
+    let ranges = loads.map(|load| FileRange::new(load.offset, load.filesz));
+    ranges.filter(|range| range.overlaps(word)).count() == 1
 }
 
 /// Address and size in bytes of the initialisers. Loaders look at dynamic entries

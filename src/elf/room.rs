@@ -384,15 +384,23 @@ fn place(holes: &[FileRange], order: &[&Piece]) -> Vec<Displaced> {
     order.iter().map(&mut place).collect()
 }
 
-/// The places that the moving pieces leave, behind the grown table; neighbours
-/// with only padding between them are one.
+/// The places that the moving pieces leave in the table's segment, behind the grown
+/// table; neighbours with only padding between them are one.
 fn holes(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     moving: &[Piece],
     from: u64,
 ) -> Result<Vec<FileRange>, Error> {
-    let mut ranges: Vec<FileRange> = moving.iter().map(|piece| piece.range).collect();
+    let table = FileRange::new(layout.header.phoff, 1);
+    let mut loads = layout
+        .segments_of(elf::PT_LOAD)
+        .map(|load| FileRange::new(load.offset, load.filesz));
+    let Some(own) = loads.find(|load| load.contains(&table)) else {
+        return Ok(Vec::new());
+    };
+    let ranges = moving.iter().map(|piece| piece.range);
+    let mut ranges: Vec<FileRange> = ranges.filter(|range| own.contains(range)).collect();
     ranges.sort();
     let mut holes: Vec<FileRange> = Vec::new();
     for range in ranges {
