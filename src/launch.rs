@@ -185,7 +185,7 @@ pub fn is_heard() -> bool {
     rustix::event::poll(&mut poll, Some(&at_once)).is_ok()
         && !poll[0]
             .revents()
-            .intersects(PollFlags::ERR | PollFlags::NVAL)
+            .intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
 }
 
 /// The line that says why the program can't be started after all.

@@ -218,7 +218,9 @@ fn check_own_policy(program: &Program, cli: &LaunchCli, name: &OsStr) -> Result<
             return Ok(());
         }
     };
-    if let Some(problem) = own.problems.first() {
+    let is_none = own.resolved.is_some_and(|policy| policy.denies_nothing());
+    let nothing = is_none.then(|| Warning::NothingDenied.to_string());
+    if let Some(problem) = own.problems.first().or(nothing.as_ref()) {
         let doubt = format!("its own policy can't be relied on: {problem}");
         ensure!(!cli.require_policy, doubt);
         warn(cli, Some(name), &doubt);

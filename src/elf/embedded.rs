@@ -68,7 +68,10 @@ impl Embedded {
         let own_pages = pages(own);
         let shares = |load: &ProgramHeader| {
             let pages = pages(load);
-            load.flags.0 & elf::PF_W.0 != 0
+            // The kernel has the page writable that it fills with zeros (`padzero`,
+            // fs/binfmt_elf.c).
+            let is_filled = load != own && load.memsz > load.filesz;
+            (load.flags.0 & elf::PF_W.0 != 0 || is_filled)
                 && pages.start < own_pages.end
                 && own_pages.start < pages.end
         };

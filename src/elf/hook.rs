@@ -121,9 +121,6 @@ pub(super) fn last_initialiser(
     if !address.is_multiple_of(word) || !size.is_multiple_of(word) {
         return Ok(Err("its list of initialisers is not one of whole words"));
     }
-    if is_code(layout, slot) {
-        return Ok(Err("its list of initialisers is among its code"));
-    }
     if shares_bytes(layout, source, dynamic, (address, size))? {
         return Ok(Err(
             "its list of initialisers shares bytes with something else",

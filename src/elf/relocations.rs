@@ -25,9 +25,9 @@ pub(super) struct Relocation {
 }
 
 impl Relocation {
-    /// The addresses that it writes to. Of x86-64 the types that fill more than a
-    /// word are known (x86-64 psABI, "Relocation Types"); to how much of a symbol is
-    /// copied, the symbol says.
+    /// The addresses that it writes to. Some types fill more than a word (psABIs of
+    /// x86-64, i386 and aarch64, "Relocation Types"); how much is copied, the symbol
+    /// says.
     pub(super) fn written(
         &self,
         layout: &Layout,
@@ -35,14 +35,19 @@ impl Relocation {
         dynamic: &Dynamic,
     ) -> Result<Range<u64>, Error> {
         let word: u64 = if layout.encoding.is_64 { 8 } else { 4 };
-        let size = match self.kind {
-            _ if layout.header.machine != elf::EM_X86_64 => word,
-            kind if kind == elf::R_X86_64_TLSDESC.0 => 2 * word,
-            kind if kind == elf::R_X86_64_COPY.0 => {
-                let symbol = dynamic_symbol(layout, source, dynamic, self.symbol)?;
-                symbol.map_or(u64::MAX, |symbol| symbol.size)
-            }
-            _ => word,
+        let (copy, descriptor) = match layout.header.machine {
+            elf::EM_X86_64 => (elf::R_X86_64_COPY.0, elf::R_X86_64_TLSDESC.0),
+            elf::EM_386 => (elf::R_386_COPY.0, elf::R_386_TLS_DESC.0),
+            elf::EM_AARCH64 => (elf::R_AARCH64_COPY.0, elf::R_AARCH64_TLSDESC.0),
+            _ => return Ok(self.target..self.target.saturating_add(word)),
+        };
+        let size = if self.kind == copy {
+            let symbol = dynamic_symbol(layout, source, dynamic, self.symbol)?;
+            symbol.map_or(u64::MAX, |symbol| symbol.size)
+        } else if self.kind == descriptor {
+            2 * word
+        } else {
+            word
         };
         Ok(self.target..self.target.saturating_add(size))
     }

@@ -91,6 +91,16 @@ impl Unfit {
             _ => NOT_RUN,
         }
     }
+
+    /// Whether execve(2) fails with an error for which execvp(3) goes on to the next
+    /// folder of PATH: ENOENT, EACCES.
+    fn is_passed_over(&self) -> bool {
+        match self {
+            Self::NotExecutable(_) => true,
+            Self::Interpreter { why, .. } => why.is_passed_over() || why.status() == NOT_FOUND,
+            _ => false,
+        }
+    }
 }
 
 /// A program that the kernel will probably start.
@@ -109,12 +119,12 @@ pub struct Program {
     pub privileges: Option<&'static str>,
 }
 
-/// The processor that a program is for. Of an ELF file the kernel looks at no more
-/// than `e_machine` (`elf_check_arch`, arch/x86/include/asm/elf.h), so that a file
-/// may run that tools find damaged.
+/// The processor that a program is for. Of an ELF file the kernel looks at little
+/// more than `e_machine` (`elf_check_arch`, arch/x86/include/asm/elf.h), so that a
+/// file may run that tools find damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Machine {
-    /// `e_machine` and whether the class is ELFCLASS64.
+    /// `e_machine`, and whether the file has 64-bit headers.
     Elf(elf::Machine, bool),
     /// No ELF file: one for a handler of binfmt_misc.
     None,
@@ -143,13 +153,10 @@ impl Program {
             // What can't be started for these reasons is passed over, and told only
             // if nothing else is found.
             match require_executable(&candidate).map(|()| Self::at(candidate)) {
-                Ok(Err(unfit)) if unfit.status() == NOT_FOUND => {
+                Ok(Err(unfit)) | Err(unfit) if unfit.is_passed_over() => {
                     obstacle.get_or_insert(unfit);
                 }
                 Ok(found) => return found,
-                Err(unfit @ Unfit::NotExecutable(_)) => {
-                    obstacle.get_or_insert(unfit);
-                }
                 Err(_) => {}
             }
         }
@@ -254,16 +261,16 @@ impl Format {
     }
 }
 
-/// What an ELF file says of its processor.
+/// What an ELF file says of its processor, as the kernel reads it: in its own byte
+/// order, and of 64 bits if that is how large a program header is said to be
+/// (`load_elf_phdrs`, fs/binfmt_elf.c).
 fn machine(start: &[u8]) -> Machine {
-    let is_big_endian = start.get(5) == Some(&elf::ELFDATA2MSB.0);
-    let machine = match start.get(18..20) {
-        Some(&[first, second]) if is_big_endian => u16::from_be_bytes([first, second]),
-        Some(&[first, second]) => u16::from_le_bytes([first, second]),
-        _ => return Machine::None,
+    let half = |at: usize| Some(u16::from_ne_bytes(*start.get(at..)?.first_chunk()?));
+    let (e_machine, e_phentsize) = (18, 54);
+    let Some(machine) = half(e_machine) else {
+        return Machine::None;
     };
-    let is_64 = start.get(4) == Some(&elf::ELFCLASS64.0);
-    Machine::Elf(elf::Machine(machine), is_64)
+    Machine::Elf(elf::Machine(machine), half(e_phentsize) == Some(56))
 }
 
 /// Whether the kernel may have a handler for files of any content

@@ -37,6 +37,12 @@ pub struct ResolvedRule {
 }
 
 impl Resolved {
+    /// Whether it is a deny-list of which nothing is left.
+    #[must_use]
+    pub fn denies_nothing(&self) -> bool {
+        self.policy.list == List::Deny && self.rules.is_empty()
+    }
+
     /// The rules that were added to what the policy names.
     pub fn added(&self) -> impl Iterator<Item = &ResolvedRule> {
         self.rules.iter().filter(|rule| rule.because.is_some())

@@ -158,8 +158,18 @@ fn a_relocation_that_changes_the_runtime() {
         let (runtime, _) = patched.runtime();
         let d_tag = patched.entry(elf::DT_DEBUG);
         let text_relocations = u64::try_from(elf::DT_TEXTREL.0).expect("a small number");
-        patched.set(d_tag, text_relocations);
+        let flags = u64::try_from(elf::DT_FLAGS.0).expect("a small number");
         patched.set(relocations, runtime);
+        for (tag, value) in [(text_relocations, 0), (flags, elf::DF_TEXTREL.0)] {
+            patched.set(d_tag, tag).set(d_tag + 8, value);
+            patched.assert_rejected("a relocation changes its policy before that is in force");
+        }
+        // Of two entries the loader takes the last.
+        let end = patched.layout.dynamic.as_ref().expect("a dynamic section");
+        let end = place(end.range.start.0) + 16 * end.entries.len();
+        patched.set(d_tag, flags).set(d_tag + 8, 0);
+        patched.set(end, flags);
+        patched.set(end + 8, elf::DF_TEXTREL.0);
         patched.assert_rejected("a relocation changes its policy before that is in force");
     }
 }

@@ -207,13 +207,31 @@ fn that_denies_nothing_is_told_or_refused() {
     }
 }
 
+#[test]
+fn in_the_program_that_denies_nothing_is_told_or_refused() {
+    let ws = Workspace::with_myos("gcc -static");
+    ws.run("sandbox-patch -q --deny '' ./myos").succeeds();
+    let reason = "its own policy can't be relied on: the policy denies no system call at all";
+    ws.run("sandboxify ./myos")
+        .succeeds()
+        .complains_in_one_line(&format!("./myos: warning: {reason}"));
+    ws.run("sandboxify -q --require-policy ./myos")
+        .exits_with(121)
+        .complains_in_one_line(&format!("./myos: {reason}"));
+}
+
 /// The kernel looks at `e_machine` alone.
 #[test]
 fn is_for_the_architecture_that_the_kernel_takes_a_program_for() {
     let ws = Workspace::with_myos("i686-linux-gnu-gcc -static");
     let program = ws.read("myos");
-    let (ei_class, e_shentsize, e_machine) = (4, 46, 18);
-    for (at, value) in [(ei_class, 2), (e_shentsize, 0), (e_machine, 6)] {
+    let (ei_class, ei_data, e_shentsize, e_machine) = (4, 5, 46, 18);
+    for (at, value) in [
+        (ei_class, 2),
+        (ei_data, 2),
+        (e_shentsize, 0),
+        (e_machine, 6),
+    ] {
         let mut odd = program.clone();
         odd[at] = value;
         ws.write("odd", odd);

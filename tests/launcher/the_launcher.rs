@@ -163,6 +163,23 @@ fn starts_the_program_also_where_nobody_reads_its_warnings() {
     }
 }
 
+/// The same for a socket whose other end is closed.
+#[test]
+fn starts_the_program_also_where_the_other_end_of_a_socket_is_closed() {
+    let ws = Workspace::with_myos("gcc -static");
+    ws.write(
+        "closed.py",
+        "import os, socket, sys\n\
+         near, far = socket.socketpair()\n\
+         far.close()\n\
+         os.dup2(near.fileno(), 2)\n\
+         os.execvp(sys.argv[1], sys.argv[1:])\n",
+    );
+    ws.run("python3 closed.py sandboxify --deny execve ./myos")
+        .succeeds()
+        .prints_only("My OS is Linux!\n");
+}
+
 /// Filters of older container managers answer so for calls that they do not know.
 #[test]
 fn takes_a_strange_answer_about_a_file_for_none() {

@@ -155,6 +155,13 @@ fn is_found_as_a_shell_finds_it() {
     ws.run(&format!("PATH=zero {sandboxify} -q --deny ptrace program"))
         .exits_with(127)
         .complains_in_one_line("sandboxify: program: its dynamic loader /none");
+    // So is a script whose interpreter may not be executed.
+    ws.run("mkdir three; printf '#!./one/program\\n' >three/program; chmod +x three/program")
+        .succeeds();
+    ws.run(&format!(
+        "PATH=three:two {sandboxify} -q --deny ptrace program"
+    ))
+    .prints_only("My OS is Linux!\n");
     for path in ["", ".", "/bin:"] {
         ws.run(&format!("PATH={path} {sandboxify} -q --deny ptrace myos"))
             .succeeds();

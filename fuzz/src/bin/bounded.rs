@@ -39,8 +39,14 @@ fn main() -> ExitCode {
         eprintln!("usage: bounded SEEDS RUNS [TARGET…]");
         return ExitCode::from(2);
     };
+    let wanted = arguments.get(2..).unwrap_or_default();
+    let is_known = |name: &&OsString| TARGETS.iter().any(|(known, _)| *name == known);
+    if let Some(unknown) = wanted.iter().find(|name| !is_known(name)) {
+        eprintln!("bounded: there is no target {}", unknown.display());
+        return ExitCode::from(2);
+    }
     for (name, target) in TARGETS {
-        if arguments.len() > 2 && !arguments[2..].iter().any(|wanted| wanted == name) {
+        if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
             continue;
         }
         match run(

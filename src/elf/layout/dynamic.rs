@@ -38,8 +38,12 @@ impl Dynamic {
     /// DF_TEXTREL in DT_FLAGS).
     #[must_use]
     pub fn has_text_relocations(&self) -> bool {
-        let in_flags = |flags| flags & elf::DF_TEXTREL.0 != 0;
-        self.get(elf::DT_TEXTREL).is_some() || self.get(elf::DT_FLAGS).is_some_and(in_flags)
+        // Of several the loader takes one or the other.
+        self.entries.iter().any(|entry| match entry.tag {
+            elf::DT_TEXTREL => true,
+            elf::DT_FLAGS => entry.value & elf::DF_TEXTREL.0 != 0,
+            _ => false,
+        })
     }
 
     /// Whether DT_FLAGS_1 says that this is a position-independent executable.
