@@ -373,6 +373,17 @@ fn section_headers_of_a_false_type_are_left_alone() {
 }
 
 #[test]
+fn section_headers_of_a_false_size_are_left_alone() {
+    let ws = Workspace::new();
+    // Where the dynamic section moves, and its header grows to a page.
+    let make = "clang -fuse-ld=lld";
+    let mut program = std::fs::read(ws.compile(make, "myos.c")).unwrap();
+    let sh_size = section_header(&program, ".dynamic") + 32;
+    program[sh_size..sh_size + 8].copy_from_slice(&0x11d0_u64.to_le_bytes());
+    round_trip(&program, Position::First).unwrap();
+}
+
+#[test]
 fn a_patch_is_the_same_each_time() {
     for program in programs() {
         let bytes = || round_trip(&program, Position::First).unwrap().bytes;

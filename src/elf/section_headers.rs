@@ -85,11 +85,12 @@ fn moved(section: &Section, placement: &Placement) -> SectionHeader {
     }
     if let Some((offset, address)) = placement.moved(header.offset) {
         (header.offset, header.addr) = (offset, address);
-        // What grows, grows to the whole of its new place.
+        // What grows, grows to the whole of its new place; a false size that is
+        // larger stays false.
         if offset == placement.head.start.0 && !placement.has_runtime {
-            header.size = placement.head.size;
+            header.size = header.size.max(placement.head.size);
         } else if let Some(dynamic) = placement.dynamic.filter(|range| range.start.0 == offset) {
-            header.size = dynamic.size;
+            header.size = header.size.max(dynamic.size);
         }
     }
     header
