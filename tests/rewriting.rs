@@ -380,6 +380,7 @@ fn section_headers_of_a_false_size_are_left_alone() {
     let mut program = std::fs::read(ws.compile(make, "myos.c")).unwrap();
     let sh_size = section_header(&program, ".dynamic") + 32;
     program[sh_size..sh_size + 8].copy_from_slice(&0x11d0_u64.to_le_bytes());
+    program.extend([1; 0x1000]);
     round_trip(&program, Position::First).unwrap();
 }
 
