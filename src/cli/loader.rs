@@ -5,8 +5,9 @@ use object::elf;
 use crate::elf::{Dynamic, Layout, Position, Start};
 
 /// The warning that code of the program runs before any library's constructors
-/// (gABI chapter 5, DT_PREINIT_ARRAY), where that is before the policy is in force: `start` is
-/// when a runtime within the program is called. A static program's own start-up calls it.
+/// (gABI chapter 5, DT_PREINIT_ARRAY), where that is before the policy is in force.
+/// `start` is when a runtime within the program is called; nothing for the library.
+/// In a static program the C library's start-up calls such code.
 #[must_use]
 pub fn early_code(layout: &Layout, start: Option<Start>) -> Option<&'static str> {
     let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
