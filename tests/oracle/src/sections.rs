@@ -76,9 +76,14 @@ fn content(pair: &Pair<'_, '_>, index: usize, old: &Section, new: &Section) -> V
     if is_dynamic {
         return Ok(());
     }
-    if pair.before.has_symbols(old) {
+    // A file has one symbol table (gABI chapter 4, SHT_SYMTAB); in a damaged one
+    // others share its bytes.
+    let mut sections = pair.before.sections.iter().enumerate();
+    let table = sections.find(|(_, section)| pair.before.has_symbols(section));
+    if table.is_some_and(|(place, _)| place == index) {
         return symbols(pair, old, new);
     }
+    let of_table = table.map(|(_, table)| table.file()).unwrap_or_default();
     let mut writable = Writable::of(pair);
     if !old.is_allocated() {
         // Sections that are no part of the program may be anywhere in it.
@@ -92,7 +97,7 @@ fn content(pair: &Pair<'_, '_>, index: usize, old: &Section, new: &Section) -> V
         loads.any(|load| pair.leads_to_runtime(load.vaddr.wrapping_add(at - load.offset)))
     };
     let changed = differences(then, now, old.offset)
-        .find(|&at| !(hooked(at) || (unmoved && writable.covers(at))));
+        .find(|&at| !(hooked(at) || of_table.contains(&at) || (unmoved && writable.covers(at))));
     require!(
         changed.is_none(),
         "the content of section {} changed at {changed:#x?}",
