@@ -192,7 +192,8 @@ pub(super) fn symbol_table(
     // Where nothing tells, the table can at most reach to the next one.
     let room = || next_start(layout, dynamic, address).map(|next| next - address);
     let size = size.or_else(|| Some(room()? / entry.max(1) * entry));
-    Ok(size.map(|size| (address, size)))
+    // Where there is no room for a symbol, there is no table.
+    Ok(size.filter(|&size| size > 0).map(|size| (address, size)))
 }
 
 /// The size that the section headers give for the dynamic symbols, for files
