@@ -206,11 +206,26 @@ mod links {
         let ws = Workspace::new();
         ws.run("cp /bin/sleep .").succeeds();
         ws.run(&format!(
-            "./sleep 60 & {PATCH} ./sleep; echo status $?; kill $! && ./sleep 0 && echo slept"
+            "./sleep 60 & until [ $(readlink /proc/$!/exe) = $(realpath sleep) ]; do :; done; \
+             {PATCH} ./sleep; echo status $?; kill $! && ./sleep 0 && echo slept"
         ))
         .succeeds()
         .prints("status 0\n")
         .prints("slept\n");
+    }
+
+    /// execve(2) fails with ETXTBSY while the file can be written through a handle.
+    #[test]
+    fn a_program_can_be_started_at_any_moment() {
+        let ws = Workspace::new();
+        ws.run("cp /bin/true .").succeeds();
+        ws.run(
+            "for i in $(seq 100); do sandbox-patch -q --replace --deny ptrace ./true; \
+             sandbox-patch -q remove ./true; done & \
+             while kill -0 $! 2>/dev/null; do ./true || echo failed; done; wait $!",
+        )
+        .succeeds()
+        .prints_only("");
     }
 }
 

@@ -81,11 +81,12 @@ impl<'a> Pending<'a> {
     /// changed then. Or the folder can't be synced, with the file in its place.
     pub fn commit(self) -> Result<(), Error> {
         let target = self.target;
+        let file = closed(self.file);
         match (&target.before, self.name) {
-            (None, None) => appear(&self.file, target)?,
+            (None, None) => appear(&file, target)?,
             (_, name) => {
                 let _held = self.held.unwrap_or_else(ending::hold);
-                replace(&self.file, name, target)?;
+                replace(&file, name, target)?;
             }
         }
         // The new name itself is on disk only once the folder is.
@@ -93,6 +94,15 @@ impl<'a> Pending<'a> {
             .and_then(|folder| folder.sync_all())
             .map_err(Error::NotSynced)
     }
+}
+
+/// A handle of a file that can't be written through it: as long as there is one that
+/// can, execve(2) of the program fails with ETXTBSY.
+fn closed(file: File) -> File {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    // Without /proc it stays as it is until it is in its place.
+    handle.map_or(file, File::from)
 }
 
 /// Gives an unnamed file the name of a target that is not there yet.
