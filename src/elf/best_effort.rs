@@ -255,7 +255,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         let mut chunks = Vec::new();
         for original in &self.undo.originals {
             let holds = |load: &&ProgramHeader| {
-                let file = FileRange::new(load.offset, load.filesz);
+                let file = load.range();
                 load.kind == elf::PT_LOAD && load.offset > 0 && file.contains(&original.range())
             };
             let is_dynamic = self.is_dynamic(original);
@@ -284,7 +284,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         let range = FileRange::new(now.offset.checked_add(now.filesz)?, size);
         let sections = self.layout.sections.iter().map(Section::range);
         let segments = self.layout.segments.iter();
-        let segments = segments.map(|segment| FileRange::new(segment.offset, segment.filesz));
+        let segments = segments.map(|segment| segment.range());
         let taken = sections.chain(segments).any(|other| other.overlaps(&range));
         (now.kind == elf::PT_LOAD && size > 0 && !taken).then_some(range)
     }

@@ -39,8 +39,7 @@ impl Embedded {
     /// The loadable segment that the filter is in.
     #[must_use]
     pub fn segment<'l>(&self, layout: &'l Layout) -> Option<&'l ProgramHeader> {
-        let holds =
-            |load: &&ProgramHeader| FileRange::new(load.offset, load.filesz).contains(&self.filter);
+        let holds = |load: &&ProgramHeader| load.range().contains(&self.filter);
         layout.segments_of(elf::PT_LOAD).find(holds)
     }
 

@@ -8,7 +8,7 @@ use object::Endianness;
 use object::elf;
 use object::pod;
 
-use super::Error;
+use super::{Error, FileRange};
 
 /// Class and byte order of a file (`EI_CLASS`, `EI_DATA`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,6 +242,14 @@ pub struct ProgramHeader {
     pub memsz: u64,
     /// `p_align`.
     pub align: u64,
+}
+
+impl ProgramHeader {
+    /// The bytes that the segment has in the file.
+    #[must_use]
+    pub fn range(&self) -> FileRange {
+        FileRange::new(self.offset, self.filesz)
+    }
 }
 
 record!(

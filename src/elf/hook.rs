@@ -187,7 +187,7 @@ pub(super) fn last_initialiser(
 /// Whether only one segment has a word of the file.
 fn is_mapped_once(layout: &Layout, word: &FileRange) -> bool {
     let loads = layout.segments_of(elf::PT_LOAD);
-    let ranges = loads.map(|load| FileRange::new(load.offset, load.filesz));
+    let ranges = loads.map(|load| load.range());
     ranges.filter(|range| range.overlaps(word)).count() == 1
 }
 

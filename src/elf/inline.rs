@@ -121,9 +121,8 @@ fn leads_to_policy(
     embedded: &Embedded,
 ) -> Result<bool, Error> {
     let notes = FileRange::new(load.offset.saturating_add(place.offset), place.size);
-    let is_placed = FileRange::new(load.offset, load.filesz).contains(&notes)
-        && [4, 8].contains(&place.align)
-        && place.reserved == 0;
+    let is_placed =
+        load.range().contains(&notes) && [4, 8].contains(&place.align) && place.reserved == 0;
     if !is_placed {
         return Ok(false);
     }

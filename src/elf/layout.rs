@@ -290,6 +290,13 @@ impl Layout {
         }
     }
 
+    /// Where the program headers are in the file.
+    #[must_use]
+    pub fn program_headers(&self) -> FileRange {
+        let size = ProgramHeader::size(self.encoding) * self.segments.len() as u64;
+        FileRange::new(self.header.phoff, size)
+    }
+
     /// The end of everything that the headers know of, in bytes from the start
     /// of the file.
     #[must_use]
@@ -298,10 +305,7 @@ impl Layout {
             FileRange::new(offset, u64::from(size) * count as u64).end()
         };
         let header = &self.header;
-        let segments = self
-            .segments
-            .iter()
-            .map(|segment| FileRange::new(segment.offset, segment.filesz).end());
+        let segments = self.segments.iter().map(|segment| segment.range().end());
         // A section that ends behind the file is false: what was appended is not
         // its content.
         let sections = self

@@ -1,6 +1,6 @@
 //! Programs that a packer has put into a program of its own.
 
-use super::{Error, FileRange, Layout, Source};
+use super::{Error, Layout, Source};
 
 /// Refuses a program that UPX has packed: its code counts on what stands right
 /// behind the program headers, of which patching makes more.
@@ -13,9 +13,7 @@ use super::{Error, FileRange, Layout, Source};
 /// It is packed.
 pub(super) fn refuse(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<(), Error> {
     const MAGIC: &[u8] = b"UPX!";
-    let header = &layout.header;
-    let table = u64::from(header.phentsize) * u64::from(header.phnum);
-    let record = FileRange::new(header.phoff, table).end();
+    let record = layout.program_headers().end();
     match source.read_at(record.saturating_add(4), MAGIC.len() as u64) {
         Ok(found) if found == MAGIC => Err(Error::Packed),
         _ => Ok(()),

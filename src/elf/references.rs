@@ -116,10 +116,8 @@ impl<S: Source + ?Sized> References<'_, S> {
     /// The ELF header, the program headers and the dynamic section are changed each
     /// by itself.
     fn check_apart(&self) -> Result<(), Error> {
-        let header = &self.layout.header;
-        let table = u64::from(header.phentsize) * u64::from(header.phnum);
-        let table = FileRange::new(header.phoff, table);
-        let header = FileRange::new(0, header.ehsize.into());
+        let table = self.layout.program_headers();
+        let header = FileRange::new(0, self.layout.header.ehsize.into());
         let dynamic = &self.dynamic.range;
         if header.overlaps(&table) || header.overlaps(dynamic) || table.overlaps(dynamic) {
             return Err(Error::Malformed(
@@ -160,7 +158,7 @@ impl<S: Source + ?Sized> References<'_, S> {
     /// program header, as the kernel does for PT_INTERP, must find just that.
     fn check_headers(&self) -> Result<(), Error> {
         let is_wrong = |segment: &ProgramHeader| {
-            let file = FileRange::new(segment.offset, segment.filesz);
+            let file = segment.range();
             let memory = self.layout.range_at(segment.vaddr, segment.filesz);
             self.pieces.iter().map(|piece| piece.range).any(|piece| {
                 let in_memory = memory.is_some_and(|range| piece.overlaps(&range));
@@ -169,7 +167,7 @@ impl<S: Source + ?Sized> References<'_, S> {
             })
         };
         let shares_dynamic = |segment: &ProgramHeader| {
-            let file = FileRange::new(segment.offset, segment.filesz);
+            let file = segment.range();
             segment.kind != elf::PT_DYNAMIC && self.dynamic.range.overlaps(&file)
         };
         let mut others = self

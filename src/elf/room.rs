@@ -192,10 +192,7 @@ fn growth(
     pieces: &[Piece],
     extra: usize,
 ) -> Result<FileRange, Error> {
-    let table = FileRange::new(
-        layout.header.phoff,
-        table_size(layout, layout.segments.len()),
-    );
+    let table = layout.program_headers();
     if pieces.iter().any(|piece| piece.range.overlaps(&table)) {
         return Err(Error::Malformed(
             "its program headers share bytes with something else",
@@ -263,7 +260,7 @@ fn check_mapped(layout: &Layout, grown: &FileRange) -> Result<(), Error> {
 
 fn is_held(layout: &Layout, grown: &FileRange) -> bool {
     let mut loads = layout.segments_of(elf::PT_LOAD);
-    loads.any(|load| FileRange::new(load.offset, load.filesz).contains(grown))
+    loads.any(|load| load.range().contains(grown))
 }
 
 /// The segment that grows with the table: where it ends with the table, as in
@@ -272,8 +269,7 @@ fn is_held(layout: &Layout, grown: &FileRange) -> bool {
 pub(super) fn growing_load<'l>(layout: &'l Layout, grown: &FileRange) -> Option<&'l ProgramHeader> {
     let own = FileRange::new(grown.start.0, table_size(layout, layout.segments.len()));
     let can_grow = |load: &&ProgramHeader| {
-        let holds_own =
-            FileRange::new(load.offset, load.filesz).contains(&own) && load.filesz == load.memsz;
+        let holds_own = load.range().contains(&own) && load.filesz == load.memsz;
         let size = grown.end().saturating_sub(load.offset);
         let is_free = |other: &ProgramHeader| {
             let apart = |own: u64, other: u64| other <= own || other - own >= size;
@@ -319,7 +315,7 @@ fn check_growth(
         }
     }
     for segment in &layout.segments {
-        let range = FileRange::new(segment.offset, segment.filesz);
+        let range = segment.range();
         let container = [elf::PT_LOAD, elf::PT_PHDR, elf::PT_GNU_STACK].contains(&segment.kind);
         if !container && range.overlaps(growth) && !covered(&range) {
             return Err(Error::NoRoom("a segment of its own".to_owned()));
@@ -393,9 +389,7 @@ fn holes(
     from: u64,
 ) -> Result<Vec<FileRange>, Error> {
     let table = FileRange::new(layout.header.phoff, 1);
-    let mut loads = layout
-        .segments_of(elf::PT_LOAD)
-        .map(|load| FileRange::new(load.offset, load.filesz));
+    let mut loads = layout.segments_of(elf::PT_LOAD).map(|load| load.range());
     let Some(own) = loads.find(|load| load.contains(&table)) else {
         return Ok(Vec::new());
     };

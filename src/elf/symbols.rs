@@ -5,7 +5,7 @@
 use object::elf;
 
 use super::encoding::{FileHeader, Record, Symbol as Entry};
-use super::room::{self, Displaced};
+use super::room::Displaced;
 use super::{FileRange, Layout, Section, Source};
 
 /// A symbol whose value is the address of something that moves.
@@ -102,13 +102,10 @@ pub(super) fn each(
 /// there are no symbols of tools, which may change.
 fn is_loaded(layout: &Layout, section: &Section) -> bool {
     let loads = layout.segments_of(elf::PT_LOAD);
-    let loads = loads.map(|load| FileRange::new(load.offset, load.filesz));
+    let loads = loads.map(|load| load.range());
     let headers = [
         FileRange::new(0, FileHeader::size(layout.encoding)),
-        FileRange::new(
-            layout.header.phoff,
-            room::table_size(layout, layout.segments.len()),
-        ),
+        layout.program_headers(),
     ];
     let mut others = loads.chain(headers);
     others.any(|other| other.overlaps(&section.range()))

@@ -74,7 +74,7 @@ pub(super) fn read(
     if segment.filesz == 0 {
         return Ok(None);
     }
-    let range = FileRange::new(segment.offset, segment.filesz);
+    let range = segment.range();
     // The loader follows the address, tools follow the offset.
     if layout.offset_of(VirtAddr(segment.vaddr)) != Some(segment.offset) {
         return Err(Error::Malformed(

@@ -72,9 +72,7 @@ pub(super) fn make(
 
 /// Whether just one PT_NOTE leads to the piece, and to all of it.
 fn has_own_header(layout: &Layout, piece: &Piece) -> bool {
-    let headers = layout
-        .segments_of(elf::PT_NOTE)
-        .map(|note| FileRange::new(note.offset, note.filesz));
+    let headers = layout.segments_of(elf::PT_NOTE).map(|note| note.range());
     let own: Vec<FileRange> = headers
         .filter(|range| range.overlaps(&piece.range))
         .collect();
