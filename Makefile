@@ -21,11 +21,12 @@ BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help setup build demo test bench layouts fuzz install uninstall clean
+.PHONY: help setup build demo test test-long bench layouts fuzz install uninstall clean
 
 help:
 	@echo 'make demo       patch a program, watch it run, be stopped, and be restored'
 	@echo 'make test       all checks, as CI runs them'
+	@echo 'make test-long  what takes longer than that: long searches, whole distributions'
 	@echo 'make build      the programs and the runtimes, in $(RELEASE)'
 	@echo 'make install    to PREFIX=$(PREFIX), below DESTDIR if given'
 	@echo 'make uninstall  what install put there'
@@ -53,6 +54,11 @@ test: setup
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	fuzz/run -runs=0
 	fuzz/bounded 100000
+
+# The tests that say why they are left out of `make test`: #[ignore = "long: …"].
+test-long: setup
+	$(CARGO) build --release
+	$(CARGO) test --workspace -- --ignored
 
 FUZZ_SECONDS ?= 600
 
