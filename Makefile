@@ -21,7 +21,7 @@ BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help setup build demo test test-long bench layouts fuzz install uninstall clean
+.PHONY: help setup tools build demo test test-long bench layouts fuzz install uninstall clean
 
 help:
 	@echo 'make demo       patch a program, watch it run, be stopped, and be restored'
@@ -34,10 +34,15 @@ help:
 	@echo 'make fuzz       look for bugs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target'
 	@echo 'make layouts    what programs of all layouts come to (docs/layouts.md)'
 	@echo 'make setup      the Debian packages that are missing (packages.txt)'
+	@echo 'make tools      what tests need from PyPI and the npm registry (tests/tools)'
 	@echo 'make clean      removes $(CARGO_TARGET_DIR)'
 
 setup:
 	@.ci/setup
+
+# From PyPI and the npm registry, where Debian has none, or none that is current.
+tools: setup
+	@tests/tools/setup
 
 build: setup
 	$(CARGO) build --release
@@ -45,7 +50,7 @@ build: setup
 demo: build
 	@docs/demo.sh '$(RELEASE)'
 
-test: setup
+test: tools
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) build --release
@@ -56,7 +61,7 @@ test: setup
 	fuzz/bounded 100000
 
 # The tests that say why they are left out of `make test`: #[ignore = "long: …"].
-test-long: setup
+test-long: tools
 	$(CARGO) build --release
 	$(CARGO) test --workspace -- --ignored
 

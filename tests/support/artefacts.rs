@@ -43,6 +43,11 @@ pub fn program() -> PathBuf {
     release_folder().join("sandbox-patch")
 }
 
+/// The directory of the tools that are not Debian's (tests/tools/setup).
+pub fn tools() -> PathBuf {
+    target_folder().join("tools")
+}
+
 /// The target folder that this test binary is in, so that whatever chose it
 /// (an option, a variable, a configuration file) need not be asked again.
 fn target_folder() -> PathBuf {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process_group};
 
-use super::artefacts::release_folder;
+use super::artefacts::{release_folder, tools};
 use super::output::Output;
 
 /// How long a command may take before the test fails.
@@ -20,7 +20,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A command line, to be run by bash with `sandbox-patch` in its PATH and an
-/// environment that holds nothing of the caller's.
+/// environment that holds nothing of the caller's: `$TOOLS/NAME` are the tools of
+/// tests/tools/setup.
 ///
 /// bash replaces itself by a command line that is a single command, so that
 /// its exit status or signal is what the outcome shows. (dash would not do so
@@ -44,6 +45,7 @@ impl Shell {
                 format!("{}:{SYSTEM_PATH}", release_folder().display()),
             )
             .env("HOME", folder)
+            .env("TOOLS", tools())
             .env("LC_ALL", "C")
             // A group of its own, to end all of it at the time limit.
             .process_group(0);
