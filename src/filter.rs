@@ -54,7 +54,7 @@ pub fn compile(resolved: &Resolved) -> Result<Vec<Instruction>, Error> {
     let filter = Filter {
         arch: resolved.arch.audit(),
         big_endian: resolved.arch.big_endian(),
-        foreign_from: resolved.arch.foreign_from(),
+        foreign_numbers: resolved.arch.foreign_numbers(),
         foreign,
         matched,
         unmatched,

@@ -7,14 +7,17 @@
 
 mod action;
 mod arch;
+mod arguments;
 mod errno;
 mod error;
 mod json;
+mod multiplexed;
 mod names;
 mod relatives;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod variants;
 
 pub use action::Action;
 pub use arch::Arch;
@@ -24,6 +27,7 @@ pub use names::parse as parse_names;
 pub use resolve::{Resolved, ResolvedRule, Warning, resolve, rules};
 
 pub(crate) use errno::name as errno_name;
+pub(crate) use multiplexed::name as multiplexed_name;
 pub(crate) use names::{is_known as is_known_call, name as call_name};
 
 use std::collections::BTreeSet;

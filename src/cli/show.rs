@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sandbox_format::bpf::Condition;
 
-use crate::policy::{List, Resolved};
+use crate::policy::{List, Resolved, multiplexed_name};
 
 /// The policy in one line.
 #[must_use]
@@ -67,6 +67,9 @@ pub fn conditions(call: &str, when: &[Condition]) -> String {
 /// The constant that a value stands for in a call, where it is well known
 /// (fcntl.h, asm/termbits.h, asm/ioctls.h).
 fn constant(call: &str, value: u64) -> String {
+    if let Some(name) = multiplexed_name(call, value) {
+        return name.to_owned();
+    }
     let name = match (call, value) {
         ("ioctl", 0x5401) => "TCGETS",
         ("ioctl", 0x5413) => "TIOCGWINSZ",

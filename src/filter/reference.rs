@@ -36,6 +36,33 @@ fn comparisons(when: &[Condition]) -> Vec<ScmpArgCompare> {
 
 /// Compiles with libseccomp.
 pub(super) fn compile(resolved: &Resolved) -> Vec<Instruction> {
+    compile_rules(resolved, |context, matched| {
+        for rule in &resolved.rules {
+            // Rules are given in native numbers, or pseudo numbers for calls that
+            // the native architecture does not have; libseccomp translates.
+            let call = ScmpSyscall::from_name(&rule.name)
+                .unwrap_or_else(|_| i32::try_from(rule.number).unwrap().into());
+            context
+                .add_rule_conditional(matched, call, &comparisons(&rule.when))
+                .unwrap();
+        }
+    })
+}
+
+/// The same from nothing but the names in the policy.
+pub(super) fn compile_names(resolved: &Resolved) -> Vec<Instruction> {
+    compile_rules(resolved, |context, matched| {
+        for name in &resolved.policy.names {
+            let call = ScmpSyscall::from_name(name).unwrap();
+            context.add_rule(matched, call).unwrap();
+        }
+    })
+}
+
+fn compile_rules(
+    resolved: &Resolved,
+    add_rules: impl Fn(&mut ScmpFilterContext, ScmpAction),
+) -> Vec<Instruction> {
     let action = scmp_action(resolved.policy.action);
     let (matched, unmatched) = match resolved.policy.list {
         List::Allow => (ScmpAction::Allow, action),
@@ -54,15 +81,7 @@ pub(super) fn compile(resolved: &Resolved) -> Vec<Instruction> {
         context.remove_arch(libseccomp::ScmpArch::Native).unwrap();
         context.add_arch(arch).unwrap();
     }
-    for rule in &resolved.rules {
-        // Rules are given in native numbers, or pseudo numbers for calls that
-        // the native architecture does not have; libseccomp translates.
-        let call = ScmpSyscall::from_name(&rule.name)
-            .unwrap_or_else(|_| i32::try_from(rule.number).unwrap().into());
-        context
-            .add_rule_conditional(matched, call, &comparisons(&rule.when))
-            .unwrap();
-    }
+    add_rules(&mut context, matched);
 
     let mut file = tempfile::tempfile().unwrap();
     context.export_bpf(&file).unwrap();

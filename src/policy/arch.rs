@@ -55,6 +55,8 @@ const MIPS_N32: u32 = 0x20;
 /// arch/x86/include/uapi/asm/unistd.h).
 const X32_BIT: u32 = 0x4000_0000;
 
+use sandbox_format::syscall::X32_NUMBERS;
+
 struct Row {
     arch: Arch,
     name: &'static str,
@@ -163,11 +165,14 @@ impl Arch {
         self.row().audit & LITTLE == 0
     }
 
-    /// The first number of another ABI that the kernel reports under the same
-    /// audit architecture: x32 on x86_64.
+    /// Numbers of another ABI that the kernel reports under the same audit
+    /// architecture: ascending ranges, with both ends.
     #[must_use]
-    pub fn foreign_from(self) -> Option<u32> {
-        (self == Arch::X86_64).then_some(X32_BIT)
+    pub fn foreign_numbers(self) -> &'static [(u32, u32)] {
+        match self {
+            Arch::X86_64 => &X32_NUMBERS,
+            _ => &[],
+        }
     }
 
     /// Whether errors above 34 have other numbers than in asm-generic
@@ -176,14 +181,10 @@ impl Arch {
         self.row().machine == machine::MIPS
     }
 
-    /// Whether flags and ioctl requests have the numbers of asm-generic, which
-    /// the conditions of portable names are written in. MIPS and PowerPC number
-    /// some otherwise, and s390 swaps arguments of clone(2).
-    pub(super) fn has_generic_constants(self) -> bool {
-        !matches!(
-            self.row().machine,
-            machine::MIPS | machine::PPC | machine::PPC64 | machine::S390
-        )
+    /// Whether its registers have 32 bits. Those of x32 and of the n32 ABI of
+    /// MIPS have 64.
+    pub(super) fn has_32_bit_registers(self) -> bool {
+        self.row().audit & BITS_64 == 0
     }
 
     /// The lowest system call number: the MIPS ABIs share one number space

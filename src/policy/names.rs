@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use libseccomp::ScmpSyscall;
 use sandbox_format::syscall;
 
-use super::{Arch, UnknownName};
+use super::{Arch, UnknownName, multiplexed};
 
 /// How many numbers from an architecture's first one are searched for names;
 /// the highest in use is below 500.
@@ -65,10 +65,11 @@ pub(super) fn look_up(name: &str, arch: Arch) -> Lookup {
     if let Ok(number) = u32::try_from(call.as_raw_syscall()) {
         return Lookup::Number(number);
     }
-    // libseccomp knows the name. Where an architecture has both `socketcall`
-    // and `socket`, it answers with a pseudo number for the latter (the same
-    // for `ipc`); the way back from the number has the truth.
-    match numbers(arch).find(|number| self::name(*number, arch).as_deref() == Some(name)) {
+    // libseccomp knows the name, and answers with a pseudo number. It does so for
+    // what is multiplexed even where the call has a number as well; the way back
+    // from the number has the truth.
+    let is_name = |number: &u32| self::name(*number, arch).as_deref() == Some(name);
+    match multiplexed::of(name).and_then(|_| numbers(arch).find(is_name)) {
         Some(number) => Lookup::Number(number),
         None => Lookup::Elsewhere,
     }

@@ -7,7 +7,10 @@ use sandbox_format::bpf::Condition;
 use sandbox_format::portable;
 
 use super::names::{self, Lookup};
-use super::{Action, Arch, Error, List, Policy, UnknownName, errno, relatives};
+use super::{
+    Action, Arch, Error, List, Policy, UnknownName, arguments, errno, multiplexed, relatives,
+    variants,
+};
 
 /// A policy for one architecture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub struct ResolvedRule {
     pub number: u32,
     /// Conditions on its arguments, all of which must hold.
     pub when: Vec<Condition>,
-    /// The portable name for whose sake the rule was added; none when the
+    /// The name in the policy for whose sake the rule was added; none when the
     /// policy names the call itself.
     pub because: Option<String>,
 }
@@ -183,6 +186,9 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
             .warnings
             .push(Warning::PortableIncomplete { arch, missing });
     }
+    if policy.list == List::Deny {
+        resolver.warn_of_relatives();
+    }
     if resolver.rules.is_empty() {
         resolver.warnings.extend(nothing_left(policy));
     }
@@ -231,80 +237,128 @@ struct Resolver<'a> {
 
 impl Resolver<'_> {
     fn name(&mut self, name: &str, missing: &mut BTreeSet<&'static str>) -> Result<(), Error> {
-        let here = match names::look_up(name, self.arch) {
-            Lookup::Number(number) => {
-                self.rules.push(ResolvedRule {
-                    name: name.to_owned(),
-                    number,
-                    when: Vec::new(),
-                    because: None,
-                });
-                true
-            }
-            Lookup::Elsewhere | Lookup::Unknown => false,
-        };
+        let own: Vec<_> = self.entries(name, name).collect();
+        let here = !own.is_empty();
         if !here && self.policy.exact {
             return Err(Error::NotHere {
                 name: name.to_owned(),
                 arch: self.arch,
             });
         }
-        let instead = match self.policy.list {
-            List::Allow if !self.policy.exact => self.add_portable(name, missing),
-            _ => Vec::new(),
-        };
+        self.rules.extend(own);
+        let mut instead = Vec::new();
+        if !self.policy.exact {
+            self.add_variants(name, &mut instead);
+            if self.policy.list == List::Allow {
+                self.add_portable(name, &mut instead, missing);
+            }
+        }
         if !here {
-            let name = name.to_owned();
             self.warnings.push(Warning::NotHere {
-                name,
+                name: name.to_owned(),
                 arch: self.arch,
                 instead,
             });
         }
-        if self.policy.list == List::Deny {
-            self.warn_of_relatives(name);
-        }
         Ok(())
     }
 
-    /// Adds what a C library may call in place of `name`, and returns it.
-    fn add_portable(&mut self, name: &str, missing: &mut BTreeSet<&'static str>) -> Vec<String> {
-        let mut added = Vec::new();
-        for substitute in portable::of(name) {
-            let Lookup::Number(number) = names::look_up(substitute.by, self.arch) else {
-                continue;
+    /// How `call` can be called here, as rules for the sake of `name`: by its own
+    /// number, by a multiplexer, by both, or not at all.
+    fn entries(&self, call: &str, name: &str) -> impl Iterator<Item = ResolvedRule> + use<> {
+        let because = |by: &str| (by != name).then(|| name.to_owned());
+        let rule = |by: &str, when: Vec<Condition>| {
+            let Lookup::Number(number) = names::look_up(by, self.arch) else {
+                return None;
             };
-            if !substitute.when.is_empty() && !self.arch.has_generic_constants() {
-                missing.insert(substitute.by);
-                continue;
-            }
-            let by = substitute.by.to_owned();
-            if !added.contains(&by) {
-                added.push(by.clone());
-            }
-            self.rules.push(ResolvedRule {
-                name: by,
+            Some(ResolvedRule {
+                name: by.to_owned(),
                 number,
-                when: substitute.when.to_vec(),
-                because: Some(name.to_owned()),
-            });
-        }
-        added
+                when,
+                because: because(by),
+            })
+        };
+        let through =
+            multiplexed::of(call).and_then(|(multiplexer, call)| rule(multiplexer, vec![call]));
+        rule(call, Vec::new()).into_iter().chain(through)
     }
 
-    fn warn_of_relatives(&mut self, name: &str) {
-        let is_open = |relative: &&str| {
-            !self.policy.names.contains(*relative)
-                && matches!(names::look_up(relative, self.arch), Lookup::Number(_))
-        };
-        let open: BTreeSet<_> = relatives::of(name).filter(is_open).collect();
-        if !open.is_empty() {
-            let open = open.into_iter().map(str::to_owned).collect();
-            self.warnings.push(Warning::RelativesOpen {
-                name: name.to_owned(),
-                open,
-            });
+    /// Adds the other forms of the same call to the rules and to `added`.
+    fn add_variants(&mut self, name: &str, added: &mut Vec<String>) {
+        for variant in variants::of(name).skip(1) {
+            let entries: Vec<_> = self.entries(variant, name).collect();
+            self.add(entries, added);
         }
+    }
+
+    /// Adds what a C library may call in place of `name`.
+    fn add_portable(
+        &mut self,
+        name: &str,
+        added: &mut Vec<String>,
+        missing: &mut BTreeSet<&'static str>,
+    ) {
+        for substitute in variants::of(name).flat_map(portable::of) {
+            let before = self.rules.len();
+            let mut unclear = false;
+            for by in variants::of(substitute.by) {
+                let mut entries: Vec<_> = self.entries(by, name).collect();
+                if !substitute.when.is_empty() {
+                    // The arguments of a multiplexed call are in memory.
+                    entries.retain(|rule| rule.name == by);
+                    unclear |= !entries.is_empty() && !arguments::are_common(by, self.arch);
+                    entries.retain(|_| arguments::are_common(by, self.arch));
+                    for rule in &mut entries {
+                        rule.when = substitute.when.to_vec();
+                    }
+                }
+                self.add(entries, added);
+            }
+            if unclear && self.rules.len() == before {
+                missing.insert(substitute.by);
+            }
+        }
+    }
+
+    fn add(&mut self, rules: Vec<ResolvedRule>, added: &mut Vec<String>) {
+        for rule in rules {
+            if !added.contains(&rule.name) {
+                added.push(rule.name.clone());
+            }
+            self.rules.push(rule);
+        }
+    }
+
+    /// Warns of what a deny-list leaves open.
+    fn warn_of_relatives(&mut self) {
+        let policy = self.policy;
+        for name in &policy.names {
+            let mut open = BTreeSet::new();
+            for call in variants::of(name) {
+                let near = std::iter::once(call).chain(relatives::of(call));
+                for call in near {
+                    let variants = variants::of(call).filter(|call| self.is_open(call));
+                    open.extend(variants.map(str::to_owned));
+                }
+            }
+            if !open.is_empty() {
+                self.warnings.push(Warning::RelativesOpen {
+                    name: name.to_owned(),
+                    open: open.into_iter().collect(),
+                });
+            }
+        }
+    }
+
+    /// Whether there is a way to call it that no rule covers.
+    fn is_open(&self, call: &str) -> bool {
+        let is_covered = |entry: &ResolvedRule| {
+            let covers = |rule: &&ResolvedRule| {
+                rule.number == entry.number && (rule.when.is_empty() || rule.when == entry.when)
+            };
+            self.rules.iter().any(|rule| covers(&rule))
+        };
+        !self.entries(call, call).all(|entry| is_covered(&entry))
     }
 }
 

@@ -124,7 +124,7 @@ impl Policy {
         let filter = Filter {
             arch: AUDIT_ARCH,
             big_endian: cfg!(target_endian = "big"),
-            foreign_from: loaded::FOREIGN_FROM,
+            foreign_numbers: &syscall::NATIVE_FOREIGN,
             foreign: self.violation,
             matched,
             unmatched,

@@ -33,7 +33,6 @@ mod arch;
 
 mod environ;
 
-pub(crate) use arch::FOREIGN_FROM;
 pub(crate) use environ::{Environ, Stack};
 
 extern "C" fn entry(argc: c_int, argv: *const *const c_char, envp: *mut *const c_char) {

@@ -220,6 +220,101 @@ fn in_the_program_that_denies_nothing_is_told_or_refused() {
         .complains_in_one_line(&format!("./myos: {reason}"));
 }
 
+/// `by_number NR A B C` on i386: socketcall is 102, ipc 117, socket 359. ipc(2)
+/// is called in version 1 as well.
+#[test]
+fn that_denies_a_call_also_denies_it_by_a_multiplexer() {
+    let ws = Workspace::new();
+    ws.compile("i686-linux-gnu-gcc -nostdlib -static", "by_number.S");
+    let (socket, shmget, version_1) = ("102 1 @ 0", "117 23 0 4096", 1 << 16 | 23);
+    let shmget_1 = format!("117 {version_1} 0 4096");
+    for call in ["359 2 1 0", socket, shmget, &shmget_1] {
+        ws.run(&format!("./by_number {call}")).succeeds();
+        ws.run(&format!(
+            "sandboxify -q --deny socket:shmget ./by_number {call}"
+        ))
+        .dies_by(Signal::SYS);
+        ws.run(&format!(
+            "sandboxify -q --deny bind:shmat ./by_number {call}"
+        ))
+        .succeeds();
+        ws.run(&format!(
+            "sandboxify -q --allow socket:shmget:exit ./by_number {call}"
+        ))
+        .succeeds();
+        ws.run(&format!(
+            "sandboxify -q --allow bind:shmat:exit ./by_number {call}"
+        ))
+        .dies_by(Signal::SYS);
+    }
+}
+
+/// On i386: chown 182 and chown32 212, setuid 23 and setuid32 213, stat 106,
+/// oldstat 18 and stat64 195, fcntl 55 and fcntl64 221.
+#[test]
+fn means_every_variant_of_a_call() {
+    let ws = Workspace::new();
+    ws.compile("i686-linux-gnu-gcc -nostdlib -static", "by_number.S");
+    for (name, numbers) in [
+        ("chown", [182, 212].as_slice()),
+        ("setuid32", &[23, 213]),
+        ("stat", &[18, 106, 195]),
+        ("fcntl", &[55, 221]),
+        ("uname", &[59, 109, 122]),
+        ("clock_settime", &[264, 404]),
+    ] {
+        for number in numbers {
+            ws.run(&format!(
+                "sandboxify -q --deny {name} ./by_number {number} 99 99 0"
+            ))
+            .dies_by(Signal::SYS);
+            let passed = ws.run(&format!(
+                "sandboxify -q --allow {name}:exit ./by_number {number} 99 99 0"
+            ));
+            assert!(passed.status().is_some(), "{name}: {number}");
+        }
+    }
+}
+
+/// On i386 mmap, 90, gets a pointer to its arguments, and mmap2, 192, gets them
+/// in registers.
+#[test]
+fn sees_no_arguments_behind_a_pointer() {
+    let ws = Workspace::new();
+    ws.compile("i686-linux-gnu-gcc -nostdlib -static", "by_number.S");
+    for (call, passes) in [
+        ("90 = 0 3", false),
+        ("192 0 4096 3", true),
+        ("192 0 4096 7", false),
+    ] {
+        let outcome = ws.run(&format!(
+            "sandboxify -q --allow brk:exit ./by_number {call}"
+        ));
+        if passes {
+            outcome.succeeds();
+        } else {
+            outcome.dies_by(Signal::SYS);
+        }
+    }
+}
+
+/// Kernels before 5.4 took 520 for an execve.
+#[test]
+fn refuses_the_numbers_of_x32_without_its_bit() {
+    let ws = Workspace::new();
+    ws.compile("gcc -static", "forbidden.c");
+    for policy in ["--deny ptrace", "--deny ptrace --action errno:EPERM"] {
+        for number in [512, 520, 547] {
+            ws.run(&format!("sandboxify -q {policy} ./forbidden {number}"))
+                .dies_by(Signal::SYS);
+        }
+        for number in [511, 548] {
+            ws.run(&format!("sandboxify -q {policy} ./forbidden {number}"))
+                .prints_only("failed: Function not implemented\n");
+        }
+    }
+}
+
 /// The kernel looks at `e_machine` alone.
 #[test]
 fn is_for_the_architecture_that_the_kernel_takes_a_program_for() {

@@ -25,8 +25,8 @@ pub(in crate::cli) struct PolicyArguments {
 
     /// Permit all system calls but these.
     ///
-    /// Written like --allow, and taken literally, without portable names: near
-    /// relatives that stay open are named in a warning.
+    /// Written like --allow, but without portable names: near relatives that
+    /// stay open are named in a warning.
     #[arg(long, value_name = "LIST")]
     deny: Vec<String>,
 

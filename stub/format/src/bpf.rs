@@ -122,10 +122,9 @@ pub struct Filter<'a> {
     pub arch: u32,
     /// The machine's byte order, which decides where an argument's halves are.
     pub big_endian: bool,
-    /// On x86_64, numbers from here on belong to the x32 ABI and are foreign
-    /// (`__X32_SYSCALL_BIT`, 0x40000000); -1, which a tracer sets to skip a
-    /// call, is not.
-    pub foreign_from: Option<u32>,
+    /// Numbers that are foreign whatever the rules say: ascending ranges, with
+    /// both ends, that leave out -1. On x86_64 these belong to the x32 ABI.
+    pub foreign_numbers: &'a [(u32, u32)],
     /// Verdict for calls of another architecture or ABI.
     pub foreign: u32,
     /// Verdict for calls that match a rule.

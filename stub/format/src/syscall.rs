@@ -14,11 +14,15 @@
 mod packed;
 mod x86_64;
 
-pub use x86_64::X86_64;
+pub use x86_64::{X32_NUMBERS, X86_64};
 
 /// The table of the architecture that this code is compiled for.
 #[cfg(target_arch = "x86_64")]
 pub const NATIVE: Table = X86_64;
+
+/// The numbers of another ABI that come by the same entry there.
+#[cfg(target_arch = "x86_64")]
+pub use x86_64::X32_NUMBERS as NATIVE_FOREIGN;
 
 /// The number of the system call `name` on the architecture that this code is
 /// compiled for: `NATIVE.number(name)` for the runtime.

@@ -2,10 +2,6 @@
 
 use core::arch::global_asm;
 
-/// `__X32_SYSCALL_BIT` (arch/x86/include/uapi/asm/unistd.h): numbers from here
-/// on are the x32 ABI's.
-pub(crate) const FOREIGN_FROM: Option<u32> = Some(0x4000_0000);
-
 /// The number of mprotect(2) (arch/x86/entry/syscalls/syscall_64.tbl).
 pub(super) const MPROTECT: usize = 10;
 

@@ -92,9 +92,6 @@ enum Verdict {
 impl Filter<'_> {
     /// Compiles the filter. The result lies in `scratch`.
     ///
-    /// Numbers from `foreign_from` on are foreign whatever the rules say, -1
-    /// excepted.
-    ///
     /// # Errors
     ///
     /// See [`Error`]; no program is better than a wrong one.
@@ -125,7 +122,7 @@ impl Filter<'_> {
 
     /// Turns the rules into runs, in ascending order.
     fn collect(&self, list: &mut RunList<'_>) -> Result<(), Error> {
-        let foreign_from = self.foreign_from.unwrap_or(u32::MAX);
+        let mut foreign = self.foreign_numbers.iter().peekable();
         let mut minus_one = Verdict::Return(self.unmatched);
         let mut rest = self.rules;
         while let Some(&Rule { number, .. }) = rest.first() {
@@ -142,14 +139,17 @@ impl Filter<'_> {
             if rest.first().is_some_and(|next| next.number < number) {
                 return Err(Error::Unsorted);
             }
+            while let Some((first, last)) = foreign.next_if(|range| range.1 < number) {
+                list.push(*first, *last, Verdict::Return(self.foreign));
+            }
             if number == u32::MAX {
                 minus_one = verdict;
-            } else if number < foreign_from {
+            } else if foreign.peek().is_none_or(|range| number < range.0) {
                 list.push(number, number, verdict);
             }
         }
-        if foreign_from < u32::MAX {
-            list.push(foreign_from, u32::MAX - 1, Verdict::Return(self.foreign));
+        for (first, last) in foreign {
+            list.push(*first, *last, Verdict::Return(self.foreign));
         }
         list.push(u32::MAX, u32::MAX, minus_one);
         Ok(())

@@ -8,6 +8,7 @@ use super::*;
 
 const ARCH: u32 = 0xc000_003e;
 const X32: u32 = 0x4000_0000;
+const FOREIGN_NUMBERS: &[(u32, u32)] = &[(X32, u32::MAX - 1)];
 const FOREIGN: u32 = ret::KILL_PROCESS;
 
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +23,8 @@ fn model(filter: &Filter<'_>, call: &Call) -> u32 {
     if call.arch != filter.arch {
         return filter.foreign;
     }
-    if filter
-        .foreign_from
-        .is_some_and(|from| call.number >= from && call.number != u32::MAX)
-    {
+    let is_foreign = |(first, last): &(u32, u32)| (*first..=*last).contains(&call.number);
+    if filter.foreign_numbers.iter().any(is_foreign) {
         return filter.foreign;
     }
     let holds = |c: &Condition| call.args[usize::from(c.arg)] & c.mask == c.value;
@@ -89,6 +88,14 @@ fn compile(filter: &Filter<'_>) -> Result<Vec<Instruction>, Error> {
 /// Numbers and arguments at which the verdict could change.
 fn boundary_calls(filter: &Filter<'_>) -> Vec<Call> {
     let mut numbers = BTreeSet::from([0, 1, X32 - 1, X32, X32 + 1, u32::MAX - 1, u32::MAX]);
+    for (first, last) in filter.foreign_numbers {
+        numbers.extend([
+            first.saturating_sub(1),
+            *first,
+            *last,
+            last.saturating_add(1),
+        ]);
+    }
     for rule in filter.rules {
         numbers.extend([
             rule.number.wrapping_sub(1),
@@ -146,7 +153,7 @@ fn filter<'a>(rules: &'a [Rule<'a>]) -> Filter<'a> {
     Filter {
         arch: ARCH,
         big_endian: false,
-        foreign_from: Some(X32),
+        foreign_numbers: FOREIGN_NUMBERS,
         foreign: FOREIGN,
         matched: ret::ALLOW,
         unmatched: ret::ERRNO | 1,
@@ -174,7 +181,7 @@ fn no_rules_leave_only_the_foreign_calls_apart() {
     let program = compile(&filter(&[])).unwrap();
     check(&filter(&[]), &program);
     let bare = Filter {
-        foreign_from: None,
+        foreign_numbers: &[],
         ..filter(&[])
     };
     let program = compile(&bare).unwrap();
@@ -386,6 +393,14 @@ fn conditions() -> impl Strategy<Value = Condition> {
         })
 }
 
+/// Ascending ranges between these.
+fn ranges(ends: BTreeSet<u32>) -> Vec<(u32, u32)> {
+    let ends: Vec<_> = ends.into_iter().collect();
+    ends.chunks(2)
+        .map(|ends| (ends[0], ends[ends.len() - 1]))
+        .collect()
+}
+
 proptest! {
     #[test]
     fn the_program_means_what_the_filter_says(
@@ -400,7 +415,10 @@ proptest! {
             0..200,
         ),
         big_endian: bool,
-        foreign_from in prop_oneof![Just(None), Just(Some(X32)), any::<u32>().prop_map(Some)],
+        foreign_numbers in prop_oneof![
+            Just(FOREIGN_NUMBERS.to_vec()),
+            prop::collection::btree_set(prop_oneof![0..1000_u32, 0..u32::MAX], 0..6).prop_map(ranges),
+        ],
         verdicts in prop::array::uniform3(0..3_u32),
     ) {
         rules.sort();
@@ -408,7 +426,8 @@ proptest! {
             rules.iter().map(|(number, when)| Rule { number: *number, when }).collect();
         let [foreign, matched, unmatched] = verdicts;
         let filter = Filter {
-            arch: ARCH, big_endian, foreign_from, foreign, matched, unmatched, rules: &rules,
+            arch: ARCH, big_endian, foreign_numbers: &foreign_numbers, foreign, matched, unmatched,
+            rules: &rules,
         };
         let program = compile(&filter).unwrap();
         check(&filter, &program);

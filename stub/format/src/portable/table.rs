@@ -1,10 +1,6 @@
 //! The rows of [`TABLE`](super::TABLE).
 //!
-//! Constants are the generic ones of the kernel's uapi headers, which x86,
-//! arm, aarch64, riscv, s390 and loongarch share. alpha, mips, parisc, powerpc
-//! and sparc number some flags or ioctls otherwise, and s390 swaps the first
-//! two arguments of clone: before one of them is added, its rows must be looked
-//! through.
+//! Constants are the generic ones of the kernel's uapi headers.
 
 use super::Substitute;
 use crate::bpf::Condition;
@@ -90,10 +86,8 @@ const GLIBC: &str = "glibc 2.36 on x86_64, observed";
 const MUSL: &str = "musl 1.2.3 on x86_64, observed";
 /// Both.
 const BOTH: &str = "glibc 2.36 and musl 1.2.3 on x86_64, observed";
-const NARROW: &str = "i386 and arm: the call with wide offsets, ids or time (asm/unistd_32.h)";
 const STATX32: &str = "glibc 2.33+ fstatat64.c on 32-bit, musl fstatat.c, Rust's std::fs";
 const TERMIOS2: &str = "glibc 2.42+ sysdeps/unix/sysv/linux/tcgetattr.c";
-const RT: &str = "the rt_ call replaced it in Linux 2.2, sigaction(2)";
 
 /// The C library's code behind a signal handler.
 const RETURN: &str = "the way back from a signal handler, sigreturn(2)";
@@ -125,7 +119,6 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "readv" => "ioctl" [int(1, TIOCGWINSZ)] "musl src/stdio/__fdopen.c, for streams that are written too";
     "write" => "ioctl" [int(1, TIOCGWINSZ)] "musl src/stdio/__stdout_write.c";
     "writev" => "ioctl" [int(1, TIOCGWINSZ)] "musl src/stdio/__stdout_write.c";
-    "lseek" => "_llseek" [] NARROW;
 
     // Opening.
     "open" => "openat" [cwd(0)] "glibc 2.26+ sysdeps/unix/sysv/linux/open64.c";
@@ -136,34 +129,23 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "openat" => "creat" [] "glibc 2.36 creat(3) on x86_64, observed";
     "open" => "fcntl" [int(1, F_SETFD), int(2, FD_CLOEXEC)] "musl src/fcntl/open.c, with O_CLOEXEC";
     "openat" => "fcntl" [int(1, F_SETFD), int(2, FD_CLOEXEC)] "musl src/fcntl/open.c, with O_CLOEXEC";
-    "open" => "fcntl64" [int(1, F_SETFD), int(2, FD_CLOEXEC)] "musl src/fcntl/open.c, with O_CLOEXEC";
-    "openat" => "fcntl64" [int(1, F_SETFD), int(2, FD_CLOEXEC)] "musl src/fcntl/open.c, with O_CLOEXEC";
 
     // Asking about files.
     "fstat" => "newfstatat" [descriptor(0), int(3, AT_EMPTY_PATH)] "glibc 2.33 to 2.38 sysdeps/unix/sysv/linux/fstat64.c";
     "fstat" => "statx" [descriptor(0), bits(2, !AT_NO_AUTOMOUNT, AT_EMPTY_PATH)] STATX32;
-    "fstat" => "fstat64" [] NARROW;
-    "fstat" => "fstatat64" [descriptor(0), int(3, AT_EMPTY_PATH)] "glibc 2.33+ fstatat64.c on 32-bit, kernels without statx";
     "stat" => "newfstatat" [cwd(0), int(3, 0)] GLIBC;
     "stat" => "statx" [cwd(0), bits(2, !AT_NO_AUTOMOUNT, 0)] STATX32;
-    "stat" => "stat64" [] NARROW;
-    "stat" => "fstatat64" [cwd(0), int(3, 0)] NARROW;
     "lstat" => "newfstatat" [cwd(0), int(3, AT_SYMLINK_NOFOLLOW)] GLIBC;
     "lstat" => "statx" [cwd(0), bits(2, !AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW)] STATX32;
-    "lstat" => "lstat64" [] NARROW;
-    "lstat" => "fstatat64" [cwd(0), int(3, AT_SYMLINK_NOFOLLOW)] NARROW;
     "newfstatat" => "fstat" [] MUSL;
     "newfstatat" => "stat" [] MUSL;
     "newfstatat" => "lstat" [] MUSL;
     "newfstatat" => "statx" [] STATX32;
-    "newfstatat" => "fstatat64" [] NARROW;
     "access" => "faccessat" [cwd(0)] GENERIC;
     "access" => "faccessat2" [cwd(0), int(3, 0)] GENERIC;
     "faccessat" => "faccessat2" [] BOTH;
     "readlink" => "readlinkat" [cwd(0)] GENERIC;
     "getdents" => "getdents64" [] BOTH;
-    "statfs" => "statfs64" [] NARROW;
-    "fstatfs" => "fstatfs64" [] NARROW;
 
     // Changing the tree of files.
     "unlink" => "unlinkat" [cwd(0), int(2, 0)] GENERIC;
@@ -181,18 +163,9 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "fchmodat" => "fchmodat2" [bits(3, !AT_SYMLINK_NOFOLLOW, 0)] "musl 1.2.5 src/stat/fchmodat.c";
     "chown" => "fchownat" [cwd(0), int(4, 0)] GENERIC;
     "lchown" => "fchownat" [cwd(0), int(4, AT_SYMLINK_NOFOLLOW)] GENERIC;
-    "chown" => "chown32" [] NARROW;
-    "lchown" => "lchown32" [] NARROW;
-    "fchown" => "fchown32" [] NARROW;
     "utime" => "utimensat" [cwd(0), int(3, 0)] BOTH;
     "utimes" => "utimensat" [cwd(0), int(3, 0)] BOTH;
     "futimesat" => "utimensat" [int(3, 0)] BOTH;
-    "utime" => "utimensat_time64" [cwd(0), int(3, 0)] NARROW;
-    "utimes" => "utimensat_time64" [cwd(0), int(3, 0)] NARROW;
-    "futimesat" => "utimensat_time64" [int(3, 0)] NARROW;
-    "utimensat" => "utimensat_time64" [] NARROW;
-    "truncate" => "truncate64" [] NARROW;
-    "ftruncate" => "ftruncate64" [] NARROW;
 
     // Descriptors.
     "pipe" => "pipe2" [int(1, 0)] GLIBC;
@@ -200,17 +173,10 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "dup2" => "dup3" [int(2, 0)] GENERIC;
     "dup2" => "fcntl" [int(1, F_GETFD)] "aarch64: musl src/unistd/dup2.c, for two equal descriptors";
     "dup3" => "dup2" [] MUSL;
-    "fcntl" => "fcntl64" [] NARROW;
-    "sendfile" => "sendfile64" [] NARROW;
     "poll" => "ppoll" [null(3)] GENERIC;
-    "poll" => "ppoll_time64" [null(3)] NARROW;
-    "ppoll" => "ppoll_time64" [] NARROW;
     // The signal mask stands behind a pointer that musl passes always.
     "select" => "pselect6" [] GLIBC;
-    "select" => "pselect6_time64" [] NARROW;
-    "select" => "_newselect" [] NARROW;
     "pselect6" => "select" [] "musl 1.2.3 select(3) on x86_64, where glibc 2.36 calls pselect6, observed";
-    "pselect6" => "pselect6_time64" [] NARROW;
     "epoll_create" => "epoll_create1" [int(0, 0)] MUSL;
     "epoll_create1" => "epoll_create" [] GLIBC;
     "epoll_wait" => "epoll_pwait" [null(4)] MUSL;
@@ -225,7 +191,6 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "accept4" => "accept" [] "musl src/network/accept4.c, observed";
     "send" => "sendto" [null(4), int(5, 0)] BOTH;
     "recv" => "recvfrom" [null(4), null(5)] BOTH;
-    "recvmmsg" => "recvmmsg_time64" [] NARROW;
 
     // Processes and threads, with what the C library does around them.
     "fork" => "clone" [int(0, FORK)] GLIBC;
@@ -263,21 +228,9 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "tkill" => "gettid" [] GLIBC;
     "rt_sigqueueinfo" => "rt_sigprocmask" [] MUSL;
     "pause" => "ppoll" [null(0), int(1, 0), null(2), null(3)] "aarch64: glibc sysdeps/unix/sysv/linux/pause.c";
-    "pause" => "ppoll_time64" [null(0), int(1, 0), null(2), null(3)] NARROW;
 
     // Signals.
-    "signal" => "rt_sigaction" [] BOTH;
-    "signal" => "rt_sigreturn" [] RETURN;
-    "sigaction" => "rt_sigreturn" [] RETURN;
     "rt_sigaction" => "rt_sigreturn" [] RETURN;
-    "sigaction" => "sigreturn" [] RETURN;
-    "rt_sigaction" => "sigreturn" [] RETURN;
-    "sigaction" => "rt_sigaction" [] RT;
-    "sigprocmask" => "rt_sigprocmask" [] RT;
-    "sigpending" => "rt_sigpending" [] RT;
-    "sigsuspend" => "rt_sigsuspend" [] RT;
-    "sigreturn" => "rt_sigreturn" [] RT;
-    "rt_sigtimedwait" => "rt_sigtimedwait_time64" [] NARROW;
 
     // Identity. musl keeps signals out while it changes all threads.
     "setuid" => "rt_sigprocmask" [] MUSL;
@@ -287,54 +240,24 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "setresuid" => "rt_sigprocmask" [] MUSL;
     "setresgid" => "rt_sigprocmask" [] MUSL;
     "setgroups" => "rt_sigprocmask" [] MUSL;
-    "getuid" => "getuid32" [] NARROW;
-    "geteuid" => "geteuid32" [] NARROW;
-    "getgid" => "getgid32" [] NARROW;
-    "getegid" => "getegid32" [] NARROW;
-    "getgroups" => "getgroups32" [] NARROW;
-    "getresuid" => "getresuid32" [] NARROW;
-    "getresgid" => "getresgid32" [] NARROW;
-    "setuid" => "setuid32" [] NARROW;
-    "setgid" => "setgid32" [] NARROW;
-    "setreuid" => "setreuid32" [] NARROW;
-    "setregid" => "setregid32" [] NARROW;
-    "setresuid" => "setresuid32" [] NARROW;
-    "setresgid" => "setresgid32" [] NARROW;
-    "setgroups" => "setgroups32" [] NARROW;
 
     // Time.
     "time" => "clock_gettime" [int(0, CLOCK_REALTIME)] "musl src/time/time.c, where there is no vDSO";
     "time" => "clock_gettime" [int(0, CLOCK_REALTIME_COARSE)] "aarch64: glibc time/time.c, where there is no vDSO";
-    "time" => "clock_gettime64" [int(0, CLOCK_REALTIME)] NARROW;
-    "time" => "clock_gettime64" [int(0, CLOCK_REALTIME_COARSE)] NARROW;
     "gettimeofday" => "clock_gettime" [int(0, CLOCK_REALTIME)] "musl src/time/gettimeofday.c, where there is no vDSO";
-    "gettimeofday" => "clock_gettime64" [int(0, CLOCK_REALTIME)] NARROW;
     "nanosleep" => "clock_nanosleep" [int(0, CLOCK_REALTIME), int(1, 0)] GLIBC;
-    "nanosleep" => "clock_nanosleep_time64" [int(0, CLOCK_REALTIME), int(1, 0)] NARROW;
     "clock_nanosleep" => "nanosleep" [] MUSL;
-    "clock_nanosleep" => "clock_nanosleep_time64" [] NARROW;
     "nanosleep" => "restart_syscall" [] RESTART;
     "clock_nanosleep" => "restart_syscall" [] RESTART;
     "poll" => "restart_syscall" [] RESTART;
     "futex" => "restart_syscall" [] RESTART;
     "alarm" => "setitimer" [int(0, ITIMER_REAL)] MUSL;
     "setitimer" => "alarm" [] GLIBC;
-    "clock_gettime" => "clock_gettime64" [] NARROW;
-    "clock_settime" => "clock_settime64" [] NARROW;
-    "clock_getres" => "clock_getres_time64" [] NARROW;
-    "clock_adjtime" => "clock_adjtime64" [] NARROW;
-    "timer_gettime" => "timer_gettime64" [] NARROW;
-    "timer_settime" => "timer_settime64" [] NARROW;
-    "timerfd_gettime" => "timerfd_gettime64" [] NARROW;
-    "timerfd_settime" => "timerfd_settime64" [] NARROW;
-    "futex" => "futex_time64" [] NARROW;
 
     // Limits and memory.
     "getrlimit" => "prlimit64" [int(0, 0), null(2)] BOTH;
     "setrlimit" => "prlimit64" [int(0, 0), null(3)] BOTH;
-    "mmap" => "mmap2" [] NARROW;
     "brk" => "mmap" [int(2, PROT_READ_WRITE), int(3, PRIVATE_MEMORY)] "malloc(3): glibc when brk fails or much is asked for, musl mostly";
-    "brk" => "mmap2" [int(2, PROT_READ_WRITE), int(3, PRIVATE_MEMORY)] NARROW;
     "brk" => "mmap" [int(2, 0), int(3, PRIVATE_MEMORY | MAP_FIXED)] "musl src/malloc/mallocng/malloc.c, a guard page";
     "brk" => "munmap" [] BOTH;
     "brk" => "madvise" [int(2, MADV_FREE)] "musl src/malloc/mallocng/free.c";

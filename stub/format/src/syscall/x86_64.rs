@@ -11,6 +11,17 @@ use super::Table;
 /// The system calls of x86_64.
 pub const X86_64: Table = Table { rows: ROWS };
 
+/// Numbers that are not of this ABI though they are called by its entry:
+/// ascending ranges, with both ends.
+///
+/// 512 to 547 are those that x32 has for itself (syscall_64.tbl). Before Linux
+/// 5.4 the entry did not mind whether x32's bit was with them (`do_syscall_64` in
+/// arch/x86/entry/common.c), so that 520 was an execve.
+///
+/// From 0x40000000 on, all have that bit (`__X32_SYSCALL_BIT`), excepted -1,
+/// which a tracer sets to skip a call.
+pub static X32_NUMBERS: [(u32, u32); 2] = [(512, 547), (0x4000_0000, u32::MAX - 1)];
+
 /// Number and name, ascending; to add a call, add its row.
 #[rustfmt::skip]
 const ROWS: &[(u16, &str)] = &[

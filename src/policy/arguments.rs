@@ -1,0 +1,127 @@
+//! Where the arguments of calls are, and what their constants are: whether a
+//! condition that is written for the common case says the same elsewhere.
+//!
+//! The common case are the prototypes of include/linux/syscalls.h with every
+//! argument in one register, and the constants of include/uapi/asm-generic.
+
+use super::Arch;
+
+/// Whether a condition on the arguments of `call` means on `arch` what it means
+/// in the common case.
+pub(super) fn are_common(call: &str, arch: Arch) -> bool {
+    let differ = match arch {
+        Arch::X86_64 | Arch::X32 | Arch::Aarch64 | Arch::Arm | Arch::Riscv64 => &[],
+        Arch::X86 => X86,
+        Arch::S390 | Arch::S390x => S390,
+        Arch::Ppc => PPC_32,
+        Arch::Ppc64 | Arch::Ppc64le => PPC,
+        Arch::Mips
+        | Arch::Mipsel
+        | Arch::Mips64
+        | Arch::Mipsel64
+        | Arch::Mips64n32
+        | Arch::Mipsel64n32 => MIPS,
+    };
+    let is_split = || arch.has_32_bit_registers() && SPLIT.contains(&call);
+    !differ.contains(&call) && !REORDERED.contains(&call) && !is_split()
+}
+
+/// i386: the only argument points to a structure of them (`sys_old_mmap` in
+/// mm/mmap.c, `sys_old_select` in fs/select.c). So it is on m68k and in the old
+/// ABI of arm, whose numbers are not in the tables.
+const X86: &[&str] = &["mmap", "select"];
+
+/// s390 and s390x: mmap as on i386; the first two arguments of clone are
+/// exchanged (`CONFIG_CLONE_BACKWARDS2`, kernel/fork.c).
+const S390: &[&str] = &["mmap", "clone"];
+
+/// powerpc: requests of terminals have other numbers
+/// (arch/powerpc/include/uapi/asm/ioctls.h).
+const PPC: &[&str] = &["ioctl"];
+
+/// The same with 32 bits, and select as on i386.
+const PPC_32: &[&str] = &["ioctl", "select"];
+
+/// mips: other numbers of requests, of `MAP_ANONYMOUS` and others, of
+/// `O_CREAT` and others, of `SIGCHLD`, of types of sockets
+/// (arch/mips/include/uapi/asm: ioctls.h, mman.h, fcntl.h, signal.h; socket.h
+/// in arch/mips/include/asm).
+const MIPS: &[&str] = &[
+    "ioctl",
+    "mmap",
+    "mmap2",
+    "open",
+    "openat",
+    "clone",
+    "socket",
+    "socketpair",
+    "rt_sigprocmask",
+    "sigprocmask",
+    "fcntl",
+    "fcntl64",
+];
+
+/// Variants with their arguments in another order, or with one more in between.
+const REORDERED: &[&str] = &[
+    "_llseek",
+    "arm_fadvise64_64",
+    "arm_sync_file_range",
+    "sync_file_range2",
+];
+
+/// With 32-bit registers a 64-bit argument takes two of them, from an even one
+/// on with some architectures, and what follows moves up (syscall(2),
+/// "Architecture-specific requirements"). preadv and its relatives are not among
+/// these: their offset is in two halves everywhere.
+const SPLIT: &[&str] = &[
+    "fadvise64",
+    "fadvise64_64",
+    "fallocate",
+    "fanotify_mark",
+    "ftruncate64",
+    "lookup_dcookie",
+    "pread64",
+    "pwrite64",
+    "readahead",
+    "sync_file_range",
+    "truncate64",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind_a_pointer_or_elsewhere_is_not_judged() {
+        for (call, arch) in [
+            ("mmap", Arch::X86),
+            ("select", Arch::X86),
+            ("mmap", Arch::S390x),
+            ("mmap", Arch::S390),
+            ("clone", Arch::S390x),
+            ("mmap", Arch::Mips64n32),
+            ("ioctl", Arch::Ppc64le),
+            ("sync_file_range2", Arch::Ppc64),
+            ("fallocate", Arch::Arm),
+            ("_llseek", Arch::Arm),
+        ] {
+            assert!(!are_common(call, arch), "{call} {arch}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_registers_is_judged() {
+        for (call, arch) in [
+            ("mmap", Arch::X86_64),
+            ("mmap2", Arch::X86),
+            ("mmap2", Arch::Arm),
+            ("mmap", Arch::Ppc),
+            ("ioctl", Arch::S390x),
+            ("openat", Arch::Ppc64),
+            ("fallocate", Arch::Mips64),
+            ("fallocate", Arch::Mips64n32),
+        ] {
+            assert!(are_common(call, arch), "{call} {arch}");
+        }
+    }
+}
