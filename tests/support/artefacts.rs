@@ -5,11 +5,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+/// Names a directory with programs and runtimes that are to be tested as they are
+/// (docs/testing.md).
+const GIVEN: &str = "SANDBOX_PATCH_PROGRAMS";
+
 /// The folder with `sandbox-patch` and `libsandbox.so`; the first call builds
 /// them.
 pub fn release_folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
+        if let Some(given) = std::env::var_os(GIVEN) {
+            return PathBuf::from(given);
+        }
         let target = target_folder();
         let output = Command::new(env!("CARGO"))
             .args(["build", "--release", "--quiet", "--target-dir"])
