@@ -21,7 +21,7 @@ BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help setup tools build demo test test-long bench layouts fuzz install uninstall clean
+.PHONY: help setup setup-build setup-bench tools build demo test test-long bench layouts fuzz install uninstall clean
 
 help:
 	@echo 'make demo       patch a program, watch it run, be stopped, and be restored'
@@ -33,18 +33,25 @@ help:
 	@echo 'make bench      start-up cost of a patched program; cost of patching a large one'
 	@echo 'make fuzz       look for bugs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target'
 	@echo 'make layouts    what programs of all layouts come to (docs/layouts.md)'
-	@echo 'make setup      the Debian packages that are missing (packages.txt)'
+	@echo 'make setup      the Debian packages that tests need and that are missing (packages.txt)'
 	@echo 'make tools      what tests need from PyPI and the npm registry (tests/tools)'
 	@echo 'make clean      removes $(CARGO_TARGET_DIR)'
 
+# Each goal installs what it needs itself, and no more: packages.txt has the sections.
 setup:
-	@.ci/setup
+	@.ci/setup build test
 
 # From PyPI and the npm registry, where Debian has none, or none that is current.
 tools: setup
 	@tests/tools/setup
 
-build: setup
+setup-build:
+	@.ci/setup build
+
+setup-bench:
+	@.ci/setup build test bench
+
+build: setup-build
 	$(CARGO) build --release
 
 demo: build
@@ -71,7 +78,7 @@ fuzz: setup
 	$(CARGO) build --release
 	fuzz/run -max_total_time=$(FUZZ_SECONDS)
 
-bench: setup
+bench: setup-bench
 	$(CARGO) bench --bench startup --bench launcher --bench rewriting
 
 layouts: setup
@@ -98,13 +105,24 @@ install: $(PROGRAM) $(LAUNCHER) $(LIBRARY) $(INLINE)
 	    $(INSTALL) -m 644 "$$pages/completions/$$name.fish" '$(FISH_DIR)/'; \
 	done
 
+# What install may have made below PREFIX, the innermost first. The common ones
+# belong to the system where it has them anyway (hier(7)).
+OWN_DIRECTORIES = lib/sandbox-patch share/man/man1 \
+    share/bash-completion/completions share/bash-completion \
+    share/zsh/site-functions share/zsh share/fish/vendor_completions.d share/fish
+ifeq ($(filter /usr /usr/local,$(DESTDIR)$(PREFIX)),)
+OWN_DIRECTORIES += share/man share lib bin
+endif
+
 uninstall:
 	rm -f '$(BIN_DIR)/sandbox-patch' '$(BIN_DIR)/sandbox-patch-cc' '$(BIN_DIR)/sandboxify'
 	rm -f '$(LIB_DIR)/libsandbox.so' '$(LIB_DIR)/sandbox-inline'
 	rm -f '$(MAN_DIR)'/sandbox-patch.1 '$(MAN_DIR)'/sandbox-patch-*.1 '$(MAN_DIR)/sandboxify.1'
 	rm -f '$(BASH_DIR)/sandbox-patch' '$(ZSH_DIR)/_sandbox-patch' '$(FISH_DIR)/sandbox-patch.fish'
 	rm -f '$(BASH_DIR)/sandboxify' '$(ZSH_DIR)/_sandboxify' '$(FISH_DIR)/sandboxify.fish'
-	[ ! -d '$(LIB_DIR)' ] || rmdir --ignore-fail-on-non-empty '$(LIB_DIR)'
+	cd '$(DESTDIR)$(PREFIX)' && for directory in $(OWN_DIRECTORIES); do \
+	    [ ! -d $$directory ] || rmdir --ignore-fail-on-non-empty $$directory; \
+	done
 
 clean:
 	$(CARGO) clean

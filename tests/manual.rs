@@ -1,9 +1,11 @@
-//! The man pages, as `sandbox-patch generate --man` writes them and man(1)
-//! shows them.
+//! What `sandbox-patch generate` writes: the man pages, as man(1) shows them, and
+//! the completions, as the shells offer them.
 
 mod support;
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 
 use support::Workspace;
 
@@ -265,4 +267,141 @@ fn short_help_fits_on_a_screen_and_says_where_the_rest_is() {
         .succeeds()
         .prints("Exit status")
         .prints("./inspect");
+}
+
+/// The options that only patching has, and some that each verb has.
+const FOR_PATCHING: [&str; 3] = ["--allow", "--dry-run", "--replace"];
+const OF_VERBS: [(&str, &str); 4] = [
+    ("inspect", "--bpf"),
+    ("verify", "--root"),
+    ("remove", "--best-effort"),
+    ("link", "--allow"),
+];
+
+#[test]
+fn bash_offers_the_options_of_each_verb() {
+    let ws = Workspace::new();
+    ws.run("sandbox-patch generate --completions .").succeeds();
+    for (verb, option) in OF_VERBS {
+        let offered = ws.run(&format!(
+            "source sandbox-patch.bash; COMP_WORDS=(sandbox-patch {verb} --); COMP_CWORD=2; \
+             _sandbox__patch sandbox-patch -- {verb}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        ));
+        offered.succeeds().prints(&format!("{option}\n"));
+        offered.does_not_print("--dry-run");
+    }
+}
+
+#[test]
+fn fish_offers_the_options_of_each_verb() {
+    let ws = Workspace::new();
+    ws.run("sandbox-patch generate --completions .").succeeds();
+    for (verb, option) in OF_VERBS {
+        let offered = ws.run(&format!(
+            "fish -c \"source sandbox-patch.fish; complete -C 'sandbox-patch {verb} --'\""
+        ));
+        offered.succeeds().prints(&format!("{option}\t"));
+        offered.does_not_print("--dry-run");
+    }
+}
+
+#[test]
+fn zsh_offers_verbs_and_files_and_the_options_of_what_was_chosen() {
+    let ws = Workspace::new();
+    ws.run("sandbox-patch generate --completions .").succeeds();
+    ws.write("a-program", "");
+    let mut zsh = Zsh::start(&ws);
+    for (verb, option) in OF_VERBS {
+        let offered = zsh.complete(&format!("sandbox-patch {verb} --"), option);
+        let for_patching = FOR_PATCHING.iter().filter(|other| **other != option);
+        for other in for_patching.filter(|_| verb != "link") {
+            assert!(!offered.contains(other), "{verb}: {other}\n{offered}");
+        }
+    }
+    zsh.complete("sandbox-patch ", "inspect ");
+    zsh.complete("sandbox-patch a-pro", "a-program");
+    zsh.complete("sandbox-patch inspect a-pro", "a-program");
+    zsh.complete("sandbox-patch a-program --rep", "--replace");
+    zsh.complete("sandboxify --req", "--require-policy");
+}
+
+/// A zsh that reads keys from a terminal.
+struct Zsh {
+    keys: std::process::ChildStdin,
+    screen: std::process::ChildStdout,
+    process: std::process::Child,
+}
+
+impl Zsh {
+    const PROMPT: &str = "READY>";
+
+    /// Without the user's and the system's start-up files; the completions are
+    /// those in the folder.
+    fn start(ws: &Workspace) -> Self {
+        let mut process = Command::new("timeout")
+            .args([
+                "15",
+                "script",
+                "--quiet",
+                "--command",
+                "exec zsh -f -i",
+                "/dev/null",
+            ])
+            .current_dir(ws.root())
+            .env("TERM", "dumb")
+            .env("LC_ALL", "C")
+            .env("PS1", "START>")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script(1) starts");
+        let mut zsh = Self {
+            keys: process.stdin.take().expect("a pipe"),
+            screen: process.stdout.take().expect("a pipe"),
+            process,
+        };
+        zsh.wait_for("START>");
+        zsh.press(
+            "stty cols 300; LISTMAX=0; fpath=($PWD $fpath); autoload -U compinit; \
+             compinit -u -D; PS1=REA; PS1+='DY>'\n",
+        );
+        zsh.wait_for(Self::PROMPT);
+        zsh
+    }
+
+    fn press(&mut self, keys: &str) {
+        let pressed = self.keys.write_all(keys.as_bytes());
+        pressed.and_then(|()| self.keys.flush()).expect("a pipe");
+    }
+
+    /// Types the words and the tab key until zsh shows the expected text behind
+    /// what was typed, and returns all that it shows.
+    fn complete(&mut self, words: &str, expected: &str) -> String {
+        self.press(words);
+        self.wait_for(words);
+        self.press("\t");
+        let shown = self.wait_for(expected);
+        // Away with the line, and with what else is listed.
+        self.press("\x15true\n");
+        shown + &self.wait_for(Self::PROMPT)
+    }
+
+    /// What zsh shows until the text comes.
+    fn wait_for(&mut self, text: &str) -> String {
+        let mut shown = Vec::new();
+        let mut byte = [0];
+        while !shown.ends_with(text.as_bytes()) {
+            let read = self.screen.read(&mut byte).expect("a pipe");
+            assert!(read > 0, "zsh ended:\n{}", String::from_utf8_lossy(&shown));
+            shown.push(byte[0]);
+        }
+        String::from_utf8_lossy(&shown).into_owned()
+    }
+}
+
+impl Drop for Zsh {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }

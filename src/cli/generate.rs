@@ -1,5 +1,6 @@
 //! Man pages and shell completions, from the command line's definition.
 
+mod completions;
 mod manual;
 
 use std::io;
@@ -7,7 +8,6 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use clap::Command;
-use clap_complete::Shell;
 
 use super::options::GenerateArguments;
 
@@ -20,11 +20,9 @@ pub(super) fn run(programs: &[Command], arguments: &GenerateArguments) -> Result
         }
     }
     if let Some(folder) = &arguments.completions {
-        for program in programs {
-            for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-                clap_complete::generate_to(shell, &mut program.clone(), program.get_name(), folder)
-                    .map_err(|error| cannot_write(folder, &error))?;
-            }
+        for script in programs.iter().flat_map(completions::scripts) {
+            std::fs::write(folder.join(&script.file_name), &script.text)
+                .map_err(|error| cannot_write(folder, &error))?;
         }
     }
     Ok(())
