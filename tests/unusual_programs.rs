@@ -92,6 +92,244 @@ mod changed_by_patchelf {
     }
 }
 
+mod changed_by_other_tools {
+    use super::*;
+
+    /// Both ways to put a policy into `./before`: it does what it did, and dies of
+    /// what is denied.
+    #[track_caller]
+    fn assert_patched_right(ws: &Workspace) {
+        for way in ["", "--inline"] {
+            println!("{way}");
+            ws.run(&format!(
+                "sandbox-patch --deny reboot {way} -q -o after before"
+            ))
+            .succeeds();
+            assert_faithful(ws, "before", "after");
+            let expected = ws.run("./before").succeeds().stdout.clone();
+            ws.run("./after").succeeds().prints_only(&expected);
+            ws.run("sandbox-patch verify -q after").succeeds();
+            ws.run("sandbox-patch remove -q after && cmp before after")
+                .succeeds();
+            ws.run(&format!("{PATCH} {way} -o denied before && ./denied"))
+                .dies_by(Signal::SYS);
+        }
+    }
+
+    /// With more dynamic strings than fit the first page.
+    const LONG_NAMES: &str = "gcc -no-pie -rdynamic -include functions.h";
+
+    /// patchelf 0.14 cuts a program that is not position-independent in two, where
+    /// the first page ends, be it in the middle of a table.
+    #[test]
+    fn a_table_may_go_on_in_the_next_segment() {
+        for change in [
+            "--set-rpath /some/where",
+            "--set-interpreter /lib64/ld-linux-x86-64.so.2",
+        ] {
+            let ws = Workspace::new();
+            let names: String = (0..400)
+                .map(|index| {
+                    format!("int a_name_that_is_rather_long_{index}(void) {{ return 0; }}\n")
+                })
+                .collect();
+            ws.write("functions.h", names);
+            let long_names =
+                LONG_NAMES.replace("functions.h", &ws.path("functions.h").display().to_string());
+            ws.compile_as(&long_names, "myos.c", "before");
+            ws.run(&format!("patchelf {change} before")).succeeds();
+            assert_patched_right(&ws);
+        }
+    }
+
+    /// A segment in two, at a place: each half has a header.
+    fn cut(program: &mut [u8], at: u64) {
+        let mut headers: Vec<Vec<u8>> = table(program)
+            .chunks_exact(PHDR)
+            .map(<[u8]>::to_vec)
+            .collect();
+        let holds = |header: &Vec<u8>| {
+            let [start, size] = [8, 32].map(|field| number(header, field));
+            header.starts_with(&PT_LOAD) && (start + 1..start + size).contains(&at)
+        };
+        let index = headers
+            .iter()
+            .position(holds)
+            .expect("a segment with that place");
+        let first = number(&headers[index], 8);
+        let mut second = headers[index].clone();
+        // p_offset, p_vaddr, p_paddr go on, p_filesz and p_memsz end there.
+        for field in [8, 16, 24] {
+            let value = number(&second, field) + (at - first);
+            second[field..field + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        for field in [32, 40] {
+            let value = number(&second, field) - (at - first);
+            second[field..field + 8].copy_from_slice(&value.to_le_bytes());
+            headers[index][field..field + 8].copy_from_slice(&(at - first).to_le_bytes());
+        }
+        headers.insert(index + 1, second);
+        // Nobody but unwinders misses it.
+        headers.retain(|header| !header.starts_with(&PT_GNU_EH_FRAME));
+        let start = usize::try_from(number(program, 32)).expect("a small file");
+        program[start..start + headers.len() * PHDR].copy_from_slice(&headers.concat());
+    }
+
+    const PHDR: usize = 56;
+    const PT_LOAD: [u8; 4] = [1, 0, 0, 0];
+    const PT_GNU_EH_FRAME: [u8; 4] = [0x50, 0xe5, 0x74, 0x64];
+
+    fn number(bytes: &[u8], at: usize) -> u64 {
+        u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+    }
+
+    /// The program headers, where e_phoff says.
+    fn table(program: &[u8]) -> &[u8] {
+        let count = usize::from(u16::from_le_bytes([program[56], program[57]]));
+        let start = usize::try_from(number(program, 32)).expect("a small file");
+        &program[start..start + count * PHDR]
+    }
+
+    /// Where a section begins and how long it is, as readelf(1) says.
+    fn section(ws: &Workspace, name: &str) -> (u64, u64) {
+        let line = ws.run(&format!(
+            "readelf -SW before | sed 's/^ *\\[ *[0-9]*\\]//' | grep '^ [.]{name} '"
+        ));
+        let words: Vec<&str> = line.succeeds().stdout.split_whitespace().collect();
+        let hexadecimal = |word: &str| u64::from_str_radix(word, 16).expect("a number");
+        (hexadecimal(words[3]), hexadecimal(words[4]))
+    }
+
+    #[test]
+    fn any_table_of_the_loader_may_go_on_in_the_next_segment() {
+        for name in [
+            "note.ABI-tag",
+            "gnu.hash",
+            "dynsym",
+            "dynstr",
+            "gnu.version",
+            "gnu.version_r",
+            "rela.dyn",
+            "rela.plt",
+            "dynamic",
+            "init_array",
+        ] {
+            println!("{name}");
+            let ws = Workspace::new();
+            ws.compile_as(
+                "gcc -no-pie -O2 -Wl,-z,noseparate-code -Wl,-z,norelro",
+                "myos.c",
+                "before",
+            );
+            let mut program = ws.read("before");
+            let (start, size) = section(&ws, name);
+            cut(&mut program, start + size / 2 / 4 * 4);
+            ws.write("before", program);
+            ws.run("./before").succeeds();
+            assert_patched_right(&ws);
+        }
+    }
+
+    /// LIEF puts the program headers behind the code, wherever that ends.
+    #[test]
+    fn program_headers_may_be_at_any_address() {
+        for distance in 1..8 {
+            println!("{distance}");
+            let ws = Workspace::new();
+            ws.compile_as("gcc -no-pie -Wl,-z,separate-code", "myos.c", "before");
+            let mut program = ws.read("before");
+            let headers = table(&program).to_vec();
+            let is_code = |header: &&[u8]| header.starts_with(&PT_LOAD) && header[4] & 1 == 1;
+            let code = headers
+                .chunks_exact(PHDR)
+                .find(is_code)
+                .expect("code")
+                .to_vec();
+            let place = (number(&code, 8) + number(&code, 32)).next_multiple_of(8) + distance;
+            let (start, from) = (
+                usize::try_from(place).expect("a small file"),
+                number(&code, 8),
+            );
+            let moved: Vec<u8> = headers
+                .chunks_exact(PHDR)
+                .flat_map(|header| {
+                    let mut header = header.to_vec();
+                    let set = |header: &mut Vec<u8>, field: usize, value: u64| {
+                        header[field..field + 8].copy_from_slice(&value.to_le_bytes());
+                    };
+                    if header.starts_with(&[6, 0, 0, 0]) {
+                        let address = number(&code, 16) + place - from;
+                        for (field, value) in [(8, place), (16, address), (24, address)] {
+                            set(&mut header, field, value);
+                        }
+                    } else if header == code {
+                        let size = place + headers.len() as u64 - from;
+                        set(&mut header, 32, size);
+                        set(&mut header, 40, size);
+                    }
+                    header
+                })
+                .collect();
+            program[start..start + moved.len()].copy_from_slice(&moved);
+            program[32..40].copy_from_slice(&place.to_le_bytes());
+            ws.write("before", program);
+            ws.run("./before").succeeds();
+            assert_patched_right(&ws);
+        }
+    }
+
+    /// The dynamic section, the notes and the section headers.
+    #[test]
+    fn what_loaders_read_may_be_at_any_address() {
+        let ws = Workspace::new();
+        ws.compile_as("gcc -no-pie -O2 -Wl,-z,norelro", "myos.c", "before");
+        let mut program = ws.read("before");
+        let (start, size) = section(&ws, "dynamic");
+        let (start, size) = (
+            usize::try_from(start).expect("small"),
+            usize::try_from(size).expect("small"),
+        );
+        // Spare entries are at its end.
+        let entries = program[start..start + size - 16].to_vec();
+        program[start + 1..start + 1 + entries.len()].copy_from_slice(&entries);
+        let headers = table(&program).to_vec();
+        let at = usize::try_from(number(&program, 32)).expect("small");
+        for (index, header) in headers.chunks_exact(PHDR).enumerate() {
+            if header.starts_with(&[2, 0, 0, 0]) {
+                for field in [8, 16, 24] {
+                    let place = at + index * PHDR + field;
+                    let value = number(header, field) + 1;
+                    program[place..place + 8].copy_from_slice(&value.to_le_bytes());
+                }
+                for field in [32, 40] {
+                    let place = at + index * PHDR + field;
+                    let value = number(header, field) - 16;
+                    program[place..place + 8].copy_from_slice(&value.to_le_bytes());
+                }
+            }
+        }
+        ws.write("before", program);
+        ws.run("./before").succeeds();
+        assert_patched_right(&ws);
+    }
+
+    /// mold has one program header for all notes, which GNU strip leaves without an
+    /// address where the first of them goes.
+    #[test]
+    fn a_program_header_of_notes_may_be_nobodys() {
+        for how in ["", "-no-pie", "-static"] {
+            for removed in [".note.gnu.property", ".note.gnu.build-id", ".note.ABI-tag"] {
+                println!("{how} {removed}");
+                let ws = Workspace::new();
+                ws.compile_as(&format!("gcc {how} -fuse-ld=mold"), "myos.c", "before");
+                ws.run(&format!("strip -R {removed} before && ./before"))
+                    .succeeds();
+                assert_patched_right(&ws);
+            }
+        }
+    }
+}
+
 mod linked_with_options {
     use super::*;
 

@@ -330,6 +330,13 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                     let notes = FileRange::new(offset, placement.notes.end() - offset);
                     leads_to(notes, segment.align)
                 }
+                // Its address leads to something else, and goes on doing so.
+                Some((offset, _))
+                    if segment.kind == elf::PT_NOTE
+                        && !self.subject.layout.is_of_notes(segment) =>
+                {
+                    ProgramHeader { offset, ..*segment }
+                }
                 Some((offset, address)) => {
                     let moved = ProgramHeader {
                         offset,

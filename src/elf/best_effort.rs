@@ -302,6 +302,23 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         self.undo.moves.iter().map(back).collect()
     }
 
+    /// Where what a PT_NOTE without a true address leads to goes back to, if it had
+    /// moved.
+    fn back_from(&self, now: &ProgramHeader) -> Option<u64> {
+        let is_nobodys = now.kind == elf::PT_NOTE && !self.layout.is_of_notes(now);
+        let address = self
+            .layout
+            .address_of(&now.range())
+            .filter(|_| is_nobodys)?;
+        let mut moves = self.undo.moves.iter();
+        moves.find_map(|moved| {
+            let at = address
+                .checked_sub(moved.to)
+                .filter(|at| *at < moved.size)?;
+            self.offset_of(moved.from.checked_add(at)?).ok()
+        })
+    }
+
     fn range_of(&self, moved: &Move) -> Result<FileRange, Error> {
         let range = self.layout.range_at(moved.to, moved.size);
         range.ok_or(Error::CannotUndo("another tool changed its segments"))
@@ -318,6 +335,8 @@ impl<S: Source + ?Sized> Remover<'_, S> {
                 };
             } else if now.kind == elf::PT_PHDR || self.cut_off(now, old).is_some() {
                 (segment.filesz, segment.memsz) = (old.filesz, old.memsz);
+            } else if let Some(offset) = self.back_from(now) {
+                segment.offset = offset;
             }
             segments.push(segment);
         }

@@ -119,11 +119,10 @@ fn note_segments(
 ) -> Result<Vec<NoteSegment>, Error> {
     let mut left = MAX_NOTES;
     let mut segments = Vec::new();
-    for segment in layout.segments_of(elf::PT_NOTE) {
-        // The runtime reads memory, so that notes outside of it do not count.
-        let Some(range) = layout.range_at(segment.vaddr, segment.filesz) else {
-            continue;
-        };
+    // The runtime passes over the same ones.
+    let notes = layout.segments_of(elf::PT_NOTE);
+    for segment in notes.filter(|segment| layout.is_of_notes(segment)) {
+        let range = segment.range();
         left = left
             .checked_sub(range.size)
             .ok_or(Error::Malformed("its notes are too large"))?;

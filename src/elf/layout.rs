@@ -2,10 +2,12 @@
 //! courtesy to tools and may be absent or false.
 
 mod dynamic;
+mod loads;
 
 use object::elf;
 
 pub use dynamic::Dynamic;
+use loads::Loads;
 
 use super::encoding::{Encoding, FileHeader, ProgramHeader, Record, SectionHeader};
 use super::{Error, FileRange, Source, VirtAddr};
@@ -19,6 +21,7 @@ pub struct Layout {
     pub header: FileHeader,
     /// The program headers, in file order.
     pub segments: Vec<ProgramHeader>,
+    loads: Loads,
     /// The section headers with their names; empty where the file has none, or
     /// none that can be read.
     pub sections: Vec<Section>,
@@ -81,6 +84,7 @@ impl Layout {
         let mut layout = Self {
             encoding,
             header,
+            loads: Loads::of(&segments),
             segments,
             sections,
             dynamic: None,
@@ -114,25 +118,21 @@ impl Layout {
     /// The PT_LOAD that brings the byte at an address from the file.
     #[must_use]
     pub fn load_of(&self, address: VirtAddr) -> Option<&ProgramHeader> {
-        self.segments_of(elf::PT_LOAD).find(|load| {
-            address
-                .0
-                .checked_sub(load.vaddr)
-                .is_some_and(|at| at < load.filesz)
-        })
+        self.loads.bringing(address.0)
     }
 
     /// Whether the program has memory at an address, be it from the file or
     /// not.
     #[must_use]
     pub fn is_memory(&self, address: VirtAddr) -> bool {
-        let holds = |load: &ProgramHeader| {
-            address
-                .0
-                .checked_sub(load.vaddr)
-                .is_some_and(|at| at < load.memsz)
-        };
-        self.segments_of(elf::PT_LOAD).any(holds)
+        self.loads.holding(address.0).is_some()
+    }
+
+    /// The PT_LOADs that bring `size` bytes of memory at `address` from one range
+    /// of the file, if they do: most often one.
+    #[must_use]
+    pub fn loads_of(&self, address: u64, size: u64) -> Option<&[ProgramHeader]> {
+        self.loads.spanning(address, size)
     }
 
     /// The program interpreter, as PT_INTERP names it.
@@ -191,7 +191,7 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// There is none, or it is not within one segment of the file.
+    /// There is none, or it is not in one range of the file.
     pub fn dynamic_strings(&self) -> Result<FileRange, Error> {
         let dynamic = self.dynamic.as_ref();
         let value = |tag| dynamic.and_then(|dynamic| dynamic.get(tag));
@@ -205,13 +205,31 @@ impl Layout {
         ))
     }
 
-    /// The file range behind `size` bytes of memory at `address`, if one
-    /// PT_LOAD brings all of them.
+    /// The file range behind `size` bytes of memory at `address`, if there is one:
+    /// what one PT_LOAD brings, or several that go on where the former ends.
     #[must_use]
     pub fn range_at(&self, address: u64, size: u64) -> Option<FileRange> {
-        let load = self.load_of(VirtAddr(address))?;
-        let at = address - load.vaddr;
-        (at.checked_add(size)? <= load.filesz).then(|| FileRange::new(load.offset + at, size))
+        self.loads.range_at(address, size)
+    }
+
+    /// Whether a PT_NOTE leads to notes: to the same bytes in memory as in the file.
+    /// One that does not is nobody's. GNU strip makes such headers, without a true
+    /// address, of what it leaves of several notes; nothing reads them when the
+    /// program runs.
+    #[must_use]
+    pub fn is_of_notes(&self, segment: &ProgramHeader) -> bool {
+        segment.kind == elf::PT_NOTE
+            && segment.filesz > 0
+            && self.range_at(segment.vaddr, segment.filesz) == Some(segment.range())
+    }
+
+    /// The address of a range of the file, if a PT_LOAD brings it.
+    #[must_use]
+    pub fn address_of(&self, range: &FileRange) -> Option<u64> {
+        let load = self
+            .segments_of(elf::PT_LOAD)
+            .find(|load| load.range().contains(range))?;
+        Some(load.vaddr + (range.start.0 - load.offset))
     }
 
     /// The libraries that the program names (DT_NEEDED), in order.

@@ -74,18 +74,16 @@ pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<V
             1,
         ));
     }
-    for segment in layout
-        .segments_of(elf::PT_NOTE)
-        .filter(|segment| segment.filesz > 0)
-    {
+    for segment in layout.segments_of(elf::PT_NOTE) {
+        // Tools read the notes of a header without a true address by its offset.
+        let address = if layout.is_of_notes(segment) {
+            Some(segment.vaddr)
+        } else {
+            layout.address_of(&segment.range())
+        };
         let align = alignment(segment.align, 4);
-        pieces.extend(piece(
-            layout,
-            Kind::Notes,
-            segment.vaddr,
-            segment.filesz,
-            align,
-        ));
+        let notes = |address| piece(layout, Kind::Notes, address, segment.filesz, align);
+        pieces.extend(address.and_then(notes));
     }
     pieces.extend(information(layout));
     pieces.extend(dynamic_pieces(layout, source)?);

@@ -97,15 +97,15 @@ impl<S: Source + ?Sized> References<'_, S> {
         if segment.filesz == 0 {
             return Err(Error::Malformed("its dynamic section is empty"));
         }
-        let load = self.layout.load_of(VirtAddr(segment.vaddr));
-        let readable = load.is_some_and(|load| load.flags.0 & elf::PF_R.0 != 0);
+        let loads = self.layout.loads_of(segment.vaddr, segment.filesz);
+        let is_readable = |load: &ProgramHeader| load.flags.0 & elf::PF_R.0 != 0;
+        let readable = loads.is_some_and(|loads| loads.iter().all(is_readable));
         let headers = self
             .layout
             .segments_of(elf::PT_LOAD)
             .find(|load| load.offset == 0);
         let headers_readable = headers.is_none_or(|load| load.flags.0 & elf::PF_R.0 != 0);
-        let range = self.layout.range_at(segment.vaddr, segment.filesz);
-        if segment.filesz != segment.memsz || range.is_none() || !readable || !headers_readable {
+        if segment.filesz != segment.memsz || !readable || !headers_readable {
             return Err(Error::Malformed(
                 "its headers or its dynamic section are not the same in memory",
             ));
@@ -127,18 +127,18 @@ impl<S: Source + ?Sized> References<'_, S> {
         Ok(())
     }
 
-    /// The runtime reads all notes in memory, and trusts none that it can't.
+    /// The runtime reads all notes in memory.
     fn check_notes(&self) -> Result<(), Error> {
-        let mut notes = self.layout.segments_of(elf::PT_NOTE);
-        let is_loaded = |note: &ProgramHeader| {
-            let load = self.layout.load_of(VirtAddr(note.vaddr));
-            let readable = load.is_some_and(|load| load.flags.0 & elf::PF_R.0 != 0);
-            readable && self.layout.range_at(note.vaddr, note.filesz).is_some()
+        let is_readable = |note: &ProgramHeader| {
+            let loads = self.layout.loads_of(note.vaddr, note.filesz);
+            let mut loads = loads.into_iter().flatten();
+            loads.all(|load| load.flags.0 & elf::PF_R.0 != 0)
         };
-        if notes.all(|note| note.filesz == 0 || is_loaded(note)) {
+        let mut notes = self.layout.segments_of(elf::PT_NOTE);
+        if notes.all(|note| !self.layout.is_of_notes(note) || is_readable(note)) {
             Ok(())
         } else {
-            Err(Error::Malformed("its notes are not in memory"))
+            Err(Error::Malformed("its notes can't be read"))
         }
     }
 
@@ -160,6 +160,9 @@ impl<S: Source + ?Sized> References<'_, S> {
         let is_wrong = |segment: &ProgramHeader| {
             let file = segment.range();
             let memory = self.layout.range_at(segment.vaddr, segment.filesz);
+            // Nobody follows the address of a header that leads to no notes.
+            let of_nobody = segment.kind == elf::PT_NOTE && !self.layout.is_of_notes(segment);
+            let memory = if of_nobody { Some(file) } else { memory };
             self.pieces.iter().map(|piece| piece.range).any(|piece| {
                 let in_memory = memory.is_some_and(|range| piece.overlaps(&range));
                 (in_memory || piece.overlaps(&file))

@@ -38,9 +38,9 @@ fn is_patched(program: &Program) -> bool {
     let Some(entries) = program.dynamic_entries() else {
         die("the dynamic section is unreadable");
     };
-    for [tag, value] in entries {
-        if *tag == DYNAMIC_TAG as usize {
-            if *value != note::VERSION as usize {
+    for entry in entries {
+        if entry.tag == DYNAMIC_TAG as usize {
+            if entry.value != note::VERSION as usize {
                 die("the program was patched by another version");
             }
             patched = true;
@@ -52,19 +52,10 @@ fn is_patched(program: &Program) -> bool {
 /// The notes of owner `sandbox`, checked.
 fn find(program: &Program) -> Option<Embedded<'static>> {
     let mut notes = Notes::new();
-    let mut unreadable = false;
-    for segment in program.note_segments() {
-        let Some(bytes) = program.bytes_from_file(segment) else {
-            // Fatal only to a program with a policy: others may have odd notes.
-            unreadable = true;
-            continue;
-        };
-        notes.add(bytes, segment.align as u64);
+    for (bytes, align) in program.notes() {
+        notes.add(bytes, align as u64);
     }
     let embedded = notes.finish()?;
-    if unreadable {
-        die("a note segment lies outside of the program");
-    }
     // What runs before this, the program's libraries, could change it.
     let filter = embedded.filter.descriptor;
     if !program.is_constant(embedded.policy) || !program.is_constant(filter) {

@@ -22,13 +22,19 @@ const DT_NULL: usize = 0;
 /// machine with larger ones, mprotect(2) refuses what is not aligned to them.
 const PAGE: usize = 4096;
 
-/// Tag and value of an entry of a dynamic section, `Elf64_Dyn` or `Elf32_Dyn`
-/// of elf(5), whichever is native.
-pub(crate) type DynamicEntry = [usize; 2];
+/// `Elf64_Dyn` or `Elf32_Dyn` of elf(5), whichever is native. Packed, as are
+/// program headers: kernel and loaders take both at any address, and tools put them
+/// there (LIEF).
+#[repr(C, packed)]
+#[derive(Clone, Copy)]
+pub(crate) struct DynamicEntry {
+    pub(crate) tag: usize,
+    pub(crate) value: usize,
+}
 
 /// `Elf64_Phdr` or `Elf32_Phdr` of elf(5), whichever is native: they differ in
 /// the place of `flags`.
-#[repr(C)]
+#[repr(C, packed)]
 #[derive(Clone, Copy)]
 pub(crate) struct Segment {
     kind: u32,
@@ -42,7 +48,7 @@ pub(crate) struct Segment {
     #[cfg(target_pointer_width = "32")]
     flags: u32,
     /// Alignment in bytes; for notes, what their records are padded to.
-    pub(crate) align: usize,
+    align: usize,
 }
 
 impl Segment {
@@ -94,15 +100,18 @@ impl Program {
         install(instructions, log);
     }
 
-    /// The segments of notes that are not empty.
-    pub(crate) fn note_segments(&self) -> impl Iterator<Item = &'static Segment> {
+    /// The notes under each PT_NOTE, and what its records are padded to. One whose
+    /// address leads to something else than its offset is nobody's: GNU strip leaves
+    /// such headers.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = (&'static [u8], usize)> {
         let notes = self.segments.iter().filter(|it| it.kind == PT_NOTE);
-        notes.filter(|it| it.file_size != 0)
-    }
-
-    /// The bytes of a segment that the file backs, if they can be read.
-    pub(crate) fn bytes_from_file(&self, segment: &Segment) -> Option<&'static [u8]> {
-        self.values(segment.address, segment.file_size)
+        notes.filter_map(|it| {
+            let load = self.segment_of(it.address, 1)?;
+            let bias = |it: &Segment| it.address.wrapping_sub(it.offset);
+            let is_true = bias(it) == bias(load);
+            let bytes = self.values(it.address, it.file_size)?;
+            is_true.then_some((bytes, it.align))
+        })
     }
 
     /// The entries of the dynamic section before DT_NULL; empty where there is
@@ -129,19 +138,26 @@ impl Program {
         let mut end = start;
         loop {
             let entry = self.values::<DynamicEntry>(end, size_of::<DynamicEntry>())?;
-            if entry.first()?[0] == DT_NULL {
+            if entry.first()?.tag == DT_NULL {
                 return self.values(start, end - start);
             }
             end += size_of::<DynamicEntry>();
         }
     }
 
-    /// What lies at a link-time address in `size` bytes, if one loaded segment
-    /// has all of it. Every bit pattern is a `T`.
+    /// What lies at a link-time address in `size` bytes, if loaded segments have all
+    /// of it: one, or several of which each begins where the former ends. Every bit
+    /// pattern is a `T`.
     fn values<T>(&self, start: usize, size: usize) -> Option<&'static [T]> {
-        self.segment_of(start, size)?;
-        // SAFETY: the range lies in a segment that the loader mapped readable
-        // and is done writing to, and the main program is never unmapped.
+        let (mut at, mut left) = (start, size);
+        while left > 0 {
+            let segment = self.segment_of(at, 1)?;
+            let rest = segment.memory_size - (at - segment.address);
+            at = at.wrapping_add(rest);
+            left = left.saturating_sub(rest);
+        }
+        // SAFETY: the range lies in segments that the loader mapped readable and is
+        // done writing to, and the main program is never unmapped.
         unsafe { loaded::memory(self.bias.wrapping_add(start), size / size_of::<T>()) }
     }
 
@@ -185,13 +201,14 @@ impl Program {
         // and no reference to them is left.
         let former =
             unsafe { loaded::memory_mut::<DynamicEntry>(self.bias.wrapping_add(start), count)? };
-        for [tag, value] in former {
-            let now = current.iter().find(|[other, _]| other == tag);
+        for entry in former {
+            let tag = entry.tag;
+            let now = current.iter().find(|it| it.tag == tag);
             // These two belong to the former string table's beginning.
-            if let Some([_, now]) = now
-                && !matches!(*tag, DT_NEEDED | DT_STRSZ)
+            if let Some(now) = now
+                && !matches!(tag, DT_NEEDED | DT_STRSZ)
             {
-                *value = *now;
+                entry.value = now.value;
             }
         }
         Some(loaded::make_read_only(&read_only))

@@ -9,6 +9,7 @@ use super::{
     Destination, Displaced, FIRST_PAGE, Needs, Room, growth, has_build_id, holes, take,
     to_new_segment,
 };
+use crate::elf::encoding::ProgramHeader;
 use crate::elf::pieces::{Kind, Piece};
 use crate::elf::{Error, FileRange, Layout, Source};
 
@@ -70,13 +71,13 @@ pub(super) fn make(
     }))
 }
 
-/// Whether just one PT_NOTE leads to the piece, and to all of it.
+/// Whether just one PT_NOTE leads to the piece, and to all of it, in memory, too.
 fn has_own_header(layout: &Layout, piece: &Piece) -> bool {
-    let headers = layout.segments_of(elf::PT_NOTE).map(|note| note.range());
-    let own: Vec<FileRange> = headers
-        .filter(|range| range.overlaps(&piece.range))
+    let headers = layout.segments_of(elf::PT_NOTE);
+    let own: Vec<&ProgramHeader> = headers
+        .filter(|note| note.range().overlaps(&piece.range))
         .collect();
-    own == [piece.range]
+    matches!(own[..], [note] if note.range() == piece.range && layout.is_of_notes(note))
 }
 
 /// Whether more notes can follow under the same header: these are padded as it

@@ -259,14 +259,24 @@ impl<'a> Image<'a> {
         self.slice(self.file_range(address, size)?)
     }
 
-    /// Where those bytes are in the file.
+    /// Where those bytes are in the file: what a segment has, or several of which
+    /// each goes on in both where the former ends.
     pub(crate) fn file_range(&self, address: u64, size: u64) -> Option<Range<u64>> {
         let end = address.checked_add(size)?;
-        let holds = |load: &&Segment| {
-            load.vaddr <= address && end <= load.vaddr.saturating_add(load.filesz)
-        };
-        let load = self.loads().find(holds)?;
-        let start = load.offset + (address - load.vaddr);
+        let first = self
+            .loads()
+            .find(|load| (load.vaddr..load.vaddr.saturating_add(load.filesz)).contains(&address))?;
+        let start = first.offset + (address - first.vaddr);
+        let mut load = first;
+        while end > load.vaddr.saturating_add(load.filesz) {
+            let goes_on = |next: &&Segment| {
+                next.filesz > 0 && (next.vaddr, next.offset) == (load.memory().end, load.file().end)
+            };
+            load = self
+                .loads()
+                .find(goes_on)
+                .filter(|_| load.filesz == load.memsz)?;
+        }
         Some(start..start + size)
     }
 

@@ -1,0 +1,71 @@
+//! What a program has in memory: its loadable segments, by address.
+
+use object::elf;
+
+use crate::elf::FileRange;
+use crate::elf::encoding::ProgramHeader;
+
+/// The loadable segments that are not empty. They are in ascending order and
+/// apart, so that one of many is found without looking at all.
+#[derive(Clone, Debug)]
+pub(super) struct Loads(Vec<ProgramHeader>);
+
+impl Loads {
+    /// Those of a table in which they are in order.
+    pub(super) fn of(segments: &[ProgramHeader]) -> Self {
+        let loads = segments
+            .iter()
+            .filter(|it| it.kind == elf::PT_LOAD && it.memsz > 0);
+        Self(loads.copied().collect())
+    }
+
+    /// The index of the one that has the byte at an address.
+    fn index(&self, address: u64) -> Option<usize> {
+        let behind = self.0.partition_point(|load| load.vaddr <= address);
+        let index = behind.checked_sub(1)?;
+        (address - self.0[index].vaddr < self.0[index].memsz).then_some(index)
+    }
+
+    /// The one that has the byte at an address, be it from the file or not.
+    pub(super) fn holding(&self, address: u64) -> Option<&ProgramHeader> {
+        Some(&self.0[self.index(address)?])
+    }
+
+    /// The one that brings the byte at an address from the file.
+    pub(super) fn bringing(&self, address: u64) -> Option<&ProgramHeader> {
+        let load = self.holding(address)?;
+        (address - load.vaddr < load.filesz).then_some(load)
+    }
+
+    /// Those that bring `size` bytes from an address on from one range of the file:
+    /// more than one where each goes on where the former ends, in the file and in
+    /// memory, as patchelf cuts a segment in two.
+    pub(super) fn spanning(&self, address: u64, size: u64) -> Option<&[ProgramHeader]> {
+        let first = self.index(address)?;
+        let end = address.checked_add(size)?;
+        let mut last = first;
+        let file_end = |load: &ProgramHeader| load.vaddr + load.filesz;
+        if address >= file_end(&self.0[first]) {
+            return None;
+        }
+        while end > file_end(&self.0[last]) {
+            let (load, next) = (&self.0[last], self.0.get(last + 1)?);
+            let goes_on = load.filesz == load.memsz
+                && next.vaddr == file_end(load)
+                && next.offset == load.range().end();
+            if !goes_on {
+                return None;
+            }
+            last += 1;
+        }
+        Some(&self.0[first..=last])
+    }
+
+    /// Where `size` bytes from an address on are in the file, if one range of it has
+    /// them all.
+    pub(super) fn range_at(&self, address: u64, size: u64) -> Option<FileRange> {
+        let first = self.spanning(address, size)?.first()?;
+        let start = first.offset + (address - first.vaddr);
+        Some(FileRange::new(start, size))
+    }
+}
