@@ -1,5 +1,6 @@
 //! The text of the POLICY note: JSON in one canonical form, with sorted keys
-//! and no white space, so that equal policies have equal hashes.
+//! and no white space but for blanks at the end, so that equal policies have
+//! equal hashes.
 
 use std::collections::BTreeSet;
 
@@ -12,6 +13,10 @@ use super::{Arch, Error, List, Policy, Resolved, ResolvedRule};
 
 /// The format that is written and read.
 pub const FORMAT: u64 = 1;
+
+/// What the text is padded to, with blanks: some tools write the size of a note
+/// rounded up, to 4 or to 8, which then changes nothing.
+const PADDING: usize = 8;
 
 /// The fields are in alphabetical order, and so are written so.
 #[derive(Serialize, Deserialize)]
@@ -84,7 +89,10 @@ impl Resolved {
             rules: self.rules.iter().map(rule).collect(),
             version: self.version.clone(),
         };
-        serde_json::to_vec(&document).expect("text, numbers and lists of them are always JSON")
+        let mut text =
+            serde_json::to_vec(&document).expect("text, numbers and lists of them are always JSON");
+        text.resize(text.len().next_multiple_of(PADDING), b' ');
+        text
     }
 
     /// Reads the canonical text, and nothing else: what was damaged or made by

@@ -480,13 +480,30 @@ fn the_recorded_text_is_canonical() {
     }];
     let text = String::from_utf8(resolved.to_json()).unwrap();
     assert_eq!(
-        text,
+        text.trim_end_matches(' '),
         "{\"action\":\"kill-process\",\"arch\":\"x86_64\",\"exact\":true,\"format\":1,\
          \"list\":\"allow\",\"names\":[\"uname\",\"write\"],\"rules\":[{\"because\":\"print\",\
          \"name\":\"write\",\"number\":1,\"when\":[{\"arg\":0,\"mask\":\"0xffffffff\",\
          \"value\":\"0x1\"}]},{\"name\":\"uname\",\"number\":63}],\"version\":\"1.2.3\"}"
     );
     assert_eq!(Resolved::from_json(text.as_bytes()).unwrap(), resolved);
+}
+
+/// Tools that round the size of a note, to 4 or to 8, then change nothing.
+#[test]
+fn the_recorded_text_is_padded() {
+    for name in ["a", "ab", "abc", "abcd", "abcde", "abcdef", "abcdefg"] {
+        let (mut resolved, _) = resolve(&exact("write"), Arch::X86_64).unwrap();
+        resolved.version = name.to_owned();
+        let text = resolved.to_json();
+        assert_eq!(text.len() % 8, 0);
+        let json = text.trim_ascii_end();
+        assert!(text.len() - json.len() < 8);
+        for other in [json.to_vec(), [&text[..], b"        "].concat()] {
+            let read = Resolved::from_json(&other);
+            assert!(other == text || read.is_err());
+        }
+    }
 }
 
 #[test]
