@@ -2,8 +2,8 @@
 //!
 //! Phases that only look backwards: [`Layout`] is what the headers say, `pieces`
 //! are the parts that may move (but for those that are `pinned`), `references`
-//! checks what the loader follows, `room` decides what moves, `placement` where
-//! to, `assemble` makes the bytes. The result is a [`Plan`], a value made without
+//! checks what the loader follows, `room` decides what moves, `cut` where the file
+//! gives way, `placement` where all of it goes, `assemble` makes the bytes. The result is a [`Plan`], a value made without
 //! touching a file; [`write()`] carries it out, and [`undo`] is the way back.
 //!
 //! All of it works for both classes and byte orders: [`encoding`] is the only
@@ -13,6 +13,7 @@ mod address;
 mod assemble;
 pub mod best_effort;
 mod copy;
+mod cut;
 pub mod embedded;
 pub mod encoding;
 mod error;
@@ -29,6 +30,7 @@ mod plan;
 mod references;
 mod relocations;
 mod room;
+mod runs;
 mod section_headers;
 mod signatures;
 mod source;
@@ -45,6 +47,7 @@ pub use hook::Start;
 pub use layout::{Dynamic, Layout, Section};
 pub use original::Original;
 pub use plan::{Enforcement, Patched, Plan, Position, Request};
+pub use runs::Run;
 pub use signatures::signatures;
 pub use source::Source;
 pub use write::write;

@@ -141,8 +141,8 @@ fn unusual(plan: &Plan, layout: &Layout) -> Vec<String> {
     if plan.drops_sections {
         warnings.push("its section headers can't be read, and the result has none".to_owned());
     }
-    if plan.tail.size > 0 {
-        let (size, shift) = (plan.tail.size, plan.length() - plan.tail.size - plan.kept);
+    if let Some(tail) = plan.tail {
+        let (size, shift) = (tail.size, tail.patched - tail.original);
         warnings.push(format!(
             "the {size} bytes that are appended to the ELF file stay at its end, {shift} bytes \
              further on; what looks for them at a fixed place will not find them"

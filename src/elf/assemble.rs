@@ -9,6 +9,7 @@ use super::machine::Machine;
 use super::pieces::{self, Kind};
 use super::placement::{Placed, Placement};
 use super::plan::{Means, Plan, Position, Subject};
+use super::runs::Run;
 use super::symbols::Symbol;
 use super::undo::{Digest, Move, Undo};
 use super::{Chunk, Error, FileRange, Source, VirtAddr, inline, references, room, section_headers};
@@ -33,18 +34,16 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         }
 
         let end = self.placement.end();
-        let Subject {
-            layout,
-            source,
-            tail,
-            ..
-        } = *self.subject;
+        let Subject { layout, source, .. } = *self.subject;
         let sections = section_headers::make(layout, source, self.placement, end)?;
         let elf_end = sections.as_ref().map_or(end, |table| table.chunk.end());
-        let undo = self.undo(elf_end + tail.size)?;
-        let mut appended = vec![self.segment(&segments, &undo)?];
+        let tail = self.tail(elf_end);
+        let runs = [&self.placement.runs[..], tail.as_slice()].concat();
+        let patched_length = tail.map_or(elf_end, |tail| tail.in_patched().end());
+        let undo = self.undo(patched_length, runs.clone())?;
+        let mut added = vec![self.segment(&segments, &undo)?];
         if let Some(range) = self.placement.dynamic {
-            appended.push(Chunk {
+            added.push(Chunk {
                 offset: range.start.0,
                 bytes: entries.clone(),
             });
@@ -53,7 +52,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             header.shoff = table.offset;
             header.shnum = table.count;
             header.shstrndx = elf::SymbolSection(table.names);
-            appended.push(table.chunk);
+            added.push(table.chunk);
         } else {
             // A table that can't be read is false already, and may seem to fit the
             // longer file.
@@ -62,9 +61,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             header.shstrndx = elf::SHN_UNDEF;
         }
         let mut plan = Plan {
-            kept: self.subject.kept(),
+            runs,
             overwrites: self.overwrites(header, &segments, entries)?,
-            appended,
+            added,
             tail,
             moved: self.names_of_moved(),
             obstacle: self.placement.obstacle.clone(),
@@ -79,9 +78,19 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 .to_bytes()
                 .to_vec(),
         };
-        let segment = &mut plan.appended[0];
+        let segment = &mut plan.added[0];
         digest.overlay(&mut segment.bytes, segment.offset);
         Ok(plan)
+    }
+
+    /// What was appended to the ELF file, if it comes last.
+    fn tail(&self, elf_end: u64) -> Option<Run> {
+        let tail = self.subject.tail;
+        tail.is_last.then_some(Run {
+            original: tail.range.start.0,
+            patched: elf_end,
+            size: tail.range.size,
+        })
     }
 
     fn names_of_moved(&self) -> Vec<&'static str> {
@@ -146,10 +155,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 entry.value = address;
             }
             let bytes = Entry::encode_all(&[entry], self.subject.layout.encoding)?;
-            Ok(Chunk {
-                offset: symbol.range.start.0,
-                bytes,
-            })
+            let place = self.placement.kept(&symbol.range);
+            let offset = place.unwrap_or(symbol.range).start.0;
+            Ok(Chunk { offset, bytes })
         };
         self.placement.symbols.iter().map(chunk).collect()
     }
@@ -244,7 +252,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         Ok(bytes)
     }
 
-    fn undo(&self, patched_length: u64) -> Result<Undo, Error> {
+    fn undo(&self, patched_length: u64, runs: Vec<Run>) -> Result<Undo, Error> {
         let moves = self.placement.placed.iter().map(|placed| Move {
             from: placed.piece.address,
             to: placed.address,
@@ -263,9 +271,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         Ok(Undo {
             length: self.subject.layout.length,
             patched_length,
-            tail: self.subject.tail.size,
             place,
             digest: Digest::default(),
+            runs,
             originals: originals.collect::<Result<_, _>>()?,
             moves: moves.collect(),
         })
@@ -352,7 +360,14 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                         moved
                     }
                 }
-                None => *segment,
+                // Such as PT_RISCV_ATTRIBUTES, which leads to what is not loaded.
+                None => match placement.kept(&segment.range()) {
+                    Some(kept) => ProgramHeader {
+                        offset: kept.start.0,
+                        ..*segment
+                    },
+                    None => *segment,
+                },
             },
         }
     }

@@ -7,6 +7,7 @@ use sandbox_format::note;
 
 use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
 use super::machine::Machine;
+use super::runs::Run;
 use super::undo::{Move, Undo};
 use super::{
     Chunk, Dynamic, Error, FileRange, Layout, Plan, Section, Source, VirtAddr, pieces, references,
@@ -219,10 +220,14 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             bytes: FileHeader::encode_all(&[header], encoding)?,
         });
         Ok(Plan {
-            kept: self.layout.length,
+            runs: vec![Run {
+                original: 0,
+                patched: 0,
+                size: self.layout.length,
+            }],
             overwrites,
-            appended: Vec::new(),
-            tail: FileRange::new(self.layout.length, 0),
+            added: Vec::new(),
+            tail: None,
             moved: Vec::new(),
             obstacle: None,
             drops_sections: false,

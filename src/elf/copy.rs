@@ -13,16 +13,20 @@ use super::FileRange;
 /// How much is copied before it is sent to the disk, in bytes.
 const PIECE: u64 = 8 << 20;
 
+/// No file system has larger blocks, in bytes.
+const BLOCK: u64 = 1 << 16;
+
 /// Copies a range to `place` in the output, where there is nothing yet; holes
 /// stay holes.
 ///
-/// Where the file system can share blocks (XFS, btrfs), the start of a file is
-/// not copied (ioctl_ficlone(2)). `io::copy` hands the data to the kernel
-/// (copy_file_range(2)) where that can be done.
+/// Where the file system can share blocks (XFS, btrfs), a whole file is not
+/// copied (ioctl_ficlone(2)). `io::copy` hands the data to the kernel, which
+/// shares what is a whole number of blocks in both files (copy_file_range(2),
+/// fs/read_write.c).
 pub(super) fn copy(input: &File, range: FileRange, output: &File, place: u64) -> io::Result<()> {
-    let is_start = range.start.0 == 0 && place == 0;
-    if is_start && rustix::fs::ioctl_ficlone(output, input).is_ok() {
-        return output.set_len(range.size);
+    let is_whole = range == FileRange::new(0, input.metadata()?.len()) && place == 0;
+    if is_whole && rustix::fs::ioctl_ficlone(output, input).is_ok() {
+        return Ok(());
     }
     thread::scope(|scope| {
         let (copied, to_disk) = mpsc::channel();
@@ -34,7 +38,13 @@ pub(super) fn copy(input: &File, range: FileRange, output: &File, place: u64) ->
         while let Some(data) = next_data(input, at, range.end())? {
             at = data.start.0;
             while at < data.end() {
-                let piece = FileRange::new(at, PIECE.min(data.end() - at));
+                // What can't be shared is by itself.
+                let most = if at.is_multiple_of(BLOCK) {
+                    PIECE
+                } else {
+                    at.next_multiple_of(BLOCK) - at
+                };
+                let piece = FileRange::new(at, most.min(data.end() - at));
                 let to = FileRange::new(at - range.start.0 + place, piece.size);
                 copy_data(input, piece, output, to.start.0)?;
                 let _ = copied.send(to);

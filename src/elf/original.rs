@@ -1,11 +1,13 @@
 //! The program as it was before it was patched: the file itself, or what a
 //! patched file yields.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 
 use super::copy::copy;
-use super::source::{Run, read_runs, require_within};
+use super::runs::{self, Run};
+use super::source::require_within;
 use super::undo::Undo;
 use super::write::write_chunks;
 use super::{Chunk, FileRange, Source};
@@ -39,9 +41,9 @@ impl<'a> Original<'a> {
     ///
     /// Reading or writing failed; `output` is then to be thrown away.
     pub fn copy(&self, range: FileRange, output: &File, place: u64) -> io::Result<()> {
-        for run in self.runs()? {
-            let part = run.range.intersection(&range);
-            let from = run.from + part.start.0.saturating_sub(run.range.start.0);
+        for run in self.runs()?.iter() {
+            let part = run.in_original().intersection(&range);
+            let from = run.patched + part.start.0.saturating_sub(run.original);
             let to = place + part.start.0.saturating_sub(range.start.0);
             copy(self.file(), FileRange::new(from, part.size), output, to)?;
         }
@@ -66,21 +68,14 @@ impl<'a> Original<'a> {
     }
 
     /// What of the file is the original, but for what was overwritten.
-    fn runs(&self) -> io::Result<Vec<Run>> {
-        let run = |start, size, from| Run {
-            range: FileRange::new(start, size),
-            from,
-        };
+    fn runs(&self) -> io::Result<Cow<'a, [Run]>> {
         Ok(match self {
-            Self::Whole(file) => vec![run(0, file.length()?, 0)],
-            Self::Restored(_, undo) => vec![
-                run(0, undo.kept(), 0),
-                run(
-                    undo.kept(),
-                    undo.tail,
-                    undo.patched_length.saturating_sub(undo.tail),
-                ),
-            ],
+            Self::Whole(file) => Cow::Owned(vec![Run {
+                original: 0,
+                patched: 0,
+                size: file.length()?,
+            }]),
+            Self::Restored(_, undo) => Cow::Borrowed(&undo.runs),
         })
     }
 }
@@ -95,7 +90,9 @@ impl Source for Original<'_> {
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         require_within(self.length()?, offset, buffer)?;
-        read_runs(&self.runs()?, self.file(), offset, buffer)?;
+        let runs = self.runs()?;
+        let parts = runs.iter().map(|run| (run.in_original(), run.patched));
+        runs::read(parts, self.file(), offset, buffer)?;
         if let Self::Restored(_, undo) = self {
             undo.originals
                 .iter()

@@ -7,9 +7,11 @@ use super::machine::Machine;
 use super::pieces::{Kind, Piece};
 use super::plan::{ADDED_ENTRIES, Means, Subject};
 use super::room::{self, Destination, Displaced, Room};
+use super::runs::{self, Run};
 use super::symbols::{self, Symbol};
+use super::tail::Tail;
 use super::undo::Undo;
-use super::{Dynamic, Error, FileRange, Layout, Source, align_up};
+use super::{Dynamic, Error, FileRange, Layout, Source, align_up, cut};
 
 /// A moved piece and its new place.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +57,9 @@ pub(super) struct Placement {
     pub(super) recorded: Vec<FileRange>,
     /// Difference of address and offset in the new segments.
     bias: u64,
+    /// What is kept of the ELF file: what stands before the new segments, and what
+    /// moves up to make room for them.
+    pub(super) runs: Vec<Run>,
 }
 
 impl Placement {
@@ -71,10 +76,8 @@ impl Placement {
         } = *subject;
         let page = Machine::of(layout).max_page_size;
         let up = |value, alignment| align_up(value, alignment).ok_or(Error::TooLarge);
-        let Base { start, bias } = match &room.obstacle {
-            None => Base::behind(layout, subject.kept())?,
-            Some(obstacle) => Base::congruent(layout, subject.kept(), obstacle)?,
-        };
+        let elf_end = subject.tail.elf_end();
+        let (cut, Base { start, bias }) = base(layout, room, subject.tail)?;
 
         let head = FileRange::new(start, head_size(subject, &room.displaced)?);
         let mut end = head.end();
@@ -90,7 +93,8 @@ impl Placement {
         let symbols = symbols::of_moved_parts(layout, source, &room.displaced, moves);
         let mut recorded = recorded(subject, &placed, &table);
         recorded.extend(symbols.iter().map(|symbol| symbol.range));
-        let undo = Undo::size(&recorded, placed.len());
+        let runs = 1 + usize::from(cut < elf_end) + usize::from(subject.tail.is_last);
+        let undo = Undo::size(runs, &recorded, placed.len());
         let is_shared = |placed: &&Placed| Some(placed.piece.range.start.0) == room.shared_note;
         let shared = placed.iter().find(is_shared);
         let shared = shared.map(|placed| placed.piece.align);
@@ -102,7 +106,9 @@ impl Placement {
         let moved = || moved_dynamic(layout, dynamic, up(segment.end(), page)?, page);
         let dynamic_from = dynamic.range;
         let dynamic = if moves { Some(moved()?) } else { None };
+        let end = dynamic.unwrap_or(segment).end();
         Ok(Self {
+            runs: runs_around(cut, elf_end, up(end - cut, page)?),
             table,
             placed,
             head,
@@ -130,9 +136,17 @@ impl Placement {
         self.bias.wrapping_add(offset)
     }
 
-    /// The end of the new segments in the file.
+    /// The end of all that is loaded or kept of the ELF file.
     pub(super) fn end(&self) -> u64 {
-        self.dynamic.unwrap_or(self.segment).end()
+        let segments = self.dynamic.unwrap_or(self.segment).end();
+        let runs = self.runs.iter().map(|run| run.in_patched().end());
+        runs.fold(segments, u64::max)
+    }
+
+    /// Where a part of the ELF file is now that is not loaded; nothing where it is
+    /// not in one piece.
+    pub(super) fn kept(&self, range: &FileRange) -> Option<FileRange> {
+        runs::patched_range(&self.runs, range)
     }
 
     /// How much of something of `size` bytes that starts within what moves moves
@@ -163,6 +177,39 @@ impl Placement {
     }
 }
 
+/// The runs of an ELF file of `end` bytes whose part from `cut` on moves up.
+///
+/// By whole pages, so that no section is less aligned than it was, and file
+/// systems can share the blocks (`FICLONERANGE` wants whole ones).
+fn runs_around(cut: u64, end: u64, shift: u64) -> Vec<Run> {
+    let run = |start: u64, end: u64, shift: u64| Run {
+        original: start,
+        patched: start + shift,
+        size: end - start,
+    };
+    let mut runs = vec![run(0, cut, 0)];
+    if cut < end {
+        runs.push(run(cut, end, shift));
+    }
+    runs
+}
+
+/// Where the new segments start, and where the file is cut for them.
+fn base(layout: &Layout, room: &Room, tail: Tail) -> Result<(u64, Base), Error> {
+    let cut = cut::find(layout, &tail);
+    let Some(obstacle) = &room.obstacle else {
+        return Ok((cut, Base::behind(layout, cut)?));
+    };
+    match Base::congruent(layout, cut, obstacle) {
+        // Behind what is not loaded the hole is smaller.
+        Err(Error::NoCongruentRoom { .. }) => {
+            let end = tail.elf_end();
+            Ok((end, Base::congruent(layout, end, obstacle)?))
+        }
+        base => Ok((cut, base?)),
+    }
+}
+
 /// Where the new segments start.
 struct Base {
     /// The file offset.
@@ -176,7 +223,7 @@ struct Base {
 const MAX_HOLE: u64 = 16 << 20;
 
 impl Base {
-    /// Behind all that is there, in the file and in memory.
+    /// Behind what is there, in the file and in memory.
     fn behind(layout: &Layout, file_end: u64) -> Result<Self, Error> {
         let page = Machine::of(layout).max_page_size;
         let start = align_up(file_end, page).ok_or(Error::TooLarge)?;

@@ -7,10 +7,10 @@ use super::assemble::Assembly;
 use super::hook::{self, Hook, Start};
 use super::placement::Placement;
 use super::room::{self, Needs};
-use super::source::{Run, read_runs, require_within};
-use super::{
-    Chunk, Dynamic, Error, FileRange, Layout, Source, packed, pieces, pinned, references, tail,
-};
+use super::runs::{self, Run};
+use super::source::require_within;
+use super::tail::{self, Tail};
+use super::{Chunk, Dynamic, Error, Layout, Source, packed, pieces, pinned, references};
 use crate::note::Content;
 
 /// Where in the list of needed libraries the runtime stands, which decides
@@ -52,17 +52,21 @@ pub struct Request<'a> {
 }
 
 /// The changes. All that is not named stays as it is.
+///
+/// A patched file is put together from runs of the original. What is written over
+/// them, between them and behind them has its place in the patched file.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Bytes of the original that are kept, from its start on.
-    pub kept: u64,
-    /// What changes within them.
+    /// What is kept of the original, and where it is then, in the order of that;
+    /// the first run begins both files. A run may be kept twice.
+    pub runs: Vec<Run>,
+    /// What changes within the runs.
     pub overwrites: Vec<Chunk>,
-    /// What is added behind them, in ascending order.
-    pub appended: Vec<Chunk>,
-    /// Bytes of the original that come last again: what was appended to the ELF
-    /// file.
-    pub tail: FileRange,
+    /// What is put between and behind them, in ascending order.
+    pub added: Vec<Chunk>,
+    /// What was appended to the ELF file, where its readers find it from the end;
+    /// empty where there is nothing, or where it is only where it was.
+    pub tail: Option<Run>,
     /// The names of what moved, for people.
     pub moved: Vec<&'static str>,
     /// What kept the program header table from growing in place, if it moved.
@@ -79,7 +83,14 @@ impl Plan {
     /// The length of the patched file in bytes.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.appended.last().map_or(self.kept, Chunk::end) + self.tail.size
+        let runs = self.runs.last().map(|run| run.in_patched().end());
+        let added = self.added.last().map(Chunk::end);
+        runs.max(added).unwrap_or_default()
+    }
+
+    /// All that is written over what was copied, and beside it.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.overwrites.iter().chain(&self.added)
     }
 
     /// The patched file, without writing it.
@@ -154,15 +165,10 @@ pub(super) struct Subject<'a, S: ?Sized> {
     /// Empty for a program that has none.
     pub(super) dynamic: &'a Dynamic,
     /// What was appended to the ELF file.
-    pub(super) tail: FileRange,
+    pub(super) tail: Tail,
 }
 
 impl<S: ?Sized> Subject<'_, S> {
-    /// How many bytes stay where they are.
-    pub(super) fn kept(&self) -> u64 {
-        self.tail.start.0
-    }
-
     /// Whether the dynamic section has to move.
     pub(super) fn dynamic_moves(&self) -> bool {
         self.library().is_some() && !self.dynamic.has_room_for(ADDED_ENTRIES)
@@ -209,21 +215,11 @@ impl<S: Source + ?Sized> Source for Patched<'_, S> {
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let length = self.plan.length();
-        require_within(length, offset, buffer)?;
-        let tail = self.plan.tail;
-        let runs = [
-            Run {
-                range: FileRange::new(0, self.plan.kept),
-                from: 0,
-            },
-            Run {
-                range: FileRange::new(length - tail.size, tail.size),
-                from: tail.start.0,
-            },
-        ];
-        read_runs(&runs, self.original, offset, buffer)?;
-        let chunks = self.plan.overwrites.iter().chain(&self.plan.appended);
+        require_within(self.plan.length(), offset, buffer)?;
+        let runs = self.plan.runs.iter();
+        let parts = runs.map(|run| (run.in_patched(), run.original));
+        runs::read(parts, self.original, offset, buffer)?;
+        let chunks = self.plan.chunks();
         chunks.for_each(|chunk| chunk.overlay(buffer, offset));
         Ok(())
     }

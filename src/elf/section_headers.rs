@@ -80,7 +80,14 @@ pub(super) fn make(
 /// A section's header, true to where its content is now.
 fn moved(section: &Section, placement: &Placement) -> SectionHeader {
     let mut header = section.header;
-    if !section.is_allocated() || section.range().size == 0 {
+    if !section.is_allocated() {
+        // Also where it is empty, so that all are in order.
+        let range = FileRange::new(header.offset, section.range().size.max(1));
+        let kept = placement.kept(&range);
+        header.offset = kept.map_or(header.offset, |kept| kept.start.0);
+        return header;
+    }
+    if section.range().size == 0 {
         return header;
     }
     if let Some((offset, address)) = placement.moved(header.offset) {

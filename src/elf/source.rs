@@ -72,36 +72,6 @@ impl Source for [u8] {
     }
 }
 
-/// Bytes of a file that is put together from parts of another.
-pub(super) struct Run {
-    /// Where they are in it.
-    pub(super) range: FileRange,
-    /// Where the other has them.
-    pub(super) from: u64,
-}
-
-/// Fills `buffer` with the bytes at `offset` of a file of these runs of `source`;
-/// between them are zeros.
-pub(super) fn read_runs(
-    runs: &[Run],
-    source: &(impl Source + ?Sized),
-    offset: u64,
-    buffer: &mut [u8],
-) -> io::Result<()> {
-    buffer.fill(0);
-    let wanted = FileRange::new(offset, buffer.len() as u64);
-    for run in runs {
-        let part = run.range.intersection(&wanted);
-        if part.size > 0 {
-            let at = usize::try_from(part.start.0 - offset).unwrap_or(usize::MAX);
-            let size = usize::try_from(part.size).unwrap_or(usize::MAX);
-            let from = run.from + (part.start.0 - run.range.start.0);
-            source.read_exact_at(from, &mut buffer[at..][..size])?;
-        }
-    }
-    Ok(())
-}
-
 /// Refuses to read what reaches beyond the end of a file.
 pub(super) fn require_within(length: u64, offset: u64, buffer: &[u8]) -> io::Result<()> {
     if FileRange::new(offset, buffer.len() as u64).end() > length {

@@ -129,9 +129,12 @@ pub(super) fn of_moved_parts(
         _ => section.is_allocated() && in_piece(section),
     };
     let moving: Vec<bool> = layout.sections.iter().map(moves).collect();
+    // A false size has a table reach beyond what the headers know of.
+    let known = FileRange::new(0, layout.known_end());
     let mut found = Vec::new();
     each(layout, source, Which::Local, |_, symbol| {
-        if moving.get(usize::from(symbol.entry.section.0)) == Some(&true) {
+        let moves = moving.get(usize::from(symbol.entry.section.0)) == Some(&true);
+        if moves && known.contains(&symbol.range) {
             found.push(symbol);
         }
     });

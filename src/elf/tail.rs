@@ -11,12 +11,45 @@ const PADDING: u64 = 4096;
 /// The last bytes, where formats say how to find the rest.
 const TRAILER: u64 = 64;
 
+/// What was appended, and where it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tail {
+    /// Its bytes; none where nothing was appended.
+    pub(super) range: FileRange,
+    /// Whether it stays where it is, and with it all that stands before it: what
+    /// is new comes behind it.
+    pub(super) stays: bool,
+    /// Whether it is the last of the patched file, be it for the second time.
+    pub(super) is_last: bool,
+}
+
+impl Tail {
+    /// Nothing was appended to a file of `length` bytes.
+    const fn none(length: u64) -> Self {
+        Self {
+            range: FileRange::new(length, 0),
+            stays: false,
+            is_last: false,
+        }
+    }
+
+    /// The end of what is in front of all that is new, but for what a cut moves
+    /// behind it.
+    pub(super) const fn elf_end(&self) -> u64 {
+        if self.stays {
+            self.range.end()
+        } else {
+            self.range.start.0
+        }
+    }
+}
+
 /// The bytes behind the last one that the headers know of.
 ///
 /// # Errors
 ///
 /// They name their own offset, which patching would change, or can't be read.
-pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<FileRange, Error> {
+pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Tail, Error> {
     let start = layout.known_end();
     let tail = FileRange::new(start, layout.length - start);
     if tail.size < PADDING
@@ -25,14 +58,18 @@ pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<F
             .iter()
             .all(|&byte| byte == 0)
     {
-        return Ok(FileRange::new(layout.length, 0));
+        return Ok(Tail::none(layout.length));
     }
     let trailer = tail.size.min(TRAILER);
     let trailer = source.read_at(layout.length - trailer, trailer)?;
     if names_offset(&trailer, start) {
         return Err(Error::TailNamesOffset(tail.size));
     }
-    Ok(tail)
+    Ok(Tail {
+        range: tail,
+        stays: false,
+        is_last: true,
+    })
 }
 
 /// Whether a trailer has the offset as a number of four or eight bytes. Readers

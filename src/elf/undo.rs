@@ -1,8 +1,8 @@
 //! The way back: what the UNDO note records, and whether it can be trusted.
 //!
-//! A patched file is the original with some bytes overwritten and more put
-//! behind it, in front of what was appended to the ELF file (its tail). The note
-//! keeps the overwritten bytes, the lengths, and a checksum of everything that
+//! A patched file consists of parts of the original, of which some bytes were
+//! overwritten, and of what was put between and behind them. The note keeps the
+//! overwritten bytes, where the parts are, and a checksum of everything that
 //! patching wrote. The rest of the file was copied and is not looked at, so that
 //! patching need not read it: a tool that changed bytes there, and nothing else,
 //! has changed the original, not the patch.
@@ -12,6 +12,7 @@ use std::io;
 use sandbox_format::note::{self, ByteOrder};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::runs::{self, Run};
 use super::{Chunk, Error, FileRange, Source};
 
 /// XXH3-128 of what patching wrote. It guards against accidents, not against
@@ -32,19 +33,29 @@ impl Digest {
 const BLOCK: u64 = 1 << 18;
 
 /// Where the digest is in a descriptor.
-const DIGEST: usize = 4 * 4 + 4 * 8;
+const DIGEST: usize = 4 * 4 + 3 * 8;
 
 const DIGEST_SIZE: usize = 16;
 
-/// Bytes before the ranges: version, number of ranges, number of moves, a word
-/// that is 0, length before and after, length of the tail, place, digest.
+/// Bytes before the runs: version, number of runs, number of ranges, number of
+/// moves, length before and after, place, digest.
 const HEADER: usize = DIGEST + DIGEST_SIZE;
 
+/// Bytes of a run: offset before, offset after, length.
+const RUN: usize = 3 * 8;
+
 /// Bytes before each range's content: offset, length.
-const RANGE_HEADER: usize = 8 + 4;
+const RANGE_HEADER: usize = 2 * 8;
 
 /// Bytes of a move: old address, new address, size.
 const MOVE: usize = 3 * 8;
+
+/// More runs than any patch makes: each range is looked for in all of them.
+const MAX_RUNS: u32 = 16;
+
+/// What the content of a range is padded to, so that all descriptors are: tools
+/// that round the size of a note, to 4 or to 8, change nothing.
+const PADDING: usize = 8;
 
 /// A part of the program that the patch moved, by link-time addresses, which
 /// survive `strip`.
@@ -65,12 +76,12 @@ pub struct Undo {
     pub length: u64,
     /// The patched file's length in bytes.
     pub patched_length: u64,
-    /// How many bytes at the end of both are appended data.
-    pub tail: u64,
     /// The file offset of this descriptor.
     pub place: u64,
     /// Of what patching wrote.
     pub digest: Digest,
+    /// What of the original the patched file has, in the order in which it has it.
+    pub runs: Vec<Run>,
     /// The bytes that stood where the patch wrote.
     pub originals: Vec<Chunk>,
     /// What moved.
@@ -78,20 +89,17 @@ pub struct Undo {
 }
 
 impl Undo {
-    /// Bytes of a descriptor that keeps these ranges and this many moves.
+    /// Bytes of a descriptor of this many runs, that keeps these ranges and this
+    /// many moves.
     #[must_use]
-    pub fn size(ranges: &[FileRange], moves: usize) -> usize {
+    pub fn size(runs: usize, ranges: &[FileRange], moves: usize) -> usize {
         let content = |range: &FileRange| {
             usize::try_from(range.size)
                 .unwrap_or(usize::MAX / 4)
-                .next_multiple_of(4)
+                .next_multiple_of(PADDING)
         };
-        HEADER
-            + moves * MOVE
-            + ranges
-                .iter()
-                .map(|range| RANGE_HEADER + content(range))
-                .sum::<usize>()
+        let ranges = ranges.iter().map(|range| RANGE_HEADER + content(range));
+        HEADER + runs * RUN + ranges.sum::<usize>() + moves * MOVE
     }
 
     /// Takes the bytes of a range from a file.
@@ -107,40 +115,38 @@ impl Undo {
         })
     }
 
-    /// The descriptor: version, number of ranges, number of moves, 0, length
-    /// before and after, length of the tail, place, digest; for each range its
-    /// offset, its length and its bytes, padded to four; for each move old
-    /// address, new address and size.
+    /// The descriptor: version, number of runs, number of ranges, number of moves,
+    /// length before and after, place, digest; for each run its offset before and
+    /// after and its length; for each range its offset, its length and its bytes,
+    /// padded; for each move old address, new address and size.
     ///
     /// # Errors
     ///
-    /// A range is too long for the format.
+    /// There are more of them than the format can say.
     pub fn to_bytes(&self, order: ByteOrder) -> Result<Vec<u8>, Error> {
         let word = |size: usize| {
             u32::try_from(size)
                 .map(|size| order.bytes32(size))
                 .map_err(|_| Error::TooLarge)
         };
+        let wide = |values: [u64; 3]| values.map(|value| order.bytes64(value)).concat();
         let mut bytes = order.bytes32(note::VERSION).to_vec();
+        bytes.extend(word(self.runs.len())?);
         bytes.extend(word(self.originals.len())?);
         bytes.extend(word(self.moves.len())?);
-        bytes.extend(word(0)?);
-        for value in [self.length, self.patched_length, self.tail, self.place] {
-            bytes.extend(order.bytes64(value));
-        }
+        bytes.extend(wide([self.length, self.patched_length, self.place]));
         bytes.extend(self.digest.to_bytes());
+        for run in &self.runs {
+            bytes.extend(wide([run.original, run.patched, run.size]));
+        }
         for chunk in &self.originals {
             bytes.extend(order.bytes64(chunk.offset));
-            bytes.extend(word(chunk.bytes.len())?);
+            bytes.extend(order.bytes64(chunk.bytes.len() as u64));
             bytes.extend(&chunk.bytes);
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes.resize(bytes.len().next_multiple_of(PADDING), 0);
         }
         for moved in &self.moves {
-            bytes.extend(
-                [moved.from, moved.to, moved.size]
-                    .map(|value| order.bytes64(value))
-                    .concat(),
-            );
+            bytes.extend(wide([moved.from, moved.to, moved.size]));
         }
         Ok(bytes)
     }
@@ -149,65 +155,71 @@ impl Undo {
     ///
     /// # Errors
     ///
-    /// It is cut off, of another version, or its ranges lie outside the
-    /// original.
+    /// It is cut off, of another version, or its runs or ranges contradict its
+    /// lengths or each other.
     pub fn parse(bytes: &[u8], order: ByteOrder) -> Result<Self, Error> {
-        let truncated = || Error::Note(note::Problem::Truncated);
-        let word = |at| order.read32(bytes, at).ok_or_else(truncated);
-        let wide = |at| order.read64(bytes, at).ok_or_else(truncated);
-        if word(0)? != note::VERSION {
+        let mut fields = Fields {
+            bytes,
+            at: 0,
+            order,
+        };
+        if fields.word()? != note::VERSION {
             return Err(Error::Note(note::Problem::UnknownVersion));
         }
-        let (ranges, moved) = (word(4)?, word(8)?);
-        let (length, patched_length, tail, place) = (wide(16)?, wide(24)?, wide(32)?, wide(40)?);
-        let digest = bytes
-            .get(DIGEST..HEADER)
-            .and_then(|digest| digest.try_into().ok())
-            .ok_or_else(truncated)?;
-        let kept = length.checked_sub(tail).ok_or_else(truncated)?;
-        let mut originals = Vec::new();
-        let mut at = HEADER;
-        for _ in 0..ranges {
-            let offset = wide(at)?;
-            let size = word(at + 8)? as usize;
-            let start = at + RANGE_HEADER;
-            let content = bytes
-                .get(start..start.saturating_add(size))
-                .ok_or_else(truncated)?;
-            if offset.checked_add(size as u64).is_none_or(|end| end > kept) {
-                return Err(truncated());
-            }
-            originals.push(Chunk {
-                offset,
-                bytes: content.to_vec(),
-            });
-            at = (start + size).next_multiple_of(4);
+        let [runs, ranges, moves] = [fields.word()?, fields.word()?, fields.word()?];
+        if runs > MAX_RUNS {
+            return Err(truncated());
         }
-        let mut moves = Vec::new();
-        for _ in 0..moved {
-            moves.push(Move {
-                from: wide(at)?,
-                to: wide(at + 8)?,
-                size: wide(at + 16)?,
-            });
-            at += MOVE;
-        }
-        Ok(Self {
+        let [length, patched_length, place] = fields.three()?;
+        let digest = fields.take(DIGEST_SIZE)?.try_into();
+        let digest = Digest(u128::from_be_bytes(digest.map_err(|_| truncated())?));
+        let run = |fields: &mut Fields<'_>| {
+            let [original, patched, size] = fields.three()?;
+            Ok(Run {
+                original,
+                patched,
+                size,
+            })
+        };
+        let range = |fields: &mut Fields<'_>| {
+            let (offset, size) = (fields.wide()?, fields.wide()?);
+            let size = usize::try_from(size).map_err(|_| truncated())?;
+            let bytes = fields.take(size)?.to_vec();
+            fields.take(size.next_multiple_of(PADDING) - size)?;
+            Ok(Chunk { offset, bytes })
+        };
+        let moved = |fields: &mut Fields<'_>| {
+            let [from, to, size] = fields.three()?;
+            Ok(Move { from, to, size })
+        };
+        let undo = Self {
             length,
             patched_length,
-            tail,
             place,
-            digest: Digest(u128::from_be_bytes(digest)),
-            originals,
-            moves,
-        })
+            digest,
+            runs: fields.each(runs, run)?,
+            originals: fields.each(ranges, range)?,
+            moves: fields.each(moves, moved)?,
+        };
+        if undo.is_possible() {
+            Ok(undo)
+        } else {
+            Err(truncated())
+        }
     }
 
-    /// How many bytes the patched file has in common with the start of the
-    /// original, but for those that were overwritten.
-    #[must_use]
-    pub fn kept(&self) -> u64 {
-        self.length.saturating_sub(self.tail)
+    /// Whether runs and ranges lie where the lengths let them, the runs in order.
+    fn is_possible(&self) -> bool {
+        let mut end = 0;
+        for run in &self.runs {
+            let in_order = run.patched >= end;
+            end = run.patched.saturating_add(run.size);
+            if !in_order || end > self.patched_length || run.in_original().end() > self.length {
+                return false;
+            }
+        }
+        let holds = |chunk: &Chunk| runs::patched_range(&self.runs, &chunk.range()).is_some();
+        self.originals.iter().all(holds)
     }
 
     /// Where the descriptor's digest is in the patched file.
@@ -223,31 +235,29 @@ impl Undo {
     ///
     /// The file can't be read.
     pub fn is_exact(&self, patched: &(impl Source + ?Sized)) -> io::Result<bool> {
-        let possible = patched.length()? == self.patched_length
-            && self.patched_length >= self.length
-            && self.tail <= self.length;
+        let possible =
+            patched.length()? == self.patched_length && self.patched_length >= self.length;
         Ok(possible && self.digest_of(patched)? == self.digest)
     }
 
     /// The digest of what patching wrote into a file: the ranges that it has
-    /// overwritten, and what it put behind them.
+    /// overwritten, and what it put between and behind the runs.
     ///
     /// # Errors
     ///
     /// The file can't be read.
     pub fn digest_of(&self, patched: &(impl Source + ?Sized)) -> io::Result<Digest> {
-        let overwritten = self
-            .originals
-            .iter()
-            .map(|chunk| FileRange::new(chunk.offset, chunk.bytes.len() as u64));
-        let added = FileRange::new(self.kept(), self.patched_length - self.length);
+        let overwritten = self.originals.iter();
+        let overwritten =
+            overwritten.filter_map(|chunk| runs::patched_range(&self.runs, &chunk.range()));
+        let added = runs::between(&self.runs, self.patched_length);
         // A digest can't cover itself.
         let own = Chunk {
             offset: self.place_of_digest(),
             bytes: vec![0; DIGEST_SIZE],
         };
         let mut hasher = Xxh3::new();
-        for range in overwritten.chain([added]) {
+        for range in overwritten.chain(added) {
             let mut at = range.start.0;
             while at < range.end() {
                 let mut block = patched.read_at(at, BLOCK.min(range.end() - at))?;
@@ -257,5 +267,48 @@ impl Undo {
             }
         }
         Ok(Digest(hasher.digest128()))
+    }
+}
+
+fn truncated() -> Error {
+    Error::Note(note::Problem::Truncated)
+}
+
+/// A descriptor that is read from its start on.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    order: ByteOrder,
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, size: usize) -> Result<&'a [u8], Error> {
+        let end = self.at.checked_add(size).ok_or_else(truncated)?;
+        let taken = self.bytes.get(self.at..end).ok_or_else(truncated)?;
+        self.at = end;
+        Ok(taken)
+    }
+
+    fn word(&mut self) -> Result<u32, Error> {
+        let word = self.take(4)?;
+        self.order.read32(word, 0).ok_or_else(truncated)
+    }
+
+    fn wide(&mut self) -> Result<u64, Error> {
+        let wide = self.take(8)?;
+        self.order.read64(wide, 0).ok_or_else(truncated)
+    }
+
+    fn three(&mut self) -> Result<[u64; 3], Error> {
+        Ok([self.wide()?, self.wide()?, self.wide()?])
+    }
+
+    /// As many as are said, as long as there are bytes for them.
+    fn each<T>(
+        &mut self,
+        count: u32,
+        read: impl Fn(&mut Self) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        (0..count).map(|_| read(self)).collect()
     }
 }

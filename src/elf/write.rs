@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::original::Original;
-use super::{Chunk, FileRange, Plan};
+use super::{Chunk, Plan};
 
 /// Writes the patched file to `output`, which is empty.
 ///
@@ -14,10 +14,11 @@ use super::{Chunk, FileRange, Plan};
 ///
 /// Reading or writing failed; `output` is then to be thrown away.
 pub fn write(plan: &Plan, original: &Original<'_>, output: &File) -> io::Result<()> {
-    original.copy(FileRange::new(0, plan.kept), output, 0)?;
+    for run in &plan.runs {
+        original.copy(run.in_original(), output, run.patched)?;
+    }
     output.set_len(plan.length())?;
-    write_chunks(output, plan.overwrites.iter().chain(&plan.appended))?;
-    original.copy(plan.tail, output, plan.length() - plan.tail.size)
+    write_chunks(output, plan.chunks())
 }
 
 pub(super) fn write_chunks<'a>(

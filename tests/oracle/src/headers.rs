@@ -308,6 +308,16 @@ fn tail(before: &Image<'_>, after: &Image<'_>) -> Verdict {
     Ok(())
 }
 
+/// Whether what is appended to the file, and all in front of it, is still where it
+/// was: some readers look for it at a fixed place.
+pub(super) fn keeps_end(before: &Image<'_>, after: &Image<'_>) -> bool {
+    let length = before.bytes.len();
+    let ends = known_ends(before).into_iter();
+    let known = ends.filter(|&end| end <= length).max().unwrap_or_default();
+    let tail = &before.bytes[known..];
+    tail.iter().any(|&byte| byte != 0) && after.bytes.get(known..length) == Some(tail)
+}
+
 fn known_ends(image: &Image<'_>) -> Vec<usize> {
     let segments = image.segments.iter().map(Segment::file);
     // Empty headers, too, say how far they reach in a damaged file.

@@ -113,11 +113,21 @@ fn end_of_initialisers(pair: &Pair<'_, '_>) -> Option<u64> {
     section.addr.checked_add(section.size)
 }
 
-/// The address of the addend of the relocation that writes to an address.
+/// The address of the addend of the relocation that writes to an address; without
+/// dynamic section, section headers tell where relocations are.
 fn addend(dynamic: &Dynamic<'_, '_>, target: u64) -> Option<u64> {
     let image = dynamic.image;
+    let listed = dynamic.get(dt::RELA).zip(dynamic.get(dt::RELASZ));
+    let sections = image.sections.iter();
+    let sections = sections.filter(|it| it.kind == sht::RELA && image.is_loaded(it));
+    let sections = sections.map(|it| (it.addr, it.size));
+    let has_none = dynamic.entries.is_empty();
+    let mut tables = listed.into_iter().chain(sections.filter(|_| has_none));
+    tables.find_map(|(table, size)| addend_in(image, table, size, target))
+}
+
+fn addend_in(image: &Image<'_>, table: u64, size: u64, target: u64) -> Option<u64> {
     let word: u64 = if image.is_64 { 8 } else { 4 };
-    let (table, size) = dynamic.get(dt::RELA).zip(dynamic.get(dt::RELASZ))?;
     let range = image.file_range(table, size)?;
     let step = usize::try_from(3 * word).ok()?;
     let mut entries = range.step_by(step).zip((table..).step_by(step));

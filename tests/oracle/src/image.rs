@@ -29,6 +29,7 @@ pub(crate) mod sht {
     pub(crate) const NULL: u32 = 0;
     pub(crate) const SYMTAB: u32 = 2;
     pub(crate) const STRTAB: u32 = 3;
+    pub(crate) const RELA: u32 = 4;
     pub(crate) const NOBITS: u32 = 8;
     pub(crate) const DYNSYM: u32 = 11;
     pub(crate) const INIT_ARRAY: u32 = 14;

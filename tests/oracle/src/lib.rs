@@ -18,7 +18,8 @@
 //!   leads to, and which leads on to what that was;
 //! * new segments are apart from old ones, hold no other code, and nothing that no
 //!   section covers;
-//! * sections have the same content under the same index;
+//! * sections have the same content under the same index; those that stood behind
+//!   all that is loaded still do;
 //! * what was appended to the file is still its end.
 
 mod dynamic;

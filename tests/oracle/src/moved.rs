@@ -31,6 +31,14 @@ fn headers(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
         if is_dynamic || (old.vaddr == new.vaddr && old.offset == new.offset) {
             continue;
         }
+        let loaded = pair.before.file_range(old.vaddr, old.filesz);
+        if loaded != Some(old.file()) && old.vaddr == new.vaddr {
+            require!(
+                pair.before.slice(old.file()) == pair.after.slice(new.file()),
+                "{old:x?}, which is not loaded, became {new:x?} with other content"
+            );
+            continue;
+        }
         let there = pair.after.file_range(new.vaddr, new.filesz);
         require!(there == Some(new.file()), "{new:x?} is not in memory");
         let content = pair.before.memory(old.vaddr, old.filesz);

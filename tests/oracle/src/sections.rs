@@ -31,6 +31,7 @@ pub(super) fn check(pair: &Pair<'_, '_>) -> Verdict {
         place(pair, old, new)?;
         content(pair, index, old, new)?;
     }
+    unloaded_comes_last(pair)?;
     every_byte_is_covered(pair)
 }
 
@@ -104,6 +105,76 @@ fn content(pair: &Pair<'_, '_>, index: usize, old: &Section, new: &Section) -> V
         old.name
     );
     Ok(())
+}
+
+/// What stood behind all that is loaded still does, and is as well aligned.
+fn unloaded_comes_last(pair: &Pair<'_, '_>) -> Verdict {
+    let (before, after) = (pair.before, pair.after);
+    // A false section that ended behind the file does not in a longer one.
+    let length = before.bytes.len() as u64;
+    let is_false = |index: usize| {
+        let old = before.sections.get(index);
+        old.is_some_and(|old| old.file().end > length)
+    };
+    let said = before.sections.iter().enumerate();
+    let said = said.filter(|(index, it)| it.is_allocated() && !is_false(*index));
+    let said = said
+        .map(|(_, it)| it.file())
+        .filter(|range| !range.is_empty());
+    let old_end = said
+        .map(|range| range.end)
+        .fold(loaded_end(before), u64::max);
+    let new_end = loaded_end(after);
+    // Where something is on both sides, nothing can come between.
+    let is_between = |range: Range<u64>| range.start < old_end && old_end < range.end;
+    let unloaded = |it: &&Section| !it.is_allocated() && !it.file().is_empty();
+    let sections = before.sections.iter().filter(unloaded).map(Section::file);
+    let segments = before.segments.iter();
+    let segments =
+        segments.filter(|it| ![pt::NULL, pt::GNU_STACK, pt::GNU_RELRO].contains(&it.kind));
+    let mut ranges = sections.chain(segments.map(Segment::file));
+    if ranges.any(is_between) || headers::keeps_end(before, after) {
+        return Ok(());
+    }
+    // A program header table that moves brings its distance of address and offset;
+    // where that would make a large hole, it goes to the end.
+    const LARGEST_HOLE: u64 = 16 << 20;
+    let moved = before.phoff != after.phoff;
+    let zeros = |load: &Segment| load.memsz.saturating_sub(load.filesz);
+    if moved && before.loads().map(zeros).sum::<u64>() > LARGEST_HOLE / 2 {
+        return Ok(());
+    }
+    let pairs = before.sections.iter().zip(&after.sections).enumerate();
+    for (index, (old, new)) in pairs.filter(|(_, (old, _))| unloaded(old)) {
+        if old.offset < old_end || is_false(index) {
+            continue;
+        }
+        require!(
+            new.offset >= new_end,
+            "section {} stands before something that is loaded, at {:#x}",
+            old.name,
+            new.offset
+        );
+        let shift = new.offset.wrapping_sub(old.offset);
+        require!(
+            index == after.names || shift.is_multiple_of(4096),
+            "section {} moved by {shift:#x} bytes",
+            old.name
+        );
+    }
+    require!(
+        after.shoff >= new_end,
+        "the section headers stand before something that is loaded"
+    );
+    Ok(())
+}
+
+/// The end of what is loaded, and of the program headers.
+fn loaded_end(image: &Image<'_>) -> u64 {
+    let [file_header, table, _] = image.tables();
+    let loads = image.loads().map(Segment::file);
+    let ranges = loads.chain([file_header, table]);
+    ranges.map(|range| range.end).max().unwrap_or_default()
 }
 
 /// Symbols are the same, but for addresses of what moved.
