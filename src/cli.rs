@@ -39,7 +39,7 @@ use crate::file;
 #[must_use]
 pub fn main() -> ExitCode {
     if let Some(command) = link::wrapped_command(std::env::args_os()) {
-        return link::run(None, &command, false);
+        return link::run_in_place_of(&command);
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -52,6 +52,9 @@ pub fn main() -> ExitCode {
         }
     };
     cli.color.write_global();
+    if cli.no_warn {
+        output::silence_warnings();
+    }
     let verbosity = cli.verbosity();
     let done = match cli.verb {
         Some(_) if cli.patch.is_given() => Err(Usage(
@@ -62,11 +65,11 @@ pub fn main() -> ExitCode {
         .into()),
         None => run_patch(&cli.patch, verbosity),
         Some(Verb::Inspect(arguments)) => Ok(inspect::run(&arguments, verbosity)),
-        Some(Verb::Verify(arguments)) => Ok(verify::run(&arguments, verbosity)),
+        Some(Verb::Verify(arguments)) => verify::run(&arguments, verbosity),
         Some(Verb::Remove(arguments)) => remove::run(&arguments, verbosity),
         Some(Verb::Link(arguments)) => {
             let verbose = verbosity == Verbosity::Verbose;
-            return link::run(Some(arguments.content), &arguments.command, verbose);
+            return link::run(arguments, verbose);
         }
         Some(Verb::Generate(arguments)) => {
             let programs = [Cli::command(), LaunchCli::command()];
