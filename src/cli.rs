@@ -32,8 +32,9 @@ use many::{Empty, Request};
 pub use options::Cli;
 use options::{LaunchCli, PatchArguments, Verb, Verbosity};
 use output::complain;
+use tree::Replaced;
 
-use crate::file;
+use crate::file::{self, Purpose};
 
 /// Runs `sandbox-patch` with the arguments of this process.
 #[must_use]
@@ -115,18 +116,21 @@ fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result
     let request = Request {
         named: &arguments.files,
         selection: arguments.selection,
+        purpose: Purpose::Replace,
         verbosity,
         skips: patch::is_not_for,
         empty: Empty::Suspicious("no program that can be patched is in it"),
     };
     let mut said = HashSet::new();
+    let mut replaced = Replaced::default();
     let done = many::for_each(
         &request,
-        |file| patch::patch(file, &options),
+        |file| patch::patch_at(&file.place()?, file.path(), &options),
         |file, mut report| {
-            if file.in_tree {
+            if file.in_tree && report.other_names > 0 {
                 // That is told when all names were met.
                 report.other_names = 0;
+                replaced.extend(report.written.map(|stamp| (file.path.to_owned(), stamp)));
             }
             let once = file.in_tree && verbosity != Verbosity::Verbose;
             report.warn(file.path, |warning| {
@@ -141,5 +145,5 @@ fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result
             Ok(true)
         },
     );
-    Ok(done.links.join_again(verbosity) && done.ok)
+    Ok(done.links.join_again(&replaced, verbosity) && done.ok)
 }

@@ -16,7 +16,7 @@ mod outputs;
 mod response_file;
 
 use std::ffi::OsString;
-use std::fs;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,7 +28,7 @@ use super::options::{ChoiceArguments, ContentArguments, EnvironmentArguments, Li
 use super::output::{complain, note, print_error, silence_warnings};
 use super::patch;
 use crate::elf;
-use crate::file::{Keep, Stamp, survive_size_limit};
+use crate::file::{self, Keep, Place, Stamp, survive_size_limit};
 use choice::Reason;
 use outputs::Outputs;
 
@@ -234,7 +234,9 @@ fn environment() -> Result<Option<EnvironmentArguments>> {
 /// Patches what is a program with a dynamic loader. Removes a program that
 /// can't be patched.
 fn protect(path: &Path, options: &Options) -> Result<()> {
-    let error = match patch::patch(path, &options.patch) {
+    let place = Place::of(path)?;
+    let status = place.status().map_err(file::Error::Open)?;
+    let error = match patch::patch_at(&place, path, &options.patch) {
         Ok(report) => {
             report.warn(path, |_| true);
             // Standard output is the command's, and may be read by a program.
@@ -247,7 +249,7 @@ fn protect(path: &Path, options: &Options) -> Result<()> {
         Err(error) => error,
     };
     // The file itself, where the output is a symbolic link to it.
-    match path.canonicalize().and_then(fs::remove_file) {
+    match place.unlink(&status) {
         Ok(()) => Err(anyhow!("{error}; the unprotected program was removed")),
         Err(left) => Err(anyhow!(
             "{error}; the unprotected program can't be removed: {left}"
@@ -277,33 +279,45 @@ impl Output {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Self {
             path: path.to_owned(),
-            before: stamp(path),
+            before: stamp(path).ok().flatten(),
             left_alone: choice.why_not(&absolute, command),
         }
     }
 
+    /// Also where that can't be told: then it is found out what keeps the file
+    /// from being patched.
     fn has_changed(&self) -> bool {
-        let now = stamp(&self.path);
-        now.is_some() && now != self.before
+        !stamp(&self.path).is_ok_and(|now| now.is_none() || now == self.before)
     }
 
     /// Whether the command, which did not change it, may have written a program
     /// somewhere else that is to be protected. What was named and is there was
     /// up to date, or is a device.
     fn is_bypassed(&self, expected: &Outputs) -> bool {
-        match (fs::metadata(&self.path), self.left_alone) {
+        match (Place::of(&self.path), self.left_alone) {
             (_, Some(Reason::Probe(_))) => false,
-            (Ok(metadata), _) if metadata.is_dir() => true,
+            (Err(file::Error::Directory), _) => true,
             (_, Some(_)) if expected.named => false,
-            (found, _) => found.is_err() || !expected.named,
+            (found, _) => matches!(found, Err(file::Error::Open(_))) || !expected.named,
         }
     }
 }
 
 /// Nothing where there is no file, or a device such as /dev/null.
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-    Some(Stamp::of(&metadata))
+fn stamp(path: &Path) -> Result<Option<Stamp>, file::Error> {
+    use file::Error::{Directory, NotRegular, Open};
+    let place = match Place::of(path) {
+        Err(Open(error)) if is_absence(&error) => return Ok(None),
+        Err(Directory | NotRegular) => return Ok(None),
+        place => place?,
+    };
+    let status = place.status().map_err(Open)?;
+    Ok(status.is_file().then(|| status.stamp()))
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 #[cfg(test)]

@@ -3,14 +3,13 @@
 
 mod wanted;
 
-use std::path::Path;
-
 use anyhow::{Result, anyhow};
 
-use super::many::{Empty, Request};
+use super::many::{Empty, Request, Subject};
 use super::options::{Verbosity, VerifyArguments};
 use super::output::{self, complain};
 use super::{inspect, many, show};
+use crate::file::Purpose;
 use wanted::Wanted;
 
 pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> Result<bool> {
@@ -18,13 +17,14 @@ pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> Result<b
     let request = Request {
         named: &arguments.files,
         selection: arguments.selection,
+        purpose: Purpose::Read,
         verbosity,
         // What can be started and carries no policy does not pass, whyever.
         skips: |_| false,
         empty: Empty::Wrong("no program is in it, so that there was nothing to verify"),
     };
-    let problems = |file: &Path| {
-        let found = inspect::inspect(file, &arguments.root)?;
+    let problems = |file: &Subject| {
+        let found = inspect::inspect_subject(file, &arguments.root)?;
         let mut problems = found.problems;
         if let (Some(wanted), Some(policy)) = (&wanted, &found.resolved) {
             problems.extend(wanted.difference(policy)?);

@@ -201,6 +201,7 @@ impl Prepared {
             general_warnings: self.general_warnings,
             warnings: self.warnings,
             other_names: 0,
+            written: None,
         }
     }
 }
