@@ -233,6 +233,23 @@ mod ccache {
         assert_sandboxed(&ws, "project/forbidden");
     }
 
+    /// Only then: ccache keeps what a compiler says with the object.
+    #[test]
+    fn that_it_is_in_front_is_said_when_asked_for() {
+        for (options, says) in [("-v", true), ("", false)] {
+            let ws = project("make", &["forbidden.c"]);
+            let outcome = build(
+                &ws,
+                &format!(
+                    "export CCACHE_DIR=$PWD/cache SANDBOX_PATCH_OPTIONS='--deny getppid {options}'; \
+                     ccache sandbox-patch-cc -c forbidden.c"
+                ),
+            );
+            outcome.succeeds();
+            assert_eq!(outcome.stderr.contains("-- ccache cc"), says, "{outcome}");
+        }
+    }
+
     #[test]
     fn a_command_for_it_to_put_in_front_fails_the_build() {
         for prefix in ["sandbox-patch-cc", "sandbox-patch link --deny getppid --"] {
@@ -240,7 +257,15 @@ mod ccache {
             let variables = format!("CCACHE_PREFIX='{prefix}'");
             let outcome = compile_twice_and_link(&ws, &variables, "ccache cc");
             assert_ne!(outcome.status(), Some(0), "{outcome}");
+            assert!(!ws.path("project/forbidden").exists());
         }
+    }
+
+    #[test]
+    fn such_a_command_says_why() {
+        let ws = project("make", &["forbidden.c"]);
+        let outcome = compile_twice_and_link(&ws, "CCACHE_PREFIX=sandbox-patch-cc", "ccache cc");
+        outcome.complains("CCACHE_PREFIX can't hold sandbox-patch");
     }
 }
 

@@ -10,6 +10,7 @@
 //! it fails the build, and is removed: make and ninja would take the file that
 //! is there for the finished one the next time, and nobody would hear of it.
 
+mod ccache;
 mod child;
 mod choice;
 mod outputs;
@@ -25,7 +26,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 
 use super::options::{ChoiceArguments, ContentArguments, EnvironmentArguments, LinkArguments};
-use super::output::{complain, note, print_error, silence_warnings};
+use super::output::{complain, note, print_error, silence_warnings, warn};
 use super::patch;
 use crate::elf;
 use crate::file::{self, Keep, Place, Stamp, survive_size_limit};
@@ -93,6 +94,9 @@ fn run_command(command: &[OsString], options: &Options) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let name = Path::new(&command[0]);
+    if options.verbose && ccache::is_in_front() {
+        warn(name, ccache::IN_FRONT);
+    }
     let expected = Outputs::of(command);
     let watch = |path: &PathBuf| Output::watch(path, &expected, &options.choice);
     let outputs: Vec<Output> = expected.paths.iter().map(watch).collect();
@@ -173,6 +177,7 @@ struct Options {
 impl Options {
     /// All that can be found wrong before the command runs is found here.
     fn of(given: Option<(ContentArguments, ChoiceArguments)>, verbose: bool) -> Result<Self> {
+        ccache::require_no_prefix()?;
         let (earlier, verbose, warn) = match environment()? {
             Some(it) => {
                 let verbose = verbose || it.verbose;
