@@ -50,4 +50,5 @@ pub use plan::{Enforcement, Patched, Plan, Position, Request};
 pub use runs::Run;
 pub use signatures::signatures;
 pub use source::Source;
+pub use tail::{Appended, Reader};
 pub use write::write;

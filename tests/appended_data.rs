@@ -1,9 +1,11 @@
-//! Programs that carry data behind their ELF file: it stays last, where its
-//! readers look for it.
+//! Programs that carry data behind their ELF file: its readers find it, be it from
+//! the end or by its offset.
 
 mod support;
 
-use support::{Signal, Workspace};
+use std::time::Duration;
+
+use support::{Signal, Workspace, assert_faithful, fixture_path};
 
 const PATCH: &str = "sandbox-patch --deny uname -q";
 
@@ -99,24 +101,239 @@ fn more_that_is_appended_after_patching_is_not_lost() {
     assert!(ws.read("program").ends_with(b"more\n"));
 }
 
-/// As the trailers of some bundlers do: their readers would look at the old
-/// place.
-#[test]
-fn one_that_names_its_own_place_is_refused() {
-    for number in ["<Q", ">Q", "<I", ">I"] {
-        let ws = Workspace::with_myos("gcc");
-        ws.run(&format!(
-            "python3 -c 'import os, struct, sys; size = os.path.getsize(\"myos\"); \
-             program = open(\"myos\", \"ab\"); program.write(bytes(5000) + b\"MAGIC\" + \
-             struct.pack(\"{number}\", size))'"
-        ))
-        .succeeds();
-        ws.assert_refused(
-            "sandbox-patch --deny uname ./myos",
-            "./myos",
-            "name the place where they start",
-        );
+/// Patches a program that has something appended to it, in all ways, and sees that
+/// it goes on working, that its policy is in it, and that the original comes back.
+/// `run` starts `./app`; what is expected of the report is `kept`.
+#[track_caller]
+fn assert_goes_on_working(ws: &Workspace, run: &str, kept: &str) {
+    let before = ws.run(run);
+    before.succeeds();
+    ws.run("cp app before").succeeds();
+    for policy in ["--deny reboot", "--deny reboot --inline"] {
+        ws.run(&format!("sandbox-patch {policy} app"))
+            .succeeds()
+            .prints(kept);
+        ws.run(run).succeeds().prints_only(&before.stdout);
+        ws.run("sandbox-patch verify -q app").succeeds();
+        assert_faithful(ws, "before", "app");
+        ws.run("sandbox-patch -q --replace --deny kexec_load app")
+            .succeeds();
+        ws.run(run).succeeds().prints_only(&before.stdout);
+        ws.run("sandbox-patch remove -q app && cmp app before")
+            .succeeds();
     }
+}
+
+const IN_PLACE: &str = "bytes kept in place, where ";
+const TWICE: &str = "bytes kept in place and at the end, since ";
+const AT_THE_END: &str = "bytes kept at the end, ";
+
+/// `./app`, which finds what is appended to it by its offset.
+fn finds_payload(make: &str, place: &str, form: &str, alignment: &str) -> Workspace {
+    let ws = Workspace::new();
+    let make = format!("{make} -D{place} -D{form}");
+    ws.compile_as(&make, "finds_payload.c", "app");
+    let bundle = fixture_path("bundle.py");
+    let bundle = bundle.display();
+    ws.run(&format!(
+        "python3 {bundle} app {place} '{form}' {alignment}"
+    ))
+    .succeeds();
+    ws
+}
+
+const FORMS: [&str; 5] = ["WIDE", "WIDE -DBIG", "WORD", "WORD -DBIG", "DIGITS"];
+
+#[test]
+fn it_is_found_where_the_program_says() {
+    for form in FORMS {
+        for alignment in ["", "4096"] {
+            println!("{form} {alignment}");
+            let ws = finds_payload("gcc", "IN_DATA", form, alignment);
+            assert_goes_on_working(&ws, "./app", TWICE);
+        }
+    }
+}
+
+/// The reader takes all between that place and the trailer.
+#[test]
+fn it_is_found_where_its_last_bytes_say() {
+    for form in FORMS {
+        for alignment in ["", "32768"] {
+            println!("{form} {alignment}");
+            let ws = finds_payload("gcc", "IN_TRAILER", form, alignment);
+            assert_goes_on_working(&ws, "./app", TWICE);
+        }
+    }
+}
+
+#[test]
+fn it_is_found_where_its_first_bytes_say() {
+    for form in FORMS {
+        println!("{form}");
+        let ws = finds_payload("gcc", "IN_TABLE", form, "");
+        assert_goes_on_working(&ws, "./app", TWICE);
+    }
+}
+
+#[test]
+fn it_is_found_whatever_linker_and_c_library() {
+    for make in [
+        "gcc -static",
+        "musl-gcc",
+        "gcc -no-pie -s",
+        "clang -fuse-ld=lld",
+    ] {
+        for place in ["IN_DATA", "IN_TRAILER", "IN_TABLE"] {
+            println!("{make}: {place}");
+            let ws = finds_payload(make, place, "WIDE", "");
+            assert_goes_on_working(&ws, "./app", TWICE);
+        }
+    }
+}
+
+#[test]
+fn that_it_is_kept_twice_is_said() {
+    let ws = finds_payload("gcc", "IN_DATA", "WIDE", "");
+    ws.run(&format!("{PATCH} app"))
+        .succeeds()
+        .complains("are kept both in place and at its end, since the program names the place");
+    let ws = finds_payload("gcc", "IN_TRAILER", "WIDE", "");
+    ws.run(&format!("{PATCH} app"))
+        .succeeds()
+        .complains("since their last bytes name the place where they start; at the end they name");
+}
+
+/// What can't be written in as many digits can't be named.
+#[test]
+fn one_whose_new_place_can_t_be_named_is_refused() {
+    let ws = finds_payload("gcc", "IN_TRAILER", "DIGITS", "99000");
+    ws.assert_refused(
+        "sandbox-patch --deny uname ./app",
+        "./app",
+        "name the place where they start",
+    );
+}
+
+/// Its start-up code names what is appended in decimal digits and spaces.
+#[test]
+fn programs_of_pkg_are_kept_as_they_are() {
+    let ws = Workspace::new();
+    ws.compile_as("gcc", "pkg_host.c", "app");
+    ws.run("python3 - <<'P'\nd = open('app', 'rb').read()\nplace = b'%-22d' % len(d)\nd = d.replace(b'// PAYLOAD_POSITION //'.ljust(22), place)\nopen('app', 'wb').write(d + b'PAYLOAD')\nP")
+        .succeeds();
+    assert_goes_on_working(&ws, "./app", IN_PLACE);
+}
+
+/// A program of Microsoft's that makes a list of what is in a package.
+#[test]
+fn programs_of_dotnet_are_kept_as_they_are() {
+    let ws = Workspace::new();
+    ws.write("greeting", "hello\n");
+    ws.run("zip -q package greeting && cp $TOOLS/vsce-sign app")
+        .succeeds();
+    let run = "rm -f list; ./app generatemanifest --package package.zip --output list && cat list";
+    ws.run(run).succeeds().prints("\"entries\"");
+    assert_goes_on_working(&ws, run, IN_PLACE);
+}
+
+#[test]
+fn saved_lisp_systems_are_kept_as_they_are() {
+    let sbcl = "(sb-ext:save-lisp-and-die \"app\" :executable t :toplevel \
+                (lambda () (format t \"saved~%\") (sb-ext:exit :code 0)))";
+    let clisp = "(ext:saveinitmem \"app\" :executable t :quiet t :norc t :init-function \
+                 (lambda () (format t \"saved~%\") (ext:quit 0)))";
+    for (lisp, program) in [("sbcl --script", sbcl), ("clisp -q -norc", clisp)] {
+        println!("{lisp}");
+        let ws = Workspace::new();
+        ws.write("save.lisp", program);
+        ws.run(&format!("{lisp} save.lisp")).succeeds();
+        ws.run("./app").succeeds().prints_only("saved\n");
+        assert_goes_on_working(&ws, "./app", IN_PLACE);
+    }
+}
+
+/// The directory of an archive may count from the archive's start, or from the
+/// file's.
+#[test]
+fn self_extracting_archives_extract_themselves() {
+    for (adjust, kept) in [("true", AT_THE_END), ("zip -qA app", TWICE)] {
+        let ws = Workspace::new();
+        ws.write("greeting", "hello\n");
+        ws.run(
+            "zip -q archive greeting && cat /usr/bin/unzipsfx archive.zip > app && chmod +x app",
+        )
+        .succeeds();
+        ws.run(adjust).succeeds();
+        assert_goes_on_working(&ws, "rm greeting; ./app -q; cat greeting", kept);
+        ws.run("sandbox-patch -q --deny reboot app && python3 -m zipfile -t app")
+            .succeeds()
+            .prints("Done testing");
+    }
+}
+
+/// The runtime of an AppImage finds its file system where its own section headers
+/// end, as tools that look into AppImages do.
+#[test]
+fn the_file_system_of_an_appimage_is_found() {
+    let ws = Workspace::new();
+    ws.compile_as("gcc -static", "appimage_runtime.c", "runtime");
+    ws.run("mkdir AppDir && echo 'echo from the AppImage' > AppDir/AppRun")
+        .succeeds();
+    ws.run("mksquashfs AppDir image -quiet -no-progress && cat runtime image > app")
+        .succeeds();
+    ws.run("printf 'AI\\002' | dd of=app bs=1 seek=8 conv=notrunc status=none && chmod +x app")
+        .succeeds();
+    ws.run("./app")
+        .succeeds()
+        .prints_only("from the AppImage\n");
+    assert_goes_on_working(&ws, "./app", AT_THE_END);
+}
+
+/// What follows the metadata, whose place its last bytes name, was part of it.
+#[test]
+fn one_that_is_found_by_its_place_and_the_end_of_the_file_is_refused() {
+    let ws = Workspace::with_myos("gcc");
+    ws.run(
+        "python3 -c 'import os, struct; size = os.path.getsize(\"myos\"); \
+         open(\"myos\", \"ab\").write(b\"bundle{}\" + b\"d3n0l4nd\" + \
+         struct.pack(\">QQ\", size, size + 6))'",
+    )
+    .succeeds();
+    ws.assert_refused(
+        "sandbox-patch --deny uname ./myos",
+        "./myos",
+        "name the place where they start",
+    );
+}
+
+const LONG: Duration = Duration::from_secs(300);
+
+#[test]
+#[ignore = "long: PyInstaller takes half a minute to make a program"]
+fn programs_of_pyinstaller_find_their_modules() {
+    let ws = Workspace::new();
+    ws.write(
+        "app.py",
+        "import json\nprint(json.dumps({'found': True}))\n",
+    );
+    ws.shell("$TOOLS/pyinstaller --onefile --log-level ERROR app.py && mv dist/app app")
+        .within(LONG)
+        .finish()
+        .succeeds();
+    assert_goes_on_working(&ws, "./app", "size");
+}
+
+#[test]
+#[ignore = "long: programs of 100 MB"]
+fn programs_of_bun_find_their_modules() {
+    let ws = Workspace::new();
+    ws.write("app.js", "console.log(JSON.stringify({ found: true }));\n");
+    ws.shell("$TOOLS/bun build --compile app.js --outfile app")
+        .within(LONG)
+        .finish()
+        .succeeds();
+    assert_goes_on_working(&ws, "./app", "size");
 }
 
 #[test]

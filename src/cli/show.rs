@@ -7,6 +7,7 @@ use std::path::Path;
 
 use sandbox_format::bpf::Condition;
 
+use crate::elf::{Appended, Reader};
 use crate::policy::{List, Resolved, multiplexed_name};
 
 /// The policy in one line.
@@ -22,6 +23,57 @@ pub fn policy(resolved: &Resolved) -> String {
     match policy.list {
         List::Allow => format!("allow {names}; anything else: {}", policy.action),
         List::Deny => format!("deny {names}: {}; allow anything else", policy.action),
+    }
+}
+
+/// Where what was appended to an ELF file is now.
+#[must_use]
+pub fn appended(appended: &Appended) -> String {
+    let Appended {
+        size,
+        in_place,
+        shift,
+        reader,
+    } = *appended;
+    let place = match (in_place, shift) {
+        (true, None) => "in place".to_owned(),
+        (true, Some(_)) => "in place and at the end".to_owned(),
+        (false, shift) => {
+            let shift = shift.unwrap_or_default();
+            format!("at the end, {shift} bytes further on")
+        }
+    };
+    let why = match reader {
+        Reader::FromEnd => String::new(),
+        Reader::Known(format) => format!(", where {format} is looked for"),
+        Reader::ByOffset(why) => format!(", since {why}"),
+        Reader::ByTrailer => format!(", since {BY_TRAILER}"),
+    };
+    format!("{size} bytes kept {place}{why}")
+}
+
+const BY_TRAILER: &str = "their last bytes name the place where they start";
+
+/// What may be wrong with that place.
+pub(super) fn doubt_of_appended(appended: &Appended) -> Option<String> {
+    let size = appended.size;
+    match appended.reader {
+        Reader::Known(_) => None,
+        Reader::FromEnd => {
+            let shift = appended.shift.unwrap_or_default();
+            Some(format!(
+                "the {size} bytes that are appended to the ELF file stay at its end, {shift} bytes \
+                 further on; what looks for them at a fixed place will not find them"
+            ))
+        }
+        Reader::ByOffset(why) => Some(format!(
+            "the {size} bytes that are appended to the ELF file are kept both in place and at its \
+             end, since {why}; what reads from that place to the end of the file reads more now"
+        )),
+        Reader::ByTrailer => Some(format!(
+            "the {size} bytes that are appended to the ELF file are kept both in place and at its \
+             end, since {BY_TRAILER}; at the end they name the place where they start there"
+        )),
     }
 }
 

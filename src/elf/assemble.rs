@@ -10,6 +10,7 @@ use super::pieces::{self, Kind};
 use super::placement::{Placed, Placement};
 use super::plan::{Means, Plan, Position, Subject};
 use super::runs::Run;
+use super::section_headers::Table;
 use super::symbols::Symbol;
 use super::undo::{Digest, Move, Undo};
 use super::{Chunk, Error, FileRange, Source, VirtAddr, inline, references, room, section_headers};
@@ -35,11 +36,11 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
 
         let end = self.placement.end();
         let Subject { layout, source, .. } = *self.subject;
-        let sections = section_headers::make(layout, source, self.placement, end)?;
+        let sections = self.section_headers(end)?;
         let elf_end = sections.as_ref().map_or(end, |table| table.chunk.end());
-        let tail = self.tail(elf_end);
-        let runs = [&self.placement.runs[..], tail.as_slice()].concat();
-        let patched_length = tail.map_or(elf_end, |tail| tail.in_patched().end());
+        let last = self.last(elf_end);
+        let runs = [&self.placement.runs[..], last.as_slice()].concat();
+        let patched_length = last.map_or(elf_end, |last| last.in_patched().end());
         let undo = self.undo(patched_length, runs.clone())?;
         let mut added = vec![self.segment(&segments, &undo)?];
         if let Some(range) = self.placement.dynamic {
@@ -64,13 +65,14 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             runs,
             overwrites: self.overwrites(header, &segments, entries)?,
             added,
-            tail,
+            appended: self.subject.tail.appended(patched_length),
             moved: self.names_of_moved(),
             obstacle: self.placement.obstacle.clone(),
             drops_sections: layout.header.shoff != 0 && header.shoff == 0,
             start: self.subject.hook().map(Hook::start),
             why_at_entry: self.subject.hook().and_then(|hook| hook.why_not_later),
         };
+        plan.overwrites.extend(self.renumbered(last)?);
         let digest = Chunk {
             offset: undo.place_of_digest(),
             bytes: undo
@@ -83,14 +85,49 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         Ok(plan)
     }
 
-    /// What was appended to the ELF file, if it comes last.
-    fn tail(&self, elf_end: u64) -> Option<Run> {
-        let tail = self.subject.tail;
-        tail.is_last.then_some(Run {
-            original: tail.range.start.0,
+    /// The section headers, behind what ends at `end`.
+    ///
+    /// Where they end, what was appended may begin, to which they leave its place
+    /// within a page: file systems share the blocks of two copies only then, and
+    /// readers can map it as before.
+    fn section_headers(&self, end: u64) -> Result<Option<Table>, Error> {
+        const PAGE: u64 = 4096;
+        const ALIGN: u64 = 8;
+        let Subject { layout, source, .. } = *self.subject;
+        let make = |offset| section_headers::make(layout, source, self.placement, offset);
+        let last = self.subject.tail.last;
+        let Some(table) = make(end)? else {
+            return Ok(None);
+        };
+        let shift = last.start.0.wrapping_sub(table.chunk.end()) % PAGE;
+        if last.size == 0 || shift == 0 || !shift.is_multiple_of(ALIGN) {
+            return Ok(Some(table));
+        }
+        make(end + shift)
+    }
+
+    /// What of the appended data comes last.
+    fn last(&self, elf_end: u64) -> Option<Run> {
+        let last = self.subject.tail.last;
+        (last.size > 0).then_some(Run {
+            original: last.start.0,
             patched: elf_end,
-            size: tail.range.size,
+            size: last.size,
         })
+    }
+
+    /// The number in the last bytes that names the place of the rest.
+    fn renumbered(&self, last: Option<Run>) -> Result<Option<Chunk>, Error> {
+        let tail = self.subject.tail;
+        let Some((number, last)) = tail.renumbered.zip(last) else {
+            return Ok(None);
+        };
+        let shift = last.patched - last.original;
+        let bytes = number.with(number.value + shift);
+        Ok(Some(Chunk {
+            offset: number.at + shift,
+            bytes: bytes.ok_or(Error::TailNamesOffset(tail.range.size))?,
+        }))
     }
 
     fn names_of_moved(&self) -> Vec<&'static str> {

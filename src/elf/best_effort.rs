@@ -227,7 +227,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             }],
             overwrites,
             added: Vec::new(),
-            tail: None,
+            appended: None,
             moved: Vec::new(),
             obstacle: None,
             drops_sections: false,

@@ -41,7 +41,7 @@ impl<'a> Original<'a> {
     ///
     /// Reading or writing failed; `output` is then to be thrown away.
     pub fn copy(&self, range: FileRange, output: &File, place: u64) -> io::Result<()> {
-        for run in self.runs()?.iter() {
+        for run in runs::without_copies(&self.runs()?) {
             let part = run.in_original().intersection(&range);
             let from = run.patched + part.start.0.saturating_sub(run.original);
             let to = place + part.start.0.saturating_sub(range.start.0);
@@ -91,7 +91,8 @@ impl Source for Original<'_> {
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         require_within(self.length()?, offset, buffer)?;
         let runs = self.runs()?;
-        let parts = runs.iter().map(|run| (run.in_original(), run.patched));
+        let runs = runs::without_copies(&runs);
+        let parts = runs.map(|run| (run.in_original(), run.patched));
         runs::read(parts, self.file(), offset, buffer)?;
         if let Self::Restored(_, undo) = self {
             undo.originals

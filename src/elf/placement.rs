@@ -93,7 +93,7 @@ impl Placement {
         let symbols = symbols::of_moved_parts(layout, source, &room.displaced, moves);
         let mut recorded = recorded(subject, &placed, &table);
         recorded.extend(symbols.iter().map(|symbol| symbol.range));
-        let runs = 1 + usize::from(cut < elf_end) + usize::from(subject.tail.is_last);
+        let runs = 1 + usize::from(cut < elf_end) + usize::from(subject.tail.last.size > 0);
         let undo = Undo::size(runs, &recorded, placed.len());
         let is_shared = |placed: &&Placed| Some(placed.piece.range.start.0) == room.shared_note;
         let shared = placed.iter().find(is_shared);

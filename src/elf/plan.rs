@@ -10,7 +10,7 @@ use super::room::{self, Needs};
 use super::runs::{self, Run};
 use super::source::require_within;
 use super::tail::{self, Tail};
-use super::{Chunk, Dynamic, Error, Layout, Source, packed, pieces, pinned, references};
+use super::{Appended, Chunk, Dynamic, Error, Layout, Source, packed, pieces, pinned, references};
 use crate::note::Content;
 
 /// Where in the list of needed libraries the runtime stands, which decides
@@ -64,9 +64,8 @@ pub struct Plan {
     pub overwrites: Vec<Chunk>,
     /// What is put between and behind them, in ascending order.
     pub added: Vec<Chunk>,
-    /// What was appended to the ELF file, where its readers find it from the end;
-    /// empty where there is nothing, or where it is only where it was.
-    pub tail: Option<Run>,
+    /// What was appended to the ELF file, if anything was.
+    pub appended: Option<Appended>,
     /// The names of what moved, for people.
     pub moved: Vec<&'static str>,
     /// What kept the program header table from growing in place, if it moved.

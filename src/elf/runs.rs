@@ -45,6 +45,16 @@ pub(super) fn patched_range(runs: &[Run], original: &FileRange) -> Option<FileRa
     runs.iter().find_map(|run| run.patched_range(original))
 }
 
+/// The runs but for those that hold what an earlier one does.
+pub(super) fn without_copies(runs: &[Run]) -> impl Iterator<Item = &Run> {
+    let is_copy = |at: usize| {
+        let mut earlier = runs[..at].iter();
+        earlier.any(|run| run.in_original().contains(&runs[at].in_original()))
+    };
+    let all = runs.iter().enumerate();
+    all.filter_map(move |(at, run)| (!is_copy(at)).then_some(run))
+}
+
 /// What of the patched file no run holds, of `runs` in the order in which it has
 /// them.
 pub(super) fn between(runs: &[Run], length: u64) -> impl Iterator<Item = FileRange> {

@@ -31,6 +31,7 @@ pub struct Shell {
     command: Command,
     input: Vec<u8>,
     output: Output,
+    time_limit: Duration,
 }
 
 impl Shell {
@@ -54,6 +55,7 @@ impl Shell {
             command,
             input: Vec::new(),
             output: Output::Pipe,
+            time_limit: TIME_LIMIT,
         }
     }
 
@@ -66,6 +68,12 @@ impl Shell {
     /// What kind of file standard output is; a pipe by default.
     pub fn output_to(mut self, output: Output) -> Self {
         self.output = output;
+        self
+    }
+
+    /// For what is known to take longer than other commands.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
         self
     }
 
@@ -90,7 +98,7 @@ impl Shell {
         // A command may end without reading its input: no error.
         let writer = thread::spawn(move || drop(stdin.write_all(&input)));
 
-        let status = wait(&mut child, &self.line);
+        let status = wait(&mut child, &self.line, self.time_limit);
         writer.join().expect("the writer does not panic");
         Outcome {
             line: self.line,
@@ -114,15 +122,15 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[track_caller]
-fn wait(child: &mut Child, line: &str) -> ExitStatus {
+fn wait(child: &mut Child, line: &str, limit: Duration) -> ExitStatus {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("an own child") {
             return status;
         }
-        if start.elapsed() > TIME_LIMIT {
+        if start.elapsed() > limit {
             kill_process_group(Pid::from_child(child), Signal::KILL).expect("an own group");
-            panic!("{line}: still running after {TIME_LIMIT:?}");
+            panic!("{line}: still running after {limit:?}");
         }
         thread::sleep(Duration::from_millis(2));
     }

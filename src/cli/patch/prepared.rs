@@ -198,10 +198,10 @@ impl Prepared {
             library,
             length,
             moved,
+            appended: None,
             general_warnings: self.general_warnings,
             warnings: self.warnings,
             other_names: 0,
-            written: None,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The ELF header, the program header table and the dynamic section.
 
 use super::dynamic::{Dynamic, Entry, dt, is_table};
-use super::image::{Image, Segment, pf, pt, sht};
-use super::{Pair, Place, Verdict, overlap, require, within};
+use super::image::{Image, Segment, pf, pt};
+use super::{Pair, Place, Verdict, appended, overlap, require, within};
 
 /// The kernel starts no program with a longer table (fs/binfmt_elf.c,
 /// `load_elf_phdrs`).
@@ -19,7 +19,7 @@ pub(super) fn check(pair: &Pair<'_, '_>) -> Verdict {
     } else {
         entries(&pair.old, &pair.new)?;
     }
-    tail(pair.before, pair.after)
+    appended::check(pair.before, pair.after)
 }
 
 /// All of it is the same but for `e_phoff`, `e_shoff` and three numbers, and the
@@ -284,50 +284,4 @@ fn same_entries(old: &Dynamic<'_, '_>, new: &Dynamic<'_, '_>) -> Verdict {
 
 fn is_same((new, old): (&Entry, &Entry)) -> bool {
     new.0 == old.0 && (new.1 == old.1 || is_table(new.0) || new.0 == dt::STRSZ)
-}
-
-/// What stands behind everything that the headers know of still does. Of what
-/// a false header knows that was behind the end, there is more in a longer file.
-fn tail(before: &Image<'_>, after: &Image<'_>) -> Verdict {
-    let ends = known_ends(before);
-    let length = before.bytes.len();
-    let known_end = |ends: &[usize], length| {
-        let in_file = ends.iter().filter(|&&end| end <= length);
-        in_file.max().copied().unwrap_or_default()
-    };
-    let tail = &before.bytes[known_end(&ends, length)..];
-    if tail.iter().all(|&byte| byte == 0) {
-        return Ok(());
-    }
-    let new_end = known_end(&known_ends(after), after.bytes.len());
-    require!(
-        after.bytes.ends_with(tail)
-            && (new_end + tail.len() <= after.bytes.len() || ends.iter().any(|&end| end > length)),
-        "the data behind the ELF file is not its end any more"
-    );
-    Ok(())
-}
-
-/// Whether what is appended to the file, and all in front of it, is still where it
-/// was: some readers look for it at a fixed place.
-pub(super) fn keeps_end(before: &Image<'_>, after: &Image<'_>) -> bool {
-    let length = before.bytes.len();
-    let ends = known_ends(before).into_iter();
-    let known = ends.filter(|&end| end <= length).max().unwrap_or_default();
-    let tail = &before.bytes[known..];
-    tail.iter().any(|&byte| byte != 0) && after.bytes.get(known..length) == Some(tail)
-}
-
-fn known_ends(image: &Image<'_>) -> Vec<usize> {
-    let segments = image.segments.iter().map(Segment::file);
-    // Empty headers, too, say how far they reach in a damaged file.
-    let sections = image.sections.iter().map(|it| match it.kind {
-        sht::NOBITS => it.file(),
-        _ => it.offset..it.offset.saturating_add(it.size),
-    });
-    let tables = [image.table(), image.section_table()];
-    let ranges = segments.chain(sections).chain(tables);
-    ranges
-        .map(|range| usize::try_from(range.end).unwrap_or(usize::MAX))
-        .collect()
 }

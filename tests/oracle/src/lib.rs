@@ -20,8 +20,10 @@
 //!   section covers;
 //! * sections have the same content under the same index; those that stood behind
 //!   all that is loaded still do;
-//! * what was appended to the file is still its end.
+//! * what was appended to the file is still its end, or where it was, if that is where
+//!   its readers go, or both.
 
+mod appended;
 mod dynamic;
 mod headers;
 mod hook;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::dynamic::dt;
 use super::image::{Image, Section, Segment, pt};
 use super::memory::{Writable, differences};
-use super::{Moved, Pair, Verdict, headers, overlap, require, within};
+use super::{Moved, Pair, Verdict, appended, headers, overlap, require, within};
 
 pub(super) fn check(pair: &Pair<'_, '_>) -> Verdict {
     let (before, after) = (pair.before, pair.after);
@@ -133,7 +133,7 @@ fn unloaded_comes_last(pair: &Pair<'_, '_>) -> Verdict {
     let segments =
         segments.filter(|it| ![pt::NULL, pt::GNU_STACK, pt::GNU_RELRO].contains(&it.kind));
     let mut ranges = sections.chain(segments.map(Segment::file));
-    if ranges.any(is_between) || headers::keeps_end(before, after) {
+    if ranges.any(is_between) || appended::keeps_end(before, after) {
         return Ok(());
     }
     // A program header table that moves brings its distance of address and offset;
