@@ -21,6 +21,9 @@ BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
+# The compilers and linkers that a link `sandbox-patch-NAME` stands for.
+WRAPPERS = $(addprefix sandbox-patch-,cc c++ gcc g++ clang clang++ ld)
+
 .PHONY: help setup setup-build setup-bench tools build demo test test-long bench layouts fuzz install uninstall clean
 
 help:
@@ -93,12 +96,13 @@ $(PROGRAM) $(LAUNCHER) $(LIBRARY) $(INLINE):
 install: $(PROGRAM) $(LAUNCHER) $(LIBRARY) $(INLINE)
 	$(INSTALL) -d '$(BIN_DIR)' '$(LIB_DIR)' '$(MAN_DIR)' '$(BASH_DIR)' '$(ZSH_DIR)' '$(FISH_DIR)'
 	$(INSTALL) -m 755 '$(PROGRAM)' '$(LAUNCHER)' '$(BIN_DIR)/'
-	ln -sf sandbox-patch '$(BIN_DIR)/sandbox-patch-cc'
+	for name in $(WRAPPERS); do ln -sf sandbox-patch "$(BIN_DIR)/$$name" || exit; done
 	$(INSTALL) -m 644 '$(LIBRARY)' '$(INLINE)' '$(LIB_DIR)/'
 	set -e; pages=$$(mktemp -d); trap 'rm -rf "$$pages"' EXIT; mkdir "$$pages/man" "$$pages/completions"; \
 	'$(PROGRAM)' generate --man "$$pages/man"; \
 	'$(PROGRAM)' generate --completions "$$pages/completions"; \
 	$(INSTALL) -m 644 "$$pages"/man/*.1 '$(MAN_DIR)/'; \
+	for name in $(WRAPPERS); do ln -sf sandbox-patch-link.1 "$(MAN_DIR)/$$name.1"; done; \
 	for name in sandbox-patch sandboxify; do \
 	    $(INSTALL) -m 644 "$$pages/completions/$$name.bash" "$(BASH_DIR)/$$name"; \
 	    $(INSTALL) -m 644 "$$pages/completions/_$$name" '$(ZSH_DIR)/'; \
@@ -115,7 +119,8 @@ OWN_DIRECTORIES += share/man share lib bin
 endif
 
 uninstall:
-	rm -f '$(BIN_DIR)/sandbox-patch' '$(BIN_DIR)/sandbox-patch-cc' '$(BIN_DIR)/sandboxify'
+	rm -f '$(BIN_DIR)/sandbox-patch' '$(BIN_DIR)/sandboxify'
+	for name in $(WRAPPERS); do rm -f "$(BIN_DIR)/$$name"; done
 	rm -f '$(LIB_DIR)/libsandbox.so' '$(LIB_DIR)/sandbox-inline'
 	rm -f '$(MAN_DIR)'/sandbox-patch.1 '$(MAN_DIR)'/sandbox-patch-*.1 '$(MAN_DIR)/sandboxify.1'
 	rm -f '$(BASH_DIR)/sandbox-patch' '$(ZSH_DIR)/_sandbox-patch' '$(FISH_DIR)/sandbox-patch.fish'

@@ -32,14 +32,15 @@ use many::{Empty, Request};
 pub use options::Cli;
 use options::{LaunchCli, PatchArguments, Verb, Verbosity};
 use output::complain;
+use tree::Replaced;
 
-use crate::file;
+use crate::file::{self, Purpose};
 
 /// Runs `sandbox-patch` with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
     if let Some(command) = link::wrapped_command(std::env::args_os()) {
-        return link::run(None, &command, false);
+        return link::run_in_place_of(&command);
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -52,6 +53,9 @@ pub fn main() -> ExitCode {
         }
     };
     cli.color.write_global();
+    if cli.no_warn {
+        output::silence_warnings();
+    }
     let verbosity = cli.verbosity();
     let done = match cli.verb {
         Some(_) if cli.patch.is_given() => Err(Usage(
@@ -62,11 +66,11 @@ pub fn main() -> ExitCode {
         .into()),
         None => run_patch(&cli.patch, verbosity),
         Some(Verb::Inspect(arguments)) => Ok(inspect::run(&arguments, verbosity)),
-        Some(Verb::Verify(arguments)) => Ok(verify::run(&arguments, verbosity)),
+        Some(Verb::Verify(arguments)) => verify::run(&arguments, verbosity),
         Some(Verb::Remove(arguments)) => remove::run(&arguments, verbosity),
         Some(Verb::Link(arguments)) => {
             let verbose = verbosity == Verbosity::Verbose;
-            return link::run(Some(arguments.content), &arguments.command, verbose);
+            return link::run(arguments, verbose);
         }
         Some(Verb::Generate(arguments)) => {
             let programs = [Cli::command(), LaunchCli::command()];
@@ -112,18 +116,21 @@ fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result
     let request = Request {
         named: &arguments.files,
         selection: arguments.selection,
+        purpose: Purpose::Replace,
         verbosity,
         skips: patch::is_not_for,
         empty: Empty::Suspicious("no program that can be patched is in it"),
     };
     let mut said = HashSet::new();
+    let mut replaced = Replaced::default();
     let done = many::for_each(
         &request,
-        |file| patch::patch(file, &options),
+        |file| patch::patch_at(&file.place()?, file.path(), &options),
         |file, mut report| {
-            if file.in_tree {
+            if file.in_tree && report.other_names > 0 {
                 // That is told when all names were met.
                 report.other_names = 0;
+                replaced.extend(report.written.map(|stamp| (file.path.to_owned(), stamp)));
             }
             let once = file.in_tree && verbosity != Verbosity::Verbose;
             report.warn(file.path, |warning| {
@@ -138,5 +145,5 @@ fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result
             Ok(true)
         },
     );
-    Ok(done.links.join_again(verbosity) && done.ok)
+    Ok(done.links.join_again(&replaced, verbosity) && done.ok)
 }

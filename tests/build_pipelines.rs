@@ -13,8 +13,8 @@ use support::{Outcome, Signal, Workspace, fixture_path};
 const GETPID: &str = "39";
 const GETPPID: &str = "110";
 
-/// A copy of a project in `project`, beside it a folder `tools` with
-/// `sandbox-patch-cc`, as `make install` leaves it.
+/// A copy of a project in `project`, beside it a directory `tools` with links that
+/// stand for compilers, as `make install` leaves them.
 fn project(name: &str, sources: &[&str]) -> Workspace {
     let ws = Workspace::new();
     let folder = fixture_path("projects").join(name);
@@ -24,8 +24,11 @@ fn project(name: &str, sources: &[&str]) -> Workspace {
         ws.run(&format!("cp {} project", fixture_path(source).display()))
             .succeeds();
     }
-    ws.run("mkdir tools && ln -s $(type -p sandbox-patch) tools/sandbox-patch-cc")
-        .succeeds();
+    ws.run(
+        "mkdir tools && for name in cc c++ gcc; do \
+         ln -s $(type -p sandbox-patch) tools/sandbox-patch-$name || exit; done",
+    )
+    .succeeds();
     ws
 }
 
@@ -69,9 +72,28 @@ mod make {
         let ws = project("make", &["forbidden.c"]);
         build(&ws, "make").succeeds();
         assert_sandboxed(&ws, "project/forbidden");
-        build(&ws, "make").succeeds().prints("Nothing to be done");
+        let before = ws.read("project/forbidden");
+        build(&ws, "make").succeeds();
+        assert!(ws.read("project/forbidden") == before);
         build(&ws, "touch forbidden.c && make").succeeds();
         assert_sandboxed(&ws, "project/forbidden");
+    }
+
+    #[test]
+    fn a_change_of_the_policy_reaches_it_or_fails_the_build() {
+        let ws = project("make", &["forbidden.c"]);
+        build(&ws, "make").succeeds();
+        // make does not know that a variable had another value.
+        build(&ws, "make POLICY='--deny ptrace'")
+            .exits_with(2)
+            .complains("it does not deny ptrace; its list to deny has getppid besides");
+        build(
+            &ws,
+            "sed -i 's/^POLICY = .*/POLICY = --deny ptrace/' Makefile && make",
+        )
+        .succeeds();
+        ws.run("sandbox-patch verify --deny ptrace project/forbidden")
+            .succeeds();
     }
 
     #[test]
@@ -87,6 +109,17 @@ mod make {
             build(&ws, "rm Makefile").succeeds();
             build(&ws, &format!("{options}make CC='{compiler}' forbidden")).succeeds();
             assert_sandboxed(&ws, "project/forbidden");
+            // make does not know of the policy, and the gate does.
+            let compiler = compiler.replace("getppid", "ptrace");
+            build(
+                &ws,
+                &format!("SANDBOX_PATCH_OPTIONS='--deny ptrace' make CC='{compiler}' forbidden"),
+            )
+            .succeeds()
+            .prints("up to date");
+            build(&ws, "sandbox-patch verify --deny ptrace forbidden")
+                .exits_with(1)
+                .complains_in_one_line("it does not deny ptrace");
         }
     }
 
@@ -95,6 +128,221 @@ mod make {
         let ws = project("make", &["forbidden.c"]);
         build(&ws, "make LDFLAGS=-static").succeeds();
         assert_static_and_sandboxed(&ws, "project/forbidden");
+    }
+}
+
+mod autoconf {
+    use super::*;
+
+    /// With a list that would be warned about.
+    const LINK: &str = "sandbox-patch link --deny getppid:kexec_load";
+
+    fn configured(compiler: &str) -> Workspace {
+        let ws = project("autoconf", &["forbidden.c"]);
+        build(
+            &ws,
+            &format!("autoconf && autoheader && ./configure -q CC='{compiler}'"),
+        )
+        .succeeds();
+        ws
+    }
+
+    #[test]
+    fn configure_finds_what_it_finds_with_the_compiler_itself() {
+        let plain = configured("cc");
+        let expected = String::from_utf8(plain.read("project/config.h")).expect("text");
+        for found in ["HAVE_PARENT 1", "HAVE_MEMFD_CREATE 1", "HAVE_GETRANDOM 1"] {
+            assert!(expected.contains(found), "{expected}");
+        }
+        let wrapped = configured(&format!("{LINK} -- cc"));
+        let found = String::from_utf8(wrapped.read("project/config.h")).expect("text");
+        assert_eq!(found, expected);
+        assert_programs_can_be_chosen(&wrapped);
+    }
+
+    fn assert_programs_can_be_chosen(ws: &Workspace) {
+        // The generator gets the policy of the program, unless told otherwise.
+        build(ws, "make").exits_with(2).complains("table.h");
+        for choice in ["--only forbidden", "--except generate", "--except \"gen*\""] {
+            let line = format!("rm -f forbidden generate table.h; make CC='{LINK} {choice} -- cc'");
+            build(ws, &line).succeeds();
+            assert_sandboxed(ws, "project/forbidden");
+            build(ws, "./generate").succeeds().prints("PARENT");
+        }
+    }
+}
+
+mod ccache {
+    use super::*;
+
+    /// Compiles twice, the second time from the cache, and links.
+    #[track_caller]
+    fn compile_twice_and_link(ws: &Workspace, variables: &str, compiler: &str) -> Outcome {
+        let cc = format!("{variables} {compiler}");
+        build(
+            ws,
+            &format!(
+                "export CCACHE_DIR=$PWD/cache SANDBOX_PATCH_OPTIONS='--deny getppid'; ccache -z; \
+                 {cc} -c forbidden.c && {cc} -c forbidden.c && {cc} -o forbidden forbidden.o && \
+                 ccache --print-stats"
+            ),
+        )
+    }
+
+    #[track_caller]
+    fn assert_cached(outcome: &Outcome, hits: u32) {
+        let statistics = outcome.succeeds().stdout.lines();
+        let count = |name: &str| {
+            let mut lines = statistics.clone().filter_map(|line| line.split_once('\t'));
+            lines
+                .find(|(it, _)| *it == name)
+                .map(|(_, count)| count.to_owned())
+        };
+        assert_eq!(
+            count("direct_cache_hit"),
+            Some(hits.to_string()),
+            "{outcome}"
+        );
+    }
+
+    #[test]
+    fn it_stands_between_link_and_the_compiler() {
+        for (variables, compiler) in [
+            ("", "sandbox-patch link -- ccache cc"),
+            // Where Debian has links to ccache that are named like compilers.
+            ("PATH=tools:/usr/lib/ccache:$PATH", "sandbox-patch-cc"),
+        ] {
+            let ws = project("make", &["forbidden.c"]);
+            let variables = variables.replace("tools", "$OLDPWD/tools");
+            let outcome = compile_twice_and_link(&ws, &variables, compiler);
+            assert_cached(&outcome, 1);
+            assert_sandboxed(&ws, "project/forbidden");
+        }
+    }
+
+    /// It takes sandbox-patch for the compiler, and looks at it for changes.
+    #[test]
+    fn in_front_it_protects_too_but_does_not_know_the_compiler() {
+        let ws = project("make", &["forbidden.c"]);
+        let outcome = compile_twice_and_link(&ws, "", "ccache sandbox-patch-cc");
+        assert_cached(&outcome, 1);
+        assert_sandboxed(&ws, "project/forbidden");
+        let ws = project("make", &["forbidden.c"]);
+        let outcome = compile_twice_and_link(&ws, "", "ccache sandbox-patch link -- cc");
+        assert_cached(&outcome, 0);
+        assert_sandboxed(&ws, "project/forbidden");
+    }
+
+    /// Only then: ccache keeps what a compiler says with the object.
+    #[test]
+    fn that_it_is_in_front_is_said_when_asked_for() {
+        for (options, says) in [("-v", true), ("", false)] {
+            let ws = project("make", &["forbidden.c"]);
+            let outcome = build(
+                &ws,
+                &format!(
+                    "export CCACHE_DIR=$PWD/cache SANDBOX_PATCH_OPTIONS='--deny getppid {options}'; \
+                     ccache sandbox-patch-cc -c forbidden.c"
+                ),
+            );
+            outcome.succeeds();
+            assert_eq!(outcome.stderr.contains("-- ccache cc"), says, "{outcome}");
+        }
+    }
+
+    #[test]
+    fn a_command_for_it_to_put_in_front_fails_the_build() {
+        for prefix in ["sandbox-patch-cc", "sandbox-patch link --deny getppid --"] {
+            let ws = project("make", &["forbidden.c"]);
+            let variables = format!("CCACHE_PREFIX='{prefix}'");
+            let outcome = compile_twice_and_link(&ws, &variables, "ccache cc");
+            assert_ne!(outcome.status(), Some(0), "{outcome}");
+            assert!(!ws.path("project/forbidden").exists());
+        }
+    }
+
+    #[test]
+    fn such_a_command_says_why() {
+        let ws = project("make", &["forbidden.c"]);
+        let outcome = compile_twice_and_link(&ws, "CCACHE_PREFIX=sandbox-patch-cc", "ccache cc");
+        outcome.complains("CCACHE_PREFIX can't hold sandbox-patch");
+    }
+}
+
+mod go {
+    use super::*;
+
+    /// What is compiled of Go's library is kept, since that takes long.
+    fn go(ws: &Workspace, line: &str) -> Outcome {
+        let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/go");
+        build(
+            ws,
+            &format!("export GOCACHE={cache} GOFLAGS=-mod=mod; {line}"),
+        )
+    }
+
+    #[track_caller]
+    fn assert_program_is_sandboxed(ws: &Workspace) {
+        ws.run("project/forbidden")
+            .succeeds()
+            .prints_only("passed\n");
+        ws.run("project/forbidden parent").dies_by(Signal::SYS);
+        ws.run("sandbox-patch verify --deny getppid project/forbidden")
+            .succeeds();
+    }
+
+    #[test]
+    fn the_program_is_patched_after_linking() {
+        let ws = project("go", &[]);
+        let recipe = super::documentation::commands("### Go", 0);
+        go(&ws, &recipe).succeeds();
+        assert_program_is_sandboxed(&ws);
+        // go leaves a program alone that it takes for its own.
+        go(&ws, &recipe.replace("getppid", "ptrace")).succeeds();
+        ws.run("sandbox-patch verify --deny ptrace project/forbidden")
+            .succeeds();
+    }
+
+    #[test]
+    fn the_linker_that_go_calls_can_be_wrapped_instead() {
+        let ws = project("go", &[]);
+        let recipe = super::documentation::commands("### Go", 1);
+        go(&ws, &recipe).succeeds();
+        assert_program_is_sandboxed(&ws);
+    }
+
+    /// cgo reads from a program which libraries the package needs: it is not
+    /// patched, so that the runtime is not among them.
+    #[test]
+    fn a_package_with_c_is_sandboxed_where_the_compiler_is_wrapped() {
+        let ws = project("go", &[]);
+        ws.write(
+            "project/main.go",
+            "package main\n// #include <unistd.h>\nimport \"C\"\nimport (\"fmt\"; \"os\")\n\
+             func main() { if len(os.Args) > 1 { C.getppid() }; fmt.Println(\"passed\") }\n",
+        );
+        go(
+            &ws,
+            "CC=sandbox-patch-cc SANDBOX_PATCH_OPTIONS='--deny getppid' go build -o forbidden .",
+        )
+        .succeeds();
+        assert_program_is_sandboxed(&ws);
+        ws.run("readelf -d project/forbidden | grep -c libsandbox")
+            .prints_only("1\n");
+    }
+
+    /// As the documentation says.
+    #[test]
+    fn a_package_without_c_needs_more_than_a_wrapped_compiler() {
+        let ws = project("go", &[]);
+        go(
+            &ws,
+            "CC=sandbox-patch-cc SANDBOX_PATCH_OPTIONS='--deny getppid' go build -o forbidden .",
+        )
+        .succeeds();
+        build(&ws, "sandbox-patch verify --deny getppid forbidden")
+            .exits_with(1)
+            .complains_in_one_line("it carries no sandbox policy");
     }
 }
 
@@ -122,6 +370,35 @@ mod cmake {
             assert_sandboxed(&ws, "project/build/forbidden");
             assert_sandboxed(&ws, "project/build/launched");
         }
+    }
+
+    #[test]
+    fn a_change_of_the_policy_links_them_anew() {
+        for generator in GENERATORS {
+            let ws = configured(generator, SHARED);
+            build(&ws, "cmake --build build").succeeds();
+            build(
+                &ws,
+                "sed -i 's/POLICY --deny getppid/POLICY --deny ptrace/' CMakeLists.txt && \
+                 cmake --build build",
+            )
+            .succeeds();
+            build(
+                &ws,
+                "sandbox-patch verify --deny ptrace build/forbidden build/launched",
+            )
+            .succeeds();
+        }
+    }
+
+    /// The check in CMakeLists.txt makes the call that the policy forbids.
+    #[test]
+    fn the_compiler_can_be_wrapped_instead() {
+        let ws = project("cmake", &["forbidden.c", "empty.c"]);
+        let variables = "CC=sandbox-patch-cc SANDBOX_PATCH_OPTIONS='--deny getppid'";
+        build(&ws, &format!("{variables} cmake -G Ninja -B build")).succeeds();
+        build(&ws, &format!("{variables} cmake --build build")).succeeds();
+        assert_sandboxed(&ws, "project/build/plain");
     }
 
     /// Installing changes the path of the project's library within the file.
@@ -160,16 +437,34 @@ mod meson {
     }
 
     #[test]
-    fn the_compiler_can_be_wrapped_instead() {
+    fn its_test_is_the_gate() {
         let ws = project("meson", &["forbidden.c"]);
-        let variables = "CC=sandbox-patch-cc SANDBOX_PATCH_OPTIONS='--deny getppid'";
-        build(&ws, &format!("{variables} meson setup build")).succeeds();
-        build(
-            &ws,
-            &format!("{variables} meson compile -C build forbidden-unpatched"),
-        )
-        .succeeds();
+        build(&ws, "meson setup build && meson test -C build").succeeds();
+        build(&ws, "cp build/forbidden-unpatched build/forbidden").succeeds();
+        build(&ws, "meson test -C build --no-rebuild")
+            .exits_with(1)
+            .prints("the policy");
+    }
+
+    /// The check in meson.build makes the call that the policy forbids.
+    #[test]
+    fn the_compilers_can_be_wrapped_instead() {
+        let ws = project("meson", &["forbidden.c"]);
+        let recipe = documentation::commands("### Meson", 0);
+        build(&ws, &recipe).succeeds();
         assert_sandboxed(&ws, "project/build/forbidden-unpatched");
+        assert_sandboxed(&ws, "project/root/usr/local/bin/in-cpp");
+    }
+
+    #[test]
+    fn a_program_of_a_compiler_that_is_not_wrapped_does_not_pass_the_gate() {
+        let ws = project("meson", &["forbidden.c"]);
+        let recipe = documentation::commands("### Meson", 0);
+        let without = recipe.replace(" CXX=sandbox-patch-c++", "");
+        assert_ne!(recipe, without);
+        build(&ws, &without)
+            .exits_with(1)
+            .complains("in-cpp: it carries no sandbox policy");
     }
 
     #[test]
@@ -184,42 +479,76 @@ mod meson {
 mod cargo {
     use super::*;
 
-    const FOLDER: &str = "project/target/x86_64-unknown-linux-gnu/release";
+    #[track_caller]
+    fn assert_program_is_sandboxed(ws: &Workspace, program: &str) {
+        ws.run(program).succeeds().prints_only("passed\n");
+        ws.run(&format!("{program} parent")).dies_by(Signal::SYS);
+        ws.run(&format!("sandbox-patch verify --deny getppid {program}"))
+            .succeeds();
+    }
 
     /// The build script makes the forbidden call, and is free to.
     #[test]
     fn the_program_is_sandboxed_and_the_build_script_is_not() {
         let ws = project("cargo", &[]);
         build(&ws, "cargo build --offline --release").succeeds();
-        assert_program_is_sandboxed(&ws);
+        assert_program_is_sandboxed(&ws, "project/target/release/forbidden");
     }
 
-    #[track_caller]
-    fn assert_program_is_sandboxed(ws: &Workspace) {
-        let program = format!("{FOLDER}/forbidden");
-        ws.run(&program).succeeds().prints_only("passed\n");
-        ws.run(&format!("{program} parent")).dies_by(Signal::SYS);
-        ws.run(&format!("sandbox-patch verify {program}"))
-            .succeeds();
+    #[test]
+    fn it_is_so_whatever_the_flags_and_the_target_and_when_installed() {
+        let ws = project("cargo", &[]);
+        build(&ws, "RUSTFLAGS=-Dwarnings cargo build --offline").succeeds();
+        assert_program_is_sandboxed(&ws, "project/target/debug/forbidden");
+        let target = "x86_64-unknown-linux-gnu";
+        build(&ws, &format!("cargo build --offline --target {target}")).succeeds();
+        assert_program_is_sandboxed(&ws, &format!("project/target/{target}/debug/forbidden"));
+        build(&ws, "cargo install --offline --debug --path . --root root").succeeds();
+        assert_program_is_sandboxed(&ws, "project/root/bin/forbidden");
+    }
+
+    #[test]
+    fn a_variable_does_the_same_without_the_file() {
+        let ws = project("cargo", &[]);
+        build(
+            &ws,
+            "rm -r .cargo; SANDBOX_PATCH_OPTIONS='--deny getppid' \
+             CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=sandbox-patch-cc \
+             cargo install --offline --debug --path . --root root",
+        )
+        .succeeds();
+        assert_program_is_sandboxed(&ws, "project/root/bin/forbidden");
     }
 
     #[test]
     fn a_static_program_is_sandboxed() {
         let ws = project("cargo", &[]);
-        build(
-            &ws,
-            "sed -i 's/-Clinker=/-Ctarget-feature=+crt-static\", \"&/' .cargo/config.toml",
-        )
-        .succeeds();
-        build(&ws, "cargo build --offline --release").succeeds();
-        ws.run(&format!("readelf -lW {FOLDER}/forbidden"))
+        let flags = "RUSTFLAGS=-Ctarget-feature=+crt-static";
+        build(&ws, &format!("{flags} cargo build --offline --release")).succeeds();
+        let program = "project/target/release/forbidden";
+        ws.run(&format!("readelf -lW {program}"))
             .succeeds()
             .does_not_print("INTERP");
-        assert_program_is_sandboxed(&ws);
+        assert_program_is_sandboxed(&ws, program);
     }
 }
 
 mod documentation {
+    const PAGE: &str = include_str!("../docs/build-pipelines.md");
+
+    /// The commands for a shell in a section, of which there are several.
+    pub(crate) fn commands(heading: &str, index: usize) -> String {
+        let section = PAGE
+            .split_once(&format!("{heading}\n"))
+            .expect("the section")
+            .1;
+        let section = section.split("\n#").next().expect("its text");
+        let mut blocks = section.split("```sh\n").skip(1);
+        let block = blocks.nth(index).expect("commands");
+        let lines = block.split("```").next().expect("the end of the block");
+        format!("set -e; {lines}")
+    }
+
     /// What stands between `# recipe` and an empty line or the end.
     fn recipes(project_file: &str) -> Vec<String> {
         let mut recipes = Vec::new();
@@ -233,7 +562,6 @@ mod documentation {
 
     #[test]
     fn the_recipes_are_those_of_the_projects() {
-        let page = include_str!("../docs/build-pipelines.md");
         for (file, count) in [
             (include_str!("../fixtures/projects/make/Makefile"), 1),
             (include_str!("../fixtures/projects/cmake/CMakeLists.txt"), 2),
@@ -247,7 +575,7 @@ mod documentation {
             assert_eq!(recipes.len(), count, "{file}");
             for recipe in recipes {
                 assert!(
-                    page.contains(&recipe),
+                    PAGE.contains(&recipe),
                     "not in the documentation:\n{recipe}"
                 );
             }

@@ -61,6 +61,43 @@ mod a_file_that_changes_meanwhile {
         assert_eq!(ws.listing(), ["myos", "newer"]);
     }
 
+    /// There is no moment between the last look at what is replaced and the
+    /// replacing itself.
+    #[test]
+    fn it_is_not_overwritten_by_the_last_step_either() {
+        for output in ["", "-o out "] {
+            let ws = Workspace::with_myos("gcc");
+            ws.run("cp myos out && cp /bin/true newer").succeeds();
+            let name = if output.is_empty() { "myos" } else { "out" };
+            let replace = format!("cp newer temporary && mv temporary {name}");
+            let line = format!("{PATCH} {output}./myos");
+            while_paused(&ws, "renameat2", &line, &replace)
+                .exits_with(1)
+                .prints_only("")
+                .complains("changed meanwhile");
+            assert!(ws.read(name) == ws.read("newer"));
+            assert_eq!(ws.listing(), ["myos", "newer", "out"]);
+        }
+    }
+
+    #[test]
+    fn it_is_replaced_as_well_where_two_names_can_not_be_exchanged() {
+        let ws = Workspace::with_myos("gcc");
+        let line = format!("{OTHER} -q ./myos");
+        ws.run(&tampered("renameat2:error=EINVAL:when=1", &line))
+            .succeeds();
+        ws.run("./myos").dies_by(Signal::SYS);
+        let line = "sandbox-patch -q remove ./myos";
+        let replace = "cp /bin/true newer && cp newer temporary && mv temporary myos";
+        let paused = tampered("linkat:delay_exit=1500000", line);
+        ws.run(&format!(
+            "{paused} -e inject=renameat2:error=EINVAL:when=1 & pid=$!; sleep 0.7; {replace}; wait $pid"
+        ))
+        .exits_with(1)
+        .complains("changed meanwhile");
+        assert!(ws.read("myos") == ws.read("newer"));
+    }
+
     #[test]
     fn no_output_is_made_of_two_states_of_it() {
         let ws = Workspace::with_myos("gcc");
@@ -84,29 +121,37 @@ mod a_file_that_changes_meanwhile {
     }
 
     #[test]
-    fn its_folder_may_vanish() {
+    fn its_directory_may_vanish() {
         let ws = Workspace::with_myos("gcc");
-        ws.run("mkdir folder && cp myos folder/").succeeds();
+        ws.run("mkdir directory && cp myos directory/").succeeds();
         while_paused(
             &ws,
             "fsync",
-            &format!("{PATCH} folder/myos"),
-            "rm -r folder",
+            &format!("{PATCH} directory/myos"),
+            "rm -r directory",
         )
         .exits_with(1)
         .prints_only("")
-        .complains_in_one_line("No such file");
+        .complains_in_one_line("directory: No such file");
         assert_eq!(ws.listing(), ["myos"]);
-        ws.run("mkdir folder").succeeds();
-        while_paused(
-            &ws,
-            "fsync",
-            &format!("{PATCH} -o folder/ ./myos"),
-            "mv folder other",
-        )
-        .exits_with(1)
-        .complains_in_one_line("folder: No such file");
-        ws.run("ls -A other").prints_only("");
+    }
+
+    /// What is written is written to the directory that was opened, and neither
+    /// to what has its name by now nor nowhere.
+    #[test]
+    fn its_directory_may_be_renamed() {
+        for output in ["", "-o directory/ "] {
+            let ws = Workspace::with_myos("gcc");
+            ws.run("mkdir directory && cp myos directory/ && cp -a directory other")
+                .succeeds();
+            let line = format!("{OTHER} -q {output}directory/myos");
+            let exchange = "mv directory renamed && mv other directory";
+            while_paused(&ws, "fsync", &line, exchange).succeeds();
+            ws.run("cmp directory/myos myos").succeeds();
+            ws.run("renamed/myos").dies_by(Signal::SYS);
+            ws.run("ls -A directory renamed")
+                .prints_only("directory:\nmyos\n\nrenamed:\nmyos\n");
+        }
     }
 
     #[test]

@@ -54,13 +54,55 @@ mod the_command {
             ("SEGV", Signal::SEGV),
             ("PIPE", Signal::PIPE),
             ("TERM", Signal::TERM),
-            ("SYS", Signal::SYS),
         ] {
             // Not bash, which takes no notice of SIGQUIT.
             ws.run(&format!("{LINK} sh -c 'kill -{name} $$'"))
                 .dies_by(signal)
                 .is_silent();
         }
+    }
+
+    /// A tool of the build, patched with the policy of what is built.
+    #[test]
+    fn its_end_by_a_policy_is_told_about() {
+        let ws = workspace();
+        ws.run(&format!("{LINK} gcc -o tool forbidden.c"))
+            .succeeds();
+        for (command, name) in [
+            ("./tool 110", "./tool"),
+            ("sh -c './tool 110; exit $?'", "sh"),
+        ] {
+            let outcome = ws.run(&format!("sandbox-patch link --deny uname -- {command}"));
+            outcome
+                .complains(&format!(
+                    "sandbox-patch: {name}: it ended as a program does"
+                ))
+                .complains("policy")
+                .complains("--except");
+            let direct = ws.run(&format!("{command}; exit"));
+            assert_eq!(direct.status(), Some(159), "{direct}");
+        }
+        ws.run("sandbox-patch link --deny uname -- ./tool 110")
+            .dies_by(Signal::SYS);
+        ws.run("sandbox-patch link --deny uname -- sh -c 'exit 159'")
+            .exits_with(159);
+    }
+
+    /// Nothing would be patched: make names no output.
+    #[test]
+    fn one_that_runs_compilers_in_its_turn_is_refused() {
+        let ws = workspace();
+        for command in [
+            "make",
+            "make forbidden",
+            "/usr/bin/ninja",
+            "make CC=gcc forbidden",
+        ] {
+            ws.run(&format!("{LINK} {command}"))
+                .exits_with(2)
+                .complains_in_one_line("make CC='sandbox-patch link");
+        }
+        assert_eq!(ws.listing(), ["empty.c", "forbidden.c"]);
     }
 
     #[test]
@@ -475,9 +517,220 @@ mod what_cannot_be_patched {
     #[test]
     fn a_library_that_is_elsewhere_is_only_warned_about() {
         let ws = workspace();
-        ws.run("sandbox-patch link --deny getppid --lib /nowhere/libsandbox.so -- gcc forbidden.c")
+        let options = "--deny getppid --lib /nowhere/libsandbox.so";
+        ws.run(&format!(
+            "sandbox-patch link -v {options} -- gcc forbidden.c"
+        ))
+        .succeeds()
+        .complains("warning: /nowhere/libsandbox.so");
+    }
+}
+
+/// A compiler that says anything is taken for one that does not know an option.
+mod warnings {
+    use super::*;
+
+    /// A list that leaves near relatives open, and a library that is not here.
+    const DOUBTFUL: &str = "--deny kexec_load --lib /nowhere/libsandbox.so";
+
+    #[test]
+    fn nothing_is_said_unless_asked_for() {
+        let ws = workspace();
+        for flag in ["", "-q", "--no-warn"] {
+            ws.run(&format!(
+                "sandbox-patch link {flag} {DOUBTFUL} -- gcc forbidden.c"
+            ))
             .succeeds()
-            .complains_in_one_line("/nowhere/libsandbox.so");
+            .is_silent();
+        }
+        ws.run(&format!(
+            "sandbox-patch link -v {DOUBTFUL} -- gcc forbidden.c"
+        ))
+        .succeeds()
+        .complains("warning: /nowhere/libsandbox.so")
+        .complains("kexec_file_load");
+        ws.run(&format!(
+            "sandbox-patch link -v --no-warn {DOUBTFUL} -- gcc forbidden.c"
+        ))
+        .succeeds()
+        .complains("a.out: patched")
+        .does_not_complain("warning");
+    }
+
+    #[test]
+    fn nor_by_a_wrapper() {
+        let ws = workspace();
+        ws.run("mkdir bin && ln -s $(type -p sandbox-patch) bin/sandbox-patch-gcc")
+            .succeeds();
+        for (flag, says) in [("", false), ("-v", true), ("-v --no-warn", false)] {
+            let outcome = ws.run(&format!(
+                "SANDBOX_PATCH_OPTIONS='{flag} {DOUBTFUL}' bin/sandbox-patch-gcc forbidden.c"
+            ));
+            outcome.succeeds();
+            assert_eq!(outcome.stderr.contains("warning"), says, "{outcome}");
+        }
+    }
+
+    #[test]
+    fn the_other_verbs_are_told_to_be_silent_about_them() {
+        let ws = workspace();
+        ws.run("gcc forbidden.c").succeeds();
+        ws.run(&format!("sandbox-patch --no-warn {DOUBTFUL} a.out"))
+            .succeeds()
+            .prints("a.out: patched")
+            .is_silent();
+        ws.run("ln a.out b && sandbox-patch remove --no-warn a.out")
+            .succeeds()
+            .is_silent();
+    }
+}
+
+/// Programs that the build runs itself.
+mod programs_that_are_not_meant {
+    use super::*;
+
+    #[track_caller]
+    fn assert_unpatched(ws: &Workspace, program: &str) {
+        ws.run(&format!("{program} 110"))
+            .succeeds()
+            .prints_only("passed\n");
+    }
+
+    #[test]
+    fn those_of_configuration_checks_are_left_alone() {
+        let ws = workspace();
+        ws.run("cp forbidden.c conftest.c && mkdir -p meson-private/tmp1")
+            .succeeds();
+        for (command, program) in [
+            ("gcc conftest.c", "./a.out"),
+            ("gcc -o conftest conftest.c", "./conftest"),
+            ("gcc forbidden.c -o cmTC_1234a", "./cmTC_1234a"),
+            (
+                "gcc forbidden.c -o meson-private/tmp1/output.exe",
+                "meson-private/tmp1/output.exe",
+            ),
+        ] {
+            ws.run(&format!("{LINK} {command}")).succeeds().is_silent();
+            assert_unpatched(&ws, program);
+            ws.run(&format!(
+                "sandbox-patch link -v --deny getppid -- {command}"
+            ))
+            .succeeds()
+            .complains_in_one_line("left alone")
+            .complains("--probes");
+            assert_unpatched(&ws, program);
+            ws.run(&format!(
+                "sandbox-patch link --probes --deny getppid -- {command}"
+            ))
+            .succeeds();
+            assert_patched(&ws, program);
+        }
+    }
+
+    /// What can't be patched is removed, which a check would take for an answer.
+    #[test]
+    fn a_check_is_answered_though_its_program_could_not_be_patched() {
+        let ws = workspace();
+        let link = format!("sandbox-patch link --lib {} --deny getppid --", library());
+        ws.run(&format!("{link} gcc -static -o conftest forbidden.c"))
+            .succeeds()
+            .is_silent();
+        assert_unpatched(&ws, "./conftest");
+        // Neither is a check that writes elsewhere an unprotected program.
+        ws.write("compiler", "#!/bin/bash\nexec gcc \"$1\" -o \"$3\".exe\n");
+        ws.run("chmod +x compiler").succeeds();
+        ws.run(&format!("{LINK} ./compiler forbidden.c -o conftest"))
+            .succeeds()
+            .is_silent();
+    }
+
+    #[test]
+    fn the_programs_that_are_meant_can_be_named() {
+        for (options, outputs) in [
+            ("--only prog", "prog"),
+            ("--only prog 'tool-*'", "prog tool-a out/tool-b"),
+            ("--only prog --only 'out/*'", "prog out/tool-b out/gen"),
+            ("--except gen", "prog tool-a out/tool-b"),
+            ("--except gen 'out/**'", "prog tool-a"),
+            ("--only '*o*' --except 'too[a-l]-?'", "prog"),
+            ("--only \"$PWD/out/*\"", "out/tool-b out/gen"),
+        ] {
+            let ws = workspace();
+            ws.run("mkdir out").succeeds();
+            for output in ["prog", "tool-a", "out/tool-b", "gen", "out/gen"] {
+                ws.run(&format!(
+                    "sandbox-patch link {options} --deny getppid -- gcc forbidden.c -o {output}"
+                ))
+                .succeeds()
+                .is_silent();
+                if outputs.split(' ').any(|it| it == output) {
+                    assert_patched(&ws, &format!("./{output}"));
+                } else {
+                    assert_unpatched(&ws, &format!("./{output}"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_environment_names_them_too() {
+        let ws = workspace();
+        ws.run("mkdir bin && ln -s $(type -p sandbox-patch) bin/sandbox-patch-gcc")
+            .succeeds();
+        let link = "SANDBOX_PATCH_OPTIONS='--only prog --deny getppid' bin/sandbox-patch-gcc";
+        ws.run(&format!(
+            "{link} -o prog forbidden.c && {link} -o gen forbidden.c"
+        ))
+        .succeeds()
+        .is_silent();
+        assert_patched(&ws, "./prog");
+        assert_unpatched(&ws, "./gen");
+        // The lists of both places add up.
+        ws.run(
+            "SANDBOX_PATCH_OPTIONS='--only prog --deny getppid' \
+             sandbox-patch link --only gen -- gcc -o gen forbidden.c",
+        )
+        .succeeds();
+        assert_patched(&ws, "./gen");
+    }
+
+    #[test]
+    fn why_one_is_left_alone_is_said_when_asked_for() {
+        let ws = workspace();
+        for (options, reason) in [
+            ("--only prog", "--only does not name it"),
+            ("--except 'g*'", "--except names it"),
+        ] {
+            ws.run(&format!(
+                "sandbox-patch link -v {options} --deny getppid -- gcc -o gen forbidden.c"
+            ))
+            .succeeds()
+            .complains_in_one_line(&format!("sandbox-patch: gen: left alone: {reason}"));
+        }
+    }
+
+    /// It may be the one that is meant.
+    #[test]
+    fn one_under_an_unknown_name_fails_the_build_all_the_same() {
+        let ws = workspace();
+        ws.write("compiler", "#!/bin/bash\nexec gcc forbidden.c -o prog\n");
+        ws.run("chmod +x compiler").succeeds();
+        ws.run("sandbox-patch link --only prog --deny getppid -- ./compiler forbidden.c")
+            .exits_with(1)
+            .complains_in_one_line("it did not write a.out");
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_a_wrong_command_line() {
+        let ws = workspace();
+        for option in ["--only '[a'", "--except 'a**'", "--only"] {
+            ws.run(&format!(
+                "sandbox-patch link --deny getppid {option} -- gcc forbidden.c"
+            ))
+            .exits_with(2)
+            .complains(&option[..6]);
+        }
+        assert_eq!(ws.listing(), ["empty.c", "forbidden.c"]);
     }
 }
 

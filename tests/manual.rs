@@ -270,12 +270,12 @@ fn short_help_fits_on_a_screen_and_says_where_the_rest_is() {
 }
 
 /// The options that only patching has, and some that each verb has.
-const FOR_PATCHING: [&str; 3] = ["--allow", "--dry-run", "--replace"];
+const FOR_PATCHING: [&str; 3] = ["--inline", "--dry-run", "--replace"];
 const OF_VERBS: [(&str, &str); 4] = [
     ("inspect", "--bpf"),
-    ("verify", "--root"),
+    ("verify", "--policy"),
     ("remove", "--best-effort"),
-    ("link", "--allow"),
+    ("link", "--inline"),
 ];
 
 #[test]
@@ -319,10 +319,11 @@ fn zsh_offers_verbs_and_files_and_the_options_of_what_was_chosen() {
         }
     }
     zsh.complete("sandbox-patch ", "inspect ");
-    zsh.complete("sandbox-patch a-pro", "a-program");
-    zsh.complete("sandbox-patch inspect a-pro", "a-program");
-    zsh.complete("sandbox-patch a-program --rep", "--replace");
-    zsh.complete("sandboxify --req", "--require-policy");
+    // The rest of a word is added, or the line drawn anew.
+    zsh.complete("sandbox-patch a-pro", "gram");
+    zsh.complete("sandbox-patch inspect a-pro", "gram");
+    zsh.complete("sandbox-patch a-program --rep", "lace");
+    zsh.complete("sandboxify --req", "uire-policy");
 }
 
 /// A zsh that reads keys from a terminal.
@@ -350,6 +351,8 @@ impl Zsh {
             .current_dir(ws.root())
             .env("TERM", "dumb")
             .env("LC_ALL", "C")
+            // bash, where it is the shell that script(1) starts, drops PS1.
+            .env("SHELL", "/bin/sh")
             .env("PS1", "START>")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -282,6 +282,174 @@ mod remove {
     }
 }
 
+/// The policy that `verify` is to find.
+mod the_policy_that_is_wanted {
+    use super::*;
+
+    const WORDS: &str = "--allow exit_group:fstat:uname:write";
+
+    fn assert_ok(ws: &Workspace, wanted: &str) {
+        ws.run(&format!("sandbox-patch verify {wanted} ./myos"))
+            .succeeds()
+            .prints_only("./myos: ok\n")
+            .is_silent();
+    }
+
+    #[track_caller]
+    fn assert_another(ws: &Workspace, wanted: &str, differences: &str) {
+        ws.run(&format!("sandbox-patch verify {wanted} ./myos"))
+            .exits_with(1)
+            .prints_only("")
+            .complains_in_one_line(&format!(
+                "sandbox-patch: ./myos: it carries another policy than the one asked for: \
+                 {differences}\n"
+            ));
+    }
+
+    #[test]
+    fn the_words_that_it_was_patched_with_are_accepted() {
+        let ws = patched();
+        for words in [
+            WORDS,
+            "--allow write,uname --allow 'fstat exit_group'",
+            "--allow write:write:uname:fstat:exit_group --action kill-process",
+        ] {
+            assert_ok(&ws, words);
+        }
+        ws.shell("sandbox-patch verify --allow - ./myos")
+            .input("exit_group\nfstat\nuname\nwrite\n")
+            .finish()
+            .succeeds();
+    }
+
+    #[test]
+    fn the_difference_to_others_is_shown() {
+        let ws = patched();
+        for (wanted, differences) in [
+            (
+                "--allow exit_group:fstat:uname:write:read:close",
+                "it does not allow close, read",
+            ),
+            (
+                "--allow exit_group:fstat:uname",
+                "its list to allow has write besides",
+            ),
+            (
+                "--allow exit_group:fstat:read:write",
+                "it does not allow read; its list to allow has uname besides",
+            ),
+            (
+                "--deny ptrace",
+                "it has a list to allow (exit_group, fstat, uname, write), not one to deny",
+            ),
+            (
+                &format!("{WORDS} --action errno:EPERM"),
+                "a violation gets kill-process, not errno:EPERM",
+            ),
+            (&format!("{WORDS} --exact"), "it was made without --exact"),
+        ] {
+            assert_another(&ws, wanted, differences);
+        }
+    }
+
+    #[test]
+    fn another_program_can_set_the_example() {
+        let ws = patched();
+        ws.run(&format!("cp original example && {PATCH} --inline example"))
+            .succeeds();
+        assert_ok(&ws, "--policy example");
+        assert_ok(&ws, "--policy ./myos");
+        ws.run("sandbox-patch --replace --deny ptrace example")
+            .succeeds();
+        assert_another(
+            &ws,
+            "--policy example",
+            "it has a list to allow (exit_group, fstat, uname, write), not one to deny",
+        );
+    }
+
+    #[test]
+    fn so_can_the_json_of_inspect() {
+        let ws = patched();
+        ws.run("sandbox-patch inspect --json ./myos >all.json")
+            .succeeds();
+        let all: Value = serde_json::from_slice(&ws.read("all.json")).expect("JSON");
+        ws.write("policy.json", format!("{:#}\n", all["policy"]));
+        assert_ok(&ws, "--policy all.json");
+        assert_ok(&ws, "--policy policy.json");
+        ws.run("sandbox-patch --replace --allow exit_group:fstat:uname ./myos")
+            .succeeds();
+        assert_another(&ws, "--policy policy.json", "it does not allow write");
+    }
+
+    /// For another architecture the words are compiled anew.
+    #[test]
+    fn a_program_for_another_architecture_is_compared_too() {
+        let ws = patched();
+        ws.compile_as("aarch64-linux-gnu-gcc", "myos.c", "foreign");
+        ws.run(&format!("{PATCH} --lib {} foreign", library()))
+            .fails();
+        ws.run(&format!(
+            "{PATCH} --no-warn --lib /nowhere/libsandbox.so foreign"
+        ))
+        .succeeds();
+        for (wanted, differs) in [
+            (WORDS, false),
+            ("--policy ./myos", false),
+            ("--deny ptrace", true),
+        ] {
+            // That its library is missing is a problem of its own.
+            let outcome = ws.run(&format!("sandbox-patch verify {wanted} foreign"));
+            outcome.exits_with(1);
+            assert_eq!(
+                outcome.stderr.contains("another policy"),
+                differs,
+                "{outcome}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_that_can_not_be_read_is_an_error_and_not_any_policy() {
+        let ws = patched();
+        ws.write("broken.json", "{\"policy\": {\"names\": [\"write\"]}}");
+        ws.write("list", "write\n");
+        ws.run("sandbox-patch inspect --json original >none.json")
+            .succeeds();
+        for file in ["original", "broken.json", "list", "none.json", "missing"] {
+            ws.run(&format!("sandbox-patch verify --policy {file} ./myos"))
+                .exits_with(1)
+                .prints_only("")
+                .complains_in_one_line(&format!("{file}: no policy can be read from it"));
+        }
+    }
+
+    #[test]
+    fn it_can_be_asked_for_in_one_way_at_a_time() {
+        let ws = patched();
+        for (wanted, reason) in [
+            ("--allow write --deny read", "exclude each other"),
+            ("--policy ./myos --deny read", "--policy"),
+            ("--action log", "--allow or --deny"),
+            ("--exact", "--allow or --deny"),
+        ] {
+            ws.assert_usage_error(&format!("sandbox-patch verify {wanted} ./myos"), reason);
+        }
+    }
+
+    #[test]
+    fn a_whole_tree_is_held_to_it() {
+        let ws = patched();
+        ws.run("mkdir tree && cp myos original tree && sandbox-patch --deny ptrace tree/original")
+            .succeeds();
+        ws.run(&format!("sandbox-patch verify -r {WORDS} tree"))
+            .exits_with(1)
+            .prints_only("tree/myos: ok\n")
+            .complains_in_one_line("tree/original: it carries another policy");
+        ws.run("sandbox-patch verify -r tree").succeeds();
+    }
+}
+
 mod install {
     use super::*;
 
@@ -323,6 +491,14 @@ mod install {
         ] {
             assert!(ws.path("image/usr").join(file).is_file(), "{file}");
         }
+        for compiler in ["cc", "c++", "gcc", "g++", "clang", "clang++", "ld"] {
+            let name = format!("sandbox-patch-{compiler}");
+            ws.run(&format!("readlink image/usr/bin/{name}"))
+                .prints_only("sandbox-patch\n");
+            ws.run(&format!("man -l image/usr/share/man/man1/{name}.1"))
+                .succeeds()
+                .prints("SANDBOX_PATCH_OPTIONS");
+        }
     }
 
     #[test]
@@ -345,6 +521,6 @@ mod install {
             "make -C {source} uninstall DESTDIR=$PWD/image PREFIX=/usr"
         ))
         .succeeds();
-        ws.run("find image -type f").prints_only("");
+        ws.run("find image -not -type d").prints_only("");
     }
 }

@@ -8,12 +8,12 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Result, anyhow, ensure};
 
 use super::examine::{Examination, Filter, Library, NO_POLICY};
-use super::many::{Empty, Request};
+use super::many::{Empty, Request, Subject};
 use super::options::{InspectArguments, Verbosity};
 use super::show::escaped;
 use super::{many, output, show};
 use crate::elf::Encoding;
-use crate::file;
+use crate::file::{self, Purpose};
 use crate::filter;
 use crate::policy::Arch;
 
@@ -25,11 +25,12 @@ pub(super) fn run(arguments: &InspectArguments, verbosity: Verbosity) -> bool {
     let request = Request {
         named: &arguments.files,
         selection: arguments.selection,
+        purpose: Purpose::Read,
         verbosity,
         skips: |error| error.is::<NoFilter>(),
         empty: Empty::Fine,
     };
-    let shown = |file: &Path| show(&inspect(file, &arguments.root)?, arguments);
+    let shown = |file: &Subject| show(&inspect_subject(file, &arguments.root)?, arguments);
     let done = many::for_each(&request, shown, |_, text| {
         output::print(text)?;
         Ok(true)
@@ -60,6 +61,16 @@ pub fn inspect(path: &Path, root: &Path) -> Result<Examination> {
     }
     let (source, _) = file::open(path)?;
     Examination::of(&path.to_string_lossy(), &source, root)
+}
+
+pub(super) fn inspect_subject(subject: &Subject, root: &Path) -> Result<Examination> {
+    match subject {
+        Subject::Named(path) => inspect(path, root),
+        Subject::Found(place) => {
+            let (source, _) = place.open()?;
+            Examination::of(&place.path().to_string_lossy(), &source, root)
+        }
+    }
 }
 
 /// What comes from standard input, which need not have an end: no more of it is

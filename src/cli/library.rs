@@ -10,6 +10,7 @@ use sandbox_format::note;
 
 use crate::elf::embedded::{self, Runtime};
 use crate::elf::{self as rewriting, Layout};
+use crate::file;
 
 /// The file name of the runtime, by which a program's entry for it is known
 /// whether the file is there or not.
@@ -187,9 +188,13 @@ fn open(path: &str, root: &Path) -> io::Result<Option<File>> {
         let file = File::from(file?);
         Ok(file.metadata()?.is_file().then_some(file))
     };
-    match open(OFlags::PATH)? {
-        Some(_) => open(OFlags::RDONLY | OFlags::NONBLOCK),
-        None => Ok(None),
+    let Some(looked_at) = open(OFlags::PATH)? else {
+        return Ok(None);
+    };
+    match file::reopen(&looked_at) {
+        // There is no /proc.
+        Err(error) if is_absence(&error) => open(OFlags::RDONLY | OFlags::NONBLOCK),
+        opened => opened.map(Some),
     }
 }
 

@@ -3,18 +3,21 @@
 //! The command runs as it would by itself. What it wrote is judged by the file
 //! and not by the command's flags: only a program with a dynamic loader is
 //! patched; objects, libraries and whatever else compilers write are left
-//! alone, and so is a file that the command did not touch.
+//! alone, and so is a file that the command did not touch. Programs that the
+//! build links for itself are told by their names ([`choice`]).
 //!
 //! Who builds this way asked for protection, so that a program which can't get
 //! it fails the build, and is removed: make and ninja would take the file that
 //! is there for the finished one the next time, and nobody would hear of it.
 
+mod ccache;
 mod child;
+mod choice;
 mod outputs;
 mod response_file;
 
 use std::ffi::OsString;
-use std::fs;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,11 +25,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 
-use super::options::{ContentArguments, EnvironmentArguments};
-use super::output::{complain, print_error};
+use super::options::{ChoiceArguments, ContentArguments, EnvironmentArguments, LinkArguments};
+use super::output::{complain, note, print_error, silence_warnings, warn};
 use super::patch;
 use crate::elf;
-use crate::file::{Keep, Stamp, survive_size_limit};
+use crate::file::{self, Keep, Place, Stamp, survive_size_limit};
+use choice::Reason;
 use outputs::Outputs;
 
 /// Options for every command of a build.
@@ -54,31 +58,57 @@ pub(super) fn wrapped_command(
     Some(std::iter::once(name).chain(arguments).collect())
 }
 
-/// Runs the command and patches what it wrote, with the options given here
-/// behind those of the environment.
-pub(super) fn run(
-    given: Option<ContentArguments>,
-    command: &[OsString],
-    verbose: bool,
-) -> ExitCode {
-    let (options, verbose) = match options(given, verbose) {
-        Ok(options) => options,
-        Err(error) => {
-            complain(None, &error);
-            return ExitCode::from(2);
-        }
-    };
+/// Runs the command of a wrapper's name, with the options of the environment.
+pub(super) fn run_in_place_of(command: &[OsString]) -> ExitCode {
+    match Options::of(None, false) {
+        Ok(options) => run_command(command, &options),
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Runs the command, with the options given here after those of the environment.
+pub(super) fn run(arguments: LinkArguments, verbose: bool) -> ExitCode {
+    let command = arguments.command;
+    let given = (arguments.content, arguments.choice);
+    let options = require_no_build_tool(&command).and_then(|()| Options::of(Some(given), verbose));
+    match options {
+        Ok(options) => run_command(&command, &options),
+        Err(error) => refuse(&error),
+    }
+}
+
+fn refuse(error: &anyhow::Error) -> ExitCode {
+    complain(None, error);
+    ExitCode::from(2)
+}
+
+/// Runs the command and patches what it wrote.
+fn run_command(command: &[OsString], options: &Options) -> ExitCode {
+    // Configuration scripts take a compiler that says anything for one that
+    // does not know an option.
+    if !options.warn {
+        silence_warnings();
+    }
     if let Err(error) = survive_size_limit() {
         complain(None, &error.into());
         return ExitCode::FAILURE;
     }
+    let name = Path::new(&command[0]);
+    if options.verbose && ccache::is_in_front() {
+        warn(name, ccache::IN_FRONT);
+    }
     let expected = Outputs::of(command);
-    let outputs: Vec<Output> = expected.paths.iter().map(|it| Output::watch(it)).collect();
+    let watch = |path: &PathBuf| Output::watch(path, &expected, &options.choice);
+    let outputs: Vec<Output> = expected.paths.iter().map(watch).collect();
     match child::run(command) {
         Ok(status) if status.success() => {}
-        Ok(status) => return child::end_likewise(status),
+        Ok(status) => {
+            if child::is_stopped_by_a_policy(status) {
+                complain(Some(name), &anyhow!(STOPPED));
+            }
+            return child::end_likewise(status);
+        }
         Err(error) => {
-            let name = Path::new(&command[0]);
             complain(Some(name), &anyhow!("it can't be run: {error}"));
             let not_found = error.kind() == std::io::ErrorKind::NotFound;
             return ExitCode::from(if not_found { NOT_FOUND } else { NOT_RUN });
@@ -86,12 +116,16 @@ pub(super) fn run(
     }
     let written: Vec<&Output> = outputs.iter().filter(|it| it.has_changed()).collect();
     if written.is_empty() && expected.links && outputs.iter().all(|it| it.is_bypassed(&expected)) {
-        complain(Some(Path::new(&command[0])), &written_elsewhere(&expected));
+        complain(Some(name), &written_elsewhere(&expected));
         return ExitCode::FAILURE;
     }
     let mut ok = true;
     for output in written {
-        if let Err(error) = protect(&output.path, &options, verbose) {
+        if let Some(reason) = output.left_alone {
+            if options.verbose && expected.links {
+                note(&output.path, &format!("left alone: {reason}"));
+            }
+        } else if let Err(error) = protect(&output.path, options) {
             complain(Some(&output.path), &error);
             ok = false;
         }
@@ -101,6 +135,25 @@ pub(super) fn run(
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// What is to be said of a command that ended as policies end a program.
+const STOPPED: &str = "it ended as a program does that makes a system call which its policy \
+    forbids (SIGSYS, status 159); if that is a program which this build made for itself, leave it \
+    alone with --except";
+
+/// Refuses to run a tool that runs the compiler in its turn: it names no output,
+/// so that nothing would be patched.
+fn require_no_build_tool(command: &[OsString]) -> Result<()> {
+    const TOOLS: [&str; 6] = ["make", "gmake", "bmake", "ninja", "samu", "scons"];
+    let name = Path::new(&command[0]).file_name().unwrap_or_default();
+    ensure!(
+        TOOLS.iter().all(|tool| name != *tool),
+        "{} is no compiler or linker; let it run this command in the compiler's place, as by \
+         make CC='sandbox-patch link [OPTIONS] -- cc'",
+        name.display()
+    );
+    Ok(())
 }
 
 /// Why the build fails though the command did not: a program was to be written,
@@ -113,35 +166,62 @@ fn written_elsewhere(expected: &Outputs) -> anyhow::Error {
     )
 }
 
-/// All that can be found wrong before the command runs is found here.
-fn options(given: Option<ContentArguments>, verbose: bool) -> Result<(patch::Options, bool)> {
-    let (earlier, verbose) = match environment()? {
-        Some(environment) => (Some(environment.content), verbose || environment.verbose),
-        None => (None, verbose),
-    };
-    let content = match (earlier, given) {
-        (Some(earlier), Some(given)) => Some(given.after(earlier)),
-        (earlier, given) => given.or(earlier),
-    };
-    let content = content
-        .filter(ContentArguments::has_policy)
-        .ok_or_else(|| {
-            anyhow!("there is no policy: give --allow or --deny before the '--', or in {VARIABLE}")
-        })?;
-    ensure!(
-        !content.reads_standard_input(),
-        "standard input belongs to the command; give the list itself in place of '-'"
-    );
-    let options = patch::Options {
-        policy: content.policy()?,
-        runtimes: content.runtimes()?,
-        output: None,
-        // A linker that runs under two of these must end with the outer policy.
-        replace: true,
-        dry_run: false,
-        keep: Keep::default(),
-    };
-    Ok((options, verbose))
+/// What is asked for, here and in the environment.
+struct Options {
+    patch: patch::Options,
+    choice: ChoiceArguments,
+    verbose: bool,
+    warn: bool,
+}
+
+impl Options {
+    /// All that can be found wrong before the command runs is found here.
+    fn of(given: Option<(ContentArguments, ChoiceArguments)>, verbose: bool) -> Result<Self> {
+        ccache::require_no_prefix()?;
+        let (earlier, verbose, warn) = match environment()? {
+            Some(it) => {
+                let verbose = verbose || it.verbose;
+                (
+                    Some((it.content, it.choice)),
+                    verbose,
+                    verbose && !it.no_warn,
+                )
+            }
+            None => (None, verbose, verbose),
+        };
+        let both = match (earlier, given) {
+            (Some(earlier), Some(given)) => {
+                Some((given.0.after(earlier.0), given.1.after(earlier.1)))
+            }
+            (earlier, given) => given.or(earlier),
+        };
+        let (content, choice) = both
+            .filter(|(content, _)| content.has_policy())
+            .ok_or_else(|| {
+                anyhow!(
+                    "there is no policy: give --allow or --deny before the '--', or in {VARIABLE}"
+                )
+            })?;
+        ensure!(
+            !content.reads_standard_input(),
+            "standard input belongs to the command; give the list itself in place of '-'"
+        );
+        let patch = patch::Options {
+            policy: content.policy()?,
+            runtimes: content.runtimes()?,
+            output: None,
+            // A linker that runs under two of these must end with the outer policy.
+            replace: true,
+            dry_run: false,
+            keep: Keep::default(),
+        };
+        Ok(Self {
+            patch,
+            choice,
+            verbose,
+            warn,
+        })
+    }
 }
 
 fn environment() -> Result<Option<EnvironmentArguments>> {
@@ -158,12 +238,14 @@ fn environment() -> Result<Option<EnvironmentArguments>> {
 
 /// Patches what is a program with a dynamic loader. Removes a program that
 /// can't be patched.
-fn protect(path: &Path, options: &patch::Options, verbose: bool) -> Result<()> {
-    let error = match patch::patch(path, options) {
+fn protect(path: &Path, options: &Options) -> Result<()> {
+    let place = Place::of(path)?;
+    let status = place.status().map_err(file::Error::Open)?;
+    let error = match patch::patch_at(&place, path, &options.patch) {
         Ok(report) => {
             report.warn(path, |_| true);
             // Standard output is the command's, and may be read by a program.
-            if verbose {
+            if options.verbose {
                 print_error(report);
             }
             return Ok(());
@@ -172,7 +254,7 @@ fn protect(path: &Path, options: &patch::Options, verbose: bool) -> Result<()> {
         Err(error) => error,
     };
     // The file itself, where the output is a symbolic link to it.
-    match path.canonicalize().and_then(fs::remove_file) {
+    match place.unlink(&status) {
         Ok(()) => Err(anyhow!("{error}; the unprotected program was removed")),
         Err(left) => Err(anyhow!(
             "{error}; the unprotected program can't be removed: {left}"
@@ -193,34 +275,54 @@ fn is_no_program(error: &anyhow::Error) -> bool {
 struct Output {
     path: PathBuf,
     before: Option<Stamp>,
+    left_alone: Option<Reason>,
 }
 
 impl Output {
-    fn watch(path: &Path) -> Self {
-        let before = stamp(path);
-        let path = path.to_owned();
-        Self { path, before }
+    fn watch(path: &Path, command: &Outputs, choice: &ChoiceArguments) -> Self {
+        // Without a current directory the name alone is looked at.
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self {
+            path: path.to_owned(),
+            before: stamp(path).ok().flatten(),
+            left_alone: choice.why_not(&absolute, command),
+        }
     }
 
+    /// Also where that can't be told: then it is found out what keeps the file
+    /// from being patched.
     fn has_changed(&self) -> bool {
-        let now = stamp(&self.path);
-        now.is_some() && now != self.before
+        !stamp(&self.path).is_ok_and(|now| now.is_none() || now == self.before)
     }
 
-    /// Whether the command, which did not change it, wrote somewhere else: what
-    /// was named is there and was up to date, or is a device.
+    /// Whether the command, which did not change it, may have written a program
+    /// somewhere else that is to be protected. What was named and is there was
+    /// up to date, or is a device.
     fn is_bypassed(&self, expected: &Outputs) -> bool {
-        match fs::metadata(&self.path) {
-            Ok(metadata) => metadata.is_dir() || !expected.named,
-            Err(_) => true,
+        match (Place::of(&self.path), self.left_alone) {
+            (_, Some(Reason::Probe(_))) => false,
+            (Err(file::Error::Directory), _) => true,
+            (_, Some(_)) if expected.named => false,
+            (found, _) => matches!(found, Err(file::Error::Open(_))) || !expected.named,
         }
     }
 }
 
 /// Nothing where there is no file, or a device such as /dev/null.
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-    Some(Stamp::of(&metadata))
+fn stamp(path: &Path) -> Result<Option<Stamp>, file::Error> {
+    use file::Error::{Directory, NotRegular, Open};
+    let place = match Place::of(path) {
+        Err(Open(error)) if is_absence(&error) => return Ok(None),
+        Err(Directory | NotRegular) => return Ok(None),
+        place => place?,
+    };
+    let status = place.status().map_err(Open)?;
+    Ok(status.is_file().then(|| status.stamp()))
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 #[cfg(test)]

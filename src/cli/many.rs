@@ -14,6 +14,7 @@ use super::options::{Selection, Verbosity};
 use super::output::{self, complain, note, warn};
 use super::program;
 use super::tree::{Entry, Links, Walk};
+use crate::file::{self, Place, Purpose};
 
 /// A run that is shorter than this shows no progress bar.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -22,20 +23,22 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// with the number of files.
 const WINDOW: usize = 256;
 
-/// Which files, and what it means that a folder has none.
+/// Which files, and what it means that a tree has none.
 pub(super) struct Request<'a> {
     /// As the command line names them.
     pub(super) named: &'a [PathBuf],
     pub(super) selection: Selection,
+    /// What for.
+    pub(super) purpose: Purpose,
     pub(super) verbosity: Verbosity,
-    /// Whether an error says that a program in a folder is none of those that
+    /// Whether an error says that a program in a tree is none of those that
     /// are meant, so that it is skipped.
     pub(super) skips: fn(&Error) -> bool,
-    /// What a folder is in which there is nothing to do.
+    /// What a directory is in which there is nothing to do.
     pub(super) empty: Empty,
 }
 
-/// What a folder is in which there is nothing to do.
+/// What a directory is in which there is nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Empty {
     Fine,
@@ -46,7 +49,7 @@ pub(super) enum Empty {
 /// A file and how it was chosen.
 pub(super) struct Chosen<'a> {
     pub(super) path: &'a Path,
-    /// By a folder, and not by its own name.
+    /// By a directory, and not by its own name.
     pub(super) in_tree: bool,
 }
 
@@ -54,8 +57,34 @@ pub(super) struct Chosen<'a> {
 pub(super) struct Done {
     /// Whether all went well.
     pub(super) ok: bool,
-    /// The files in folders that have several names.
+    /// The files in trees that have several names.
     pub(super) links: Links,
+}
+
+/// A file that is to be handled.
+pub(super) enum Subject {
+    /// By a path of the command line.
+    Named(PathBuf),
+    /// In a tree.
+    Found(Place),
+}
+
+impl Subject {
+    /// Its path, for people.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Named(path) => path,
+            Self::Found(place) => place.path(),
+        }
+    }
+
+    /// Where it is, to be replaced.
+    pub(super) fn place(&self) -> Result<Place, file::Error> {
+        match self {
+            Self::Named(path) => Place::of(path),
+            Self::Found(place) => Ok(place.clone()),
+        }
+    }
 }
 
 /// Applies `work` to each file and hands the results to `report` in the order
@@ -63,7 +92,7 @@ pub(super) struct Done {
 /// output once.
 pub(super) fn for_each<T: Send>(
     request: &Request<'_>,
-    work: impl Fn(&Path) -> Result<T> + Sync,
+    work: impl Fn(&Subject) -> Result<T> + Sync,
     report: impl FnMut(&Chosen<'_>, T) -> Result<bool> + Send,
 ) -> Done {
     let queue = Mutex::new(Queue {
@@ -109,7 +138,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Request<'_> {
     fn walk(&self) -> Walk<'_> {
-        Walk::new(self.named, self.selection.recursive)
+        Walk::new(self.named, self.selection.recursive, self.purpose)
     }
 
     /// As many as are of use.
@@ -159,32 +188,31 @@ enum Outcome<T> {
     Skipped(String),
     /// It was handled before.
     Again(String),
-    /// A folder that the command line names is done.
+    /// A tree is done.
     End,
 }
 
 fn handle<T>(
     entry: Entry,
-    work: &impl Fn(&Path) -> Result<T>,
+    work: &impl Fn(&Subject) -> Result<T>,
     skips: fn(&Error) -> bool,
 ) -> Handled<T> {
     let in_tree = !matches!(entry, Entry::Named(_));
-    let done = |path: &Path| work(path).map_or_else(Outcome::Failed, Outcome::Done);
+    let done = |subject: Subject| {
+        let outcome = work(&subject).map_or_else(Outcome::Failed, Outcome::Done);
+        (subject.path().to_owned(), outcome)
+    };
     let (path, outcome) = match entry {
-        Entry::Named(path) => {
-            let outcome = done(&path);
-            (path, outcome)
-        }
-        Entry::Executable(path) => {
-            let outcome = match program::why_not(&path) {
-                Some(reason) => Outcome::Skipped(reason.to_owned()),
-                None => match done(&path) {
-                    Outcome::Failed(error) if skips(&error) => Outcome::Skipped(error.to_string()),
-                    outcome => outcome,
-                },
-            };
-            (path, outcome)
-        }
+        Entry::Named(path) => done(Subject::Named(path)),
+        Entry::Executable(place) => match program::why_not(&place) {
+            Some(reason) => (place.path().to_owned(), Outcome::Skipped(reason.to_owned())),
+            None => match done(Subject::Found(place)) {
+                (path, Outcome::Failed(error)) if skips(&error) => {
+                    (path, Outcome::Skipped(error.to_string()))
+                }
+                done => done,
+            },
+        },
         Entry::Other(path, reason) => (path, Outcome::Skipped(reason.to_owned())),
         Entry::Again(path, reason) => (path, Outcome::Again(reason)),
         Entry::Unreadable(path, error) => (path, Outcome::Failed(error)),
@@ -205,7 +233,7 @@ struct Reported<'a, T, R> {
     next: usize,
     waiting: BTreeMap<usize, Handled<T>>,
     ok: bool,
-    /// Whether anything was found in the folder that is gone through.
+    /// Whether anything was found in the tree that is gone through.
     found: bool,
     /// Whether standard output was found not to be writable.
     unheard: bool,
@@ -278,12 +306,12 @@ impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<bool>> Reported<'a, T, R> {
         true
     }
 
-    fn end(&mut self, folder: &Path) -> bool {
+    fn end(&mut self, root: &Path) -> bool {
         let found = std::mem::take(&mut self.found);
         match self.request.empty {
-            Empty::Suspicious(what) if !found => warn(folder, what),
+            Empty::Suspicious(what) if !found => warn(root, what),
             Empty::Wrong(what) if !found => {
-                complain(Some(folder), &anyhow!(what));
+                complain(Some(root), &anyhow!(what));
                 return false;
             }
             _ => {}

@@ -2,9 +2,9 @@
 
 mod files;
 mod launch;
+mod link;
 mod policy;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -12,7 +12,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 
 pub(super) use self::files::{Selection, require_one_output_each};
 pub(super) use self::launch::LaunchCli;
-pub(super) use self::policy::ContentArguments;
+pub(super) use self::link::{ChoiceArguments, EnvironmentArguments, Glob, LinkArguments};
+pub(super) use self::policy::{ContentArguments, PolicyArguments};
 use super::patch;
 use crate::file::Keep;
 
@@ -46,10 +47,16 @@ pub struct Cli {
     /// Print more.
     ///
     /// When patching, also which parts of the file moved; with --recursive, the
-    /// files that are skipped, and why; with link, the report that it otherwise
-    /// leaves out.
+    /// files that are skipped, and why; with link, the report and the warnings
+    /// that it otherwise leaves out, and why a program was left alone.
     #[arg(short, long, global = true)]
     verbose: bool,
+
+    /// Print no warnings.
+    ///
+    /// A warning never changes the exit status; what is an error stays one.
+    #[arg(long, global = true)]
+    pub(super) no_warn: bool,
 
     #[command(flatten)]
     pub(super) color: Color,
@@ -105,9 +112,10 @@ pub(super) enum Verb {
     Inspect(InspectArguments),
     /// Check that programs carry a sound policy; for a pipeline's gate.
     ///
-    /// Exits with 0 only if every file carries a sound policy and its library
-    /// is there. For each file that does not, a line on standard error tells
-    /// why. With --recursive, a folder without any program is rejected, too.
+    /// Exits with 0 only if every file carries a sound policy, the one that is
+    /// named if any is, and its library is there. For each file that does not, a
+    /// line on standard error tells why. With --recursive, a directory without any
+    /// program is rejected, too.
     Verify(VerifyArguments),
     /// Take the patch out: the file is what it was before, byte for byte.
     ///
@@ -214,6 +222,14 @@ pub(super) struct InspectArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArguments {
+    /// Require the policy that this file has.
+    ///
+    /// A patched program, or JSON as inspect --json prints it. With --allow or
+    /// --deny, and the options that go with them, verify requires the policy
+    /// that patching makes of them. Without any, every policy will do.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["allow", "deny", "action", "exact"])]
+    pub(super) policy: Option<PathBuf>,
+
     /// Look libraries up below this folder.
     ///
     /// For a root file system that is not the running one.
@@ -226,6 +242,14 @@ pub(super) struct VerifyArguments {
     /// The programs; with --recursive, also folders.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+
+    // The options that the program was patched with: the same words must give
+    // the same answer.
+    #[command(
+        flatten,
+        next_help_heading = "The policy that is required, as for patching"
+    )]
+    pub(super) words: PolicyArguments,
 }
 
 #[derive(Debug, Args)]
@@ -255,33 +279,6 @@ pub(super) struct RemoveArguments {
     /// The programs; with --recursive, also folders.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct LinkArguments {
-    #[command(flatten)]
-    pub(super) content: ContentArguments,
-
-    /// The compiler or linker, and its arguments.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub(super) command: Vec<OsString>,
-}
-
-/// The variable SANDBOX_PATCH_OPTIONS, which belongs to the verb `link`.
-#[derive(Debug, Parser)]
-#[command(
-    name = "SANDBOX_PATCH_OPTIONS",
-    no_binary_name = true,
-    disable_help_flag = true,
-    override_usage = "SANDBOX_PATCH_OPTIONS='[OPTIONS]'"
-)]
-pub(super) struct EnvironmentArguments {
-    #[command(flatten)]
-    pub(super) content: ContentArguments,
-
-    /// Say what was done.
-    #[arg(short, long)]
-    pub(super) verbose: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::show::{escaped, name};
 
@@ -54,9 +55,19 @@ pub(super) fn complain(file: Option<&Path>, error: &anyhow::Error) {
     }
 }
 
+/// Whether warnings are wanted, which is said once, at the start.
+static WARNINGS: AtomicBool = AtomicBool::new(true);
+
+/// From now on, no warning is printed.
+pub(super) fn silence_warnings() {
+    WARNINGS.store(false, Ordering::Relaxed);
+}
+
 /// One line on standard error: what the user should know of a file.
 pub(super) fn warn(file: &Path, warning: &str) {
-    note(file, &format!("warning: {warning}"));
+    if WARNINGS.load(Ordering::Relaxed) {
+        note(file, &format!("warning: {warning}"));
+    }
 }
 
 /// One line on standard error about a file.

@@ -13,7 +13,7 @@ use super::output::warn;
 use super::runtime::Runtimes;
 use super::show;
 use crate::elf::{self, Appended, Embedded, Layout, Original, Plan, Request, embedded};
-use crate::file::{self, Input, Keep, Pending, Target};
+use crate::file::{self, Input, Keep, Pending, Place, Stamp, Target};
 use crate::policy::{Arch, Policy, Resolved};
 use prepared::Prepared;
 
@@ -73,16 +73,27 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// How many other names the replaced file had, which keep the old content.
     pub other_names: u64,
+    /// The file that is there now, where it was written.
+    pub written: Option<Stamp>,
 }
 
-/// Patches one program.
+/// Patches one program; symbolic links are followed.
+///
+/// # Errors
+///
+/// As [`patch_at`], or the path leads to no file that could be replaced.
+pub fn patch(path: &Path, options: &Options) -> Result<Report> {
+    patch_at(&Place::of(path)?, path, options)
+}
+
+/// Patches one program, which people know by a path.
 ///
 /// # Errors
 ///
 /// Says why it can't be done; the file is then as it was, and nothing is left
 /// behind.
-pub fn patch(path: &Path, options: &Options) -> Result<Report> {
-    let (input, target) = Input::open_for(path, options.output.as_deref())?;
+pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report> {
+    let (input, target) = Input::open_for(place, options.output.as_deref())?;
     let layout = Layout::read(&input.file)?;
     let chosen = options.runtimes.choose(&layout)?;
     let present = embedded::read(&layout, &input.file);
@@ -112,15 +123,20 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
         prepared.enforced = moment(start, &layout);
     }
     let signatures = [input.seals(), elf::signatures(&layout, &original)?].concat();
-    write(&plan, &original, &input, &target, &prepared, options)?;
-    let shown = options.output.as_ref().map_or(path, |_| &target.path);
+    let written = write(&plan, &original, &input, &target, &prepared, options)?;
+    let shown = options
+        .output
+        .as_ref()
+        .map_or(path, |_| target.place.path());
     let length = (layout.length, plan.length());
     let (unusual, appended) = (unusual(&plan, &layout), plan.appended);
     let mut report = prepared.report(shown, outcome, options.dry_run, length, plan.moved);
     report.appended = appended;
     report.warnings.extend(unusual);
     report.warnings.extend(unsigned(&signatures));
+    report.warnings.extend(locked(&target).map(str::to_owned));
     report.other_names = target.other_names();
+    report.written = written;
     Ok(report)
 }
 
@@ -157,16 +173,17 @@ fn write(
     target: &Target,
     prepared: &Prepared,
     options: &Options,
-) -> Result<()> {
+) -> Result<Option<Stamp>> {
     target.require_writable()?;
     let pending = Pending::write(target, input, options.keep, |output| {
         elf::write(plan, original, output).map_err(file::Error::Write)
     })?;
     prepared.check(&pending.file)?;
-    if !options.dry_run {
-        pending.commit()?;
-    }
-    Ok(())
+    Ok(if options.dry_run {
+        None
+    } else {
+        Some(pending.commit()?)
+    })
 }
 
 /// Whether patching failed since the file is a program of a kind that can't
@@ -195,6 +212,14 @@ pub fn arch(layout: &Layout) -> Option<Arch> {
 pub(super) fn other_names(count: u64) -> String {
     let names = if count == 1 { "name" } else { "names" };
     format!("replacing the file breaks a hard link: its {count} other {names} keep the old content")
+}
+
+/// The warning for a file that somebody held the lock of.
+pub(super) fn locked(target: &Target) -> Option<&'static str> {
+    target.is_locked_by_others().then_some(
+        "another process holds a lock on it, as anyone can who may read it, and was not waited for \
+         any longer; lslocks(8) shows which",
+    )
 }
 
 /// The warning for a file that was signed, in these places or ways.

@@ -1,21 +1,21 @@
-//! Which files of a folder are programs.
+//! Which files of a tree are programs.
 //!
-//! A gate that goes through a folder must not pass over what can be started,
+//! A gate that goes through a tree must not pass over what can be started,
 //! so a file is left out only where it surely is no program. One that can't be
 //! read, or is damaged, is not left out: whoever handles it will say so.
 
+use std::ffi::OsStr;
 use std::io::Read;
-use std::path::Path;
 
 use object::elf;
 
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::{Error, Layout};
-use crate::file;
+use crate::file::Place;
 
 /// Why an executable file is no program; nothing where it is or may be one.
-pub(super) fn why_not(path: &Path) -> Option<&'static str> {
-    let (file, _) = file::open(path).ok()?;
+pub(super) fn why_not(place: &Place) -> Option<&'static str> {
+    let (file, _) = place.open().ok()?;
     let mut start = Vec::new();
     (&file).take(4).read_to_end(&mut start).ok()?;
     if start.starts_with(b"#!") {
@@ -30,7 +30,7 @@ pub(super) fn why_not(path: &Path) -> Option<&'static str> {
         Err(Error::Relocatable) => Some("a relocatable object"),
         Err(Error::Core) => Some("a core dump"),
         Err(Error::UnknownType) => Some("an ELF file of unknown type"),
-        Err(Error::SharedLibrary) if is_library(path, &layout) => Some("a shared library"),
+        Err(Error::SharedLibrary) if is_library(place.name(), &layout) => Some("a shared library"),
         Err(Error::Static) if is_without_code(&layout) => Some("debugging information"),
         _ => None,
     }
@@ -39,9 +39,9 @@ pub(super) fn why_not(path: &Path) -> Option<&'static str> {
 /// Whether what has the form of a library is one: the kernel would start it if
 /// it has an interpreter, as libc.so.6 has, or an entry point, and then only its
 /// name tells.
-fn is_library(path: &Path, layout: &Layout) -> bool {
+fn is_library(name: &OsStr, layout: &Layout) -> bool {
     let is_startable = layout.segment(elf::PT_INTERP).is_some() || layout.header.entry != 0;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_string_lossy();
     !is_startable || name.ends_with(".so") || name.contains(".so.")
 }
 

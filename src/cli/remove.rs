@@ -7,9 +7,10 @@ use anyhow::Result;
 use super::many::{Empty, Request};
 use super::options::{RemoveArguments, Verbosity, require_one_output_each};
 use super::output::{self, warn};
+use super::tree::Replaced;
 use super::{many, patch, show};
 use crate::elf::{self, Error, Layout, Original, best_effort, embedded};
-use crate::file::{self, Input, Keep, Pending};
+use crate::file::{self, Input, Keep, Pending, Place, Purpose, Stamp};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +41,8 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// How many other names the replaced file had, which keep the old content.
     pub other_names: u64,
+    /// The file that is there now.
+    pub written: Stamp,
 }
 
 pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<bool> {
@@ -59,17 +62,20 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
     let request = Request {
         named: &arguments.files,
         selection: arguments.selection,
+        purpose: Purpose::Replace,
         verbosity,
         skips: |error| matches!(error.downcast_ref(), Some(Error::NotPatched)),
         empty: Empty::Fine,
     };
+    let mut replaced = Replaced::default();
     let done = many::for_each(
         &request,
-        |file| remove(file, &options),
+        |file| remove_at(&file.place()?, &options),
         |file, mut report| {
-            if file.in_tree {
+            if file.in_tree && report.other_names > 0 {
                 // That is told when all names were met.
                 report.other_names = 0;
+                replaced.insert(file.path.to_owned(), report.written);
             }
             for warning in &report.warnings {
                 warn(file.path, warning);
@@ -87,7 +93,16 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
             Ok(true)
         },
     );
-    Ok(done.links.join_again(verbosity) && done.ok)
+    Ok(done.links.join_again(&replaced, verbosity) && done.ok)
+}
+
+/// Takes the patch out of one program; symbolic links are followed.
+///
+/// # Errors
+///
+/// As [`remove_at`], or the path leads to no file that could be replaced.
+pub fn remove(path: &Path, options: &Options) -> Result<Report> {
+    remove_at(&Place::of(path)?, options)
 }
 
 /// Takes the patch out of one program.
@@ -95,8 +110,8 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
 /// # Errors
 ///
 /// It carries no patch, or the original can't be restored.
-pub fn remove(path: &Path, options: &Options) -> Result<Report> {
-    let (input, target) = Input::open_for(path, options.output.as_deref())?;
+pub fn remove_at(place: &Place, options: &Options) -> Result<Report> {
+    let (input, target) = Input::open_for(place, options.output.as_deref())?;
     let layout = Layout::read(&input.file)?;
     let found = embedded::read(&layout, &input.file)?.ok_or(Error::NotPatched)?;
     let undo = found.undo.ok_or(Error::NoUndo)?;
@@ -106,7 +121,7 @@ pub fn remove(path: &Path, options: &Options) -> Result<Report> {
         (false, true) => Outcome::BestEffort,
         (false, false) => return Err(Error::Changed.into()),
     };
-    Pending::write(&target, &input, options.keep, |output| match outcome {
+    let written = Pending::write(&target, &input, options.keep, |output| match outcome {
         Outcome::Exact => {
             let original = Original::Restored(&input.file, &undo);
             anyhow::Ok(original.copy_to(output).map_err(file::Error::Write)?)
@@ -121,7 +136,11 @@ pub fn remove(path: &Path, options: &Options) -> Result<Report> {
     Ok(Report {
         outcome,
         // Signatures in the file were made before it was patched, and hold again.
-        warnings: patch::unsigned(&input.seals()).into_iter().collect(),
+        warnings: patch::unsigned(&input.seals())
+            .into_iter()
+            .chain(patch::locked(&target).map(str::to_owned))
+            .collect(),
         other_names: target.other_names(),
+        written,
     })
 }

@@ -1,36 +1,39 @@
 //! The files that a command line stands for: those that it names, and those in
-//! the folders that it names.
+//! the directories that it names.
 //!
-//! Folders are gone through in the order of names, and no file twice: a folder
-//! that was seen already is passed over, and of the names of one file (hard
-//! links) the first stands for all.
+//! Directories are gone through in the order of names, and no file twice: a
+//! directory that was seen already is passed over, and of the names of one file
+//! (hard links) the first stands for all.
+//!
+//! Each directory is opened in the one that is above it, so that nothing that
+//! is renamed or replaced meanwhile leads out of the tree.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::Metadata;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Error, Result};
-use walkdir::{DirEntry, IntoIter, WalkDir};
 
 use super::options::Verbosity;
 use super::output::{self, complain, warn};
 use super::{patch, show};
-use crate::file::{self, Identity};
+use crate::file::{self, Directory, Identity, Place, Purpose, Stamp, Status, open_directory};
 
 /// What comes next.
 pub(super) enum Entry {
     /// A file that the command line names.
     Named(PathBuf),
-    /// An executable file in a folder.
-    Executable(PathBuf),
-    /// Something in a folder that can't be a program: why.
+    /// An executable file in a tree.
+    Executable(Place),
+    /// Something in a tree that can't be a program: why.
     Other(PathBuf, &'static str),
-    /// A file or folder that was met before: as what.
+    /// A file or directory that was met before: as what.
     Again(PathBuf, String),
-    /// A file or folder that can't be looked at.
+    /// A file or directory that can't be looked at.
     Unreadable(PathBuf, Error),
-    /// The end of a folder that the command line names.
+    /// The end of a tree.
     End(PathBuf),
 }
 
@@ -38,100 +41,159 @@ pub(super) enum Entry {
 pub(super) struct Walk<'a> {
     named: std::slice::Iter<'a, PathBuf>,
     recursive: bool,
-    /// The folder that it is in.
-    tree: Option<(&'a Path, IntoIter)>,
-    /// The folders that were seen.
-    folders: HashSet<Identity>,
+    purpose: Purpose,
+    tree: Option<Tree<'a>>,
+    /// The directories that were seen.
+    seen: HashSet<Identity>,
     /// The files of several names.
     pub(super) links: Links,
 }
 
+/// A directory that the command line names, and how far it is gone through.
+struct Tree<'a> {
+    named: &'a Path,
+    root: Arc<Directory>,
+    /// From the root to the directory that it is in.
+    levels: Vec<Level>,
+}
+
+/// A directory that is gone through.
+struct Level {
+    directory: Arc<Directory>,
+    /// Its path from the root.
+    path: PathBuf,
+    /// The entries that come next.
+    names: std::vec::IntoIter<OsString>,
+}
+
 impl<'a> Walk<'a> {
-    pub(super) fn new(named: &'a [PathBuf], recursive: bool) -> Self {
+    pub(super) fn new(named: &'a [PathBuf], recursive: bool, purpose: Purpose) -> Self {
         Self {
             named: named.iter(),
             recursive,
+            purpose,
             tree: None,
-            folders: HashSet::new(),
+            seen: HashSet::new(),
             links: Links::default(),
         }
     }
 
-    /// The next that the command line names, unless it is a folder to go
+    /// The next that the command line names, unless it is a directory to go
     /// through.
     fn next_named(&mut self) -> Option<Entry> {
         let path = self.named.next()?;
+        if !self.recursive {
+            return Some(Entry::Named(path.clone()));
+        }
         // A link that the command line names is followed.
-        let folder = std::fs::metadata(path).ok().filter(Metadata::is_dir);
-        match folder.filter(|_| self.recursive) {
-            None => Some(Entry::Named(path.clone())),
-            Some(folder) if self.is_new(&folder) => {
-                let walk = WalkDir::new(path).min_depth(1).sort_by_file_name();
-                self.tree = Some((path, walk.into_iter()));
+        let root = match open_directory(path, self.purpose) {
+            Ok(root) => Arc::new(root),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Some(Entry::Named(path.clone()));
+            }
+            Err(error) => return Some(unreadable(path.clone(), error)),
+        };
+        self.tree = Some(Tree {
+            named: path,
+            root: root.clone(),
+            levels: Vec::new(),
+        });
+        let entered = self.enter(root, PathBuf::new());
+        if matches!(entered, Some(Entry::Again(..))) {
+            self.tree = None;
+            return Some(Entry::Other(path.clone(), GONE_THROUGH));
+        }
+        entered
+    }
+
+    /// Goes into a directory, unless that is not to be.
+    fn enter(&mut self, directory: Arc<Directory>, path: PathBuf) -> Option<Entry> {
+        let shown = directory.path().to_owned();
+        let names = match directory.status() {
+            Ok(status) if !self.seen.insert(status.identity()) => {
+                return Some(Entry::Again(shown, GONE_THROUGH.to_owned()));
+            }
+            Ok(_) => directory.names(),
+            Err(error) => Err(error),
+        };
+        match names {
+            Ok(names) => {
+                let level = Level {
+                    directory,
+                    path,
+                    names: names.into_iter(),
+                };
+                self.tree.as_mut()?.levels.push(level);
                 None
             }
-            Some(_) => Some(Entry::Other(path.clone(), GONE_THROUGH)),
+            Err(error) => Some(unreadable(shown, error)),
         }
     }
 
-    /// What an entry of a folder is; nothing for a folder in it.
-    fn sort(&mut self, entry: walkdir::Result<DirEntry>) -> Option<Entry> {
-        let looked_at = entry.and_then(|entry| Ok((entry.metadata()?, entry.into_path())));
-        let (metadata, path) = match looked_at {
-            Ok(found) => found,
-            Err(error) => {
-                let path = error.path().unwrap_or(Path::new("")).to_owned();
-                let error = file::Error::Open(error.into());
-                return Some(Entry::Unreadable(path, error.into()));
-            }
+    /// The next in the tree; nothing where that is a directory.
+    fn next_in_tree(&mut self) -> Option<Entry> {
+        let tree = self.tree.as_mut()?;
+        let Some(level) = tree.levels.last_mut() else {
+            let root = tree.named.to_owned();
+            self.tree = None;
+            return Some(Entry::End(root));
         };
-        let kind = metadata.file_type();
-        if kind.is_dir() {
-            if self.is_new(&metadata) {
-                return None;
-            }
-            if let Some((_, walk)) = &mut self.tree {
-                walk.skip_current_dir();
-            }
-            return Some(Entry::Again(path, GONE_THROUGH.to_owned()));
+        let Some(name) = level.names.next() else {
+            tree.levels.pop();
+            return None;
+        };
+        let place = Place::new(level.directory.clone(), name);
+        let status = match place.status() {
+            Ok(status) => status,
+            Err(error) => return Some(unreadable(place.path().to_owned(), error)),
+        };
+        if status.is_directory() {
+            let path = level.path.join(place.name());
+            return match level.directory.subdirectory(place.name()) {
+                Ok(directory) => self.enter(Arc::new(directory), path),
+                Err(error) => Some(unreadable(place.path().to_owned(), error)),
+            };
         }
-        let other = if kind.is_symlink() {
+        let name = Name {
+            root: tree.root.clone(),
+            directory: level.path.clone(),
+            place: place.path().to_owned(),
+        };
+        Some(self.sort(place, &status, name))
+    }
+
+    /// What an entry is that is no directory.
+    fn sort(&mut self, place: Place, status: &Status, name: Name) -> Entry {
+        let other = if status.is_link() {
             "a symbolic link"
-        } else if !kind.is_file() {
+        } else if !status.is_file() {
             "not a regular file"
-        } else if metadata.permissions().mode() & 0o111 == 0 {
+        } else if status.mode() & 0o111 == 0 {
             "not executable"
-        } else if let Some(first) = self.links.first_name(&metadata, &path) {
+        } else if let Some(first) = self.links.first_name(status, name) {
             let first = format!("the same file as {}", first.display());
-            return Some(Entry::Again(path, first));
+            return Entry::Again(place.path().to_owned(), first);
         } else {
-            return Some(Entry::Executable(path));
+            return Entry::Executable(place);
         };
-        Some(Entry::Other(path, other))
-    }
-
-    fn is_new(&mut self, folder: &Metadata) -> bool {
-        self.folders.insert(Identity::of(folder))
+        Entry::Other(place.path().to_owned(), other)
     }
 }
 
-/// What a folder is that was met before.
+/// What a directory is that was met before.
 const GONE_THROUGH: &str = "gone through before";
+
+fn unreadable(path: PathBuf, error: io::Error) -> Entry {
+    Entry::Unreadable(path, file::Error::Open(error).into())
+}
 
 impl Iterator for Walk<'_> {
     type Item = Entry;
 
     fn next(&mut self) -> Option<Entry> {
         loop {
-            let found = match &mut self.tree {
-                Some((root, walk)) => match walk.next() {
-                    Some(entry) => self.sort(entry),
-                    None => {
-                        let root = root.to_owned();
-                        self.tree = None;
-                        Some(Entry::End(root))
-                    }
-                },
+            let found = match &self.tree {
+                Some(_) => self.next_in_tree(),
                 None if self.named.as_slice().is_empty() => return None,
                 None => self.next_named(),
             };
@@ -142,6 +204,9 @@ impl Iterator for Walk<'_> {
     }
 }
 
+/// What was written, by the paths in trees of files that had several names.
+pub(super) type Replaced = HashMap<PathBuf, Stamp>;
+
 /// Files of several names, in the order in which they were met.
 #[derive(Default)]
 pub(super) struct Links {
@@ -150,34 +215,51 @@ pub(super) struct Links {
 }
 
 struct Linked {
-    identity: Identity,
+    before: Stamp,
     /// The name under which it is handled.
-    first: PathBuf,
+    first: Name,
     /// The others that were met.
-    others: Vec<PathBuf>,
+    others: Vec<Name>,
     /// How many there are anywhere.
     names: u64,
 }
 
+/// A name in a tree. Its directory is opened again when it is needed, since
+/// there may be more of them than files that a process may have open.
+struct Name {
+    root: Arc<Directory>,
+    /// The path of its directory from the root.
+    directory: PathBuf,
+    /// Its own path, for people.
+    place: PathBuf,
+}
+
+impl Name {
+    fn place(&self) -> io::Result<Place> {
+        let directory = self.root.descend(&self.directory)?;
+        let name = self.place.file_name().unwrap_or_default();
+        Ok(Place::new(Arc::new(directory), name.to_owned()))
+    }
+}
+
 impl Links {
     /// The name under which the file is handled, if it was met before.
-    fn first_name(&mut self, metadata: &Metadata, path: &Path) -> Option<&Path> {
-        let identity = Identity::of(metadata);
+    fn first_name(&mut self, status: &Status, name: Name) -> Option<&Path> {
+        let identity = status.identity();
         // Not only where there are several names now: the first may have been
         // replaced in the meantime.
         if let Some(&index) = self.by_identity.get(&identity) {
             let linked = &mut self.files[index];
-            linked.others.push(path.to_owned());
-            return Some(&linked.first);
+            linked.others.push(name);
+            return Some(&linked.first.place);
         }
-        let names = metadata.nlink();
-        if names > 1 {
+        if status.names() > 1 {
             self.by_identity.insert(identity, self.files.len());
             self.files.push(Linked {
-                identity,
-                first: path.to_owned(),
+                before: status.stamp(),
+                first: name,
                 others: Vec::new(),
-                names,
+                names: status.names(),
             });
         }
         None
@@ -185,44 +267,53 @@ impl Links {
 
     /// Where a file was replaced under its first name, puts the new one in the
     /// place of the old under its other names. Tells whether all went well.
-    pub(super) fn join_again(&self, verbosity: Verbosity) -> bool {
+    pub(super) fn join_again(&self, replaced: &Replaced, verbosity: Verbosity) -> bool {
         let mut ok = true;
-        for file in self.files.iter().filter(|file| file.is_replaced()) {
-            ok &= file.join_again(verbosity);
+        for file in &self.files {
+            if let Some(now) = replaced.get(&file.first.place) {
+                ok &= file.join_again(now, verbosity);
+            }
         }
         ok
     }
 }
 
 impl Linked {
-    fn is_replaced(&self) -> bool {
-        let now = self.first.symlink_metadata();
-        now.is_ok_and(|now| Identity::of(&now) != self.identity)
-    }
-
-    fn join_again(&self, verbosity: Verbosity) -> bool {
+    fn join_again(&self, now: &Stamp, verbosity: Verbosity) -> bool {
+        let first = &self.first.place;
         let elsewhere = self.names.saturating_sub(1 + self.others.len() as u64);
         if elsewhere > 0 {
-            warn(&self.first, &patch::other_names(elsewhere));
+            warn(first, &patch::other_names(elsewhere));
         }
         let mut ok = true;
         for name in &self.others {
-            let joined = file::join_again(&self.first, name, self.identity)
+            let joined = self
+                .join(name, now)
                 .map_err(Error::from)
                 .and_then(|()| self.say(name, verbosity));
             if let Err(error) = joined {
-                complain(Some(name), &error);
+                complain(Some(&name.place), &error);
                 ok = false;
             }
         }
         ok
     }
 
-    fn say(&self, name: &Path, verbosity: Verbosity) -> Result<()> {
+    fn join(&self, name: &Name, now: &Stamp) -> Result<(), file::Error> {
+        let not_joined = |error| file::Error::NotJoined {
+            first: self.first.place.clone(),
+            error,
+        };
+        let first = self.first.place().map_err(not_joined)?;
+        let name = name.place().map_err(not_joined)?;
+        file::join_again(&first, now, &name, &self.before)
+    }
+
+    fn say(&self, name: &Name, verbosity: Verbosity) -> Result<()> {
         if verbosity == Verbosity::Quiet {
             return Ok(());
         }
-        let (name, first) = (show::name(name), show::name(&self.first));
+        let (name, first) = (show::name(&name.place), show::name(&self.first.place));
         Ok(output::print(format_args!(
             "{name}: the same file as {first} again\n"
         ))?)

@@ -1,32 +1,43 @@
 //! The gate of a pipeline: every file must carry a policy that can be relied
 //! on.
 
-use std::path::Path;
+mod wanted;
 
-use anyhow::anyhow;
+use anyhow::{Result, anyhow};
 
-use super::many::{Empty, Request};
+use super::many::{Empty, Request, Subject};
 use super::options::{Verbosity, VerifyArguments};
 use super::output::{self, complain};
 use super::{inspect, many, show};
+use crate::file::Purpose;
+use wanted::Wanted;
 
-pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> bool {
+pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> Result<bool> {
+    let wanted = Wanted::of(arguments)?;
     let request = Request {
         named: &arguments.files,
         selection: arguments.selection,
+        purpose: Purpose::Read,
         verbosity,
         // What can be started and carries no policy does not pass, whyever.
         skips: |_| false,
         empty: Empty::Wrong("no program is in it, so that there was nothing to verify"),
     };
-    let examine = |file: &Path| inspect::inspect(file, &arguments.root);
-    let done = many::for_each(&request, examine, |file, found| {
-        if !found.sound {
-            complain(Some(file.path), &anyhow!(found.problems.join("; ")));
+    let problems = |file: &Subject| {
+        let found = inspect::inspect_subject(file, &arguments.root)?;
+        let mut problems = found.problems;
+        if let (Some(wanted), Some(policy)) = (&wanted, &found.resolved) {
+            problems.extend(wanted.difference(policy)?);
+        }
+        Ok(problems)
+    };
+    let done = many::for_each(&request, problems, |file, problems| {
+        if !problems.is_empty() {
+            complain(Some(file.path), &anyhow!(problems.join("; ")));
         } else if verbosity != Verbosity::Quiet {
             output::print(format_args!("{}: ok\n", show::name(file.path)))?;
         }
-        Ok(found.sound)
+        Ok(problems.is_empty())
     });
-    done.ok
+    Ok(done.ok)
 }

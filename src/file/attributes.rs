@@ -31,7 +31,7 @@ pub(super) fn take_over(
     in_place: bool,
     keep: Keep,
 ) -> Result<(), Error> {
-    let mut mode = input.metadata.mode() & 0o7777;
+    let mut mode = input.status.mode();
     if in_place {
         // chown(2) clears the set-user-ID bits and capabilities, so it comes
         // first.
@@ -61,7 +61,7 @@ fn not_kept(what: &str, error: impl Into<io::Error>) -> Error {
 
 fn take_owner(output: &File, input: &Input) -> Result<(), Error> {
     let own = output.metadata().map_err(Error::Write)?;
-    let (uid, gid) = (input.metadata.uid(), input.metadata.gid());
+    let (uid, gid) = (input.status.owner(), input.status.group());
     if (own.uid(), own.gid()) == (uid, gid) {
         return Ok(());
     }
@@ -69,7 +69,7 @@ fn take_owner(output: &File, input: &Input) -> Result<(), Error> {
         .map_err(|error| not_kept("owner", error))
 }
 
-/// Where the folder has a default access control list, a new file has one that
+/// Where the directory has a default access control list, a new file has one that
 /// the input need not have.
 fn drop_inherited_list(output: &File) -> Result<(), Errno> {
     match rustix::fs::fremovexattr(output, ACCESS_LIST) {
@@ -108,14 +108,13 @@ fn take_wishes(output: &File, input: &Input) -> Result<(), Errno> {
 }
 
 fn take_times(output: &File, input: &Input) -> Result<(), Error> {
-    let metadata = &input.metadata;
-    let time = |seconds, nanoseconds| Timespec {
+    let time = |(seconds, nanoseconds): (i64, u64)| Timespec {
         tv_sec: seconds,
-        tv_nsec: nanoseconds,
+        tv_nsec: i64::try_from(nanoseconds).unwrap_or_default(),
     };
     let times = Timestamps {
-        last_access: time(metadata.atime(), metadata.atime_nsec()),
-        last_modification: time(metadata.mtime(), metadata.mtime_nsec()),
+        last_access: time(input.status.accessed()),
+        last_modification: time(input.status.modified()),
     };
     rustix::fs::futimens(output, &times).map_err(|error| not_kept("times", error))
 }

@@ -1,62 +1,53 @@
 //! Several names of one file.
 
-use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, CWD};
-
-use super::pending::builder;
-use super::{Error, ending};
-
-/// Which file it is, whatever its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
-    device: u64,
-    inode: u64,
-}
-
-impl Identity {
-    /// The identity of a file.
-    #[must_use]
-    pub fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
-    }
-}
+use super::replace::Temporary;
+use super::{Error, Place, Stamp};
 
 /// Makes `name` lead to the file at `first` again, whose old content was
-/// `before`: replacing a file breaks its hard links. There is no moment at which
-/// nothing has the name.
+/// `before` and which is `now`: replacing a file breaks its hard links. There is
+/// no moment at which nothing has the name.
 ///
 /// # Errors
 ///
-/// The name leads to another file than before, or the folder can't be written.
-pub fn join_again(first: &Path, name: &Path, before: Identity) -> Result<(), Error> {
+/// One of the names leads to another file than it should, or the directory can't
+/// be written.
+pub fn join_again(first: &Place, now: &Stamp, name: &Place, before: &Stamp) -> Result<(), Error> {
     let not_joined = |error| Error::NotJoined {
-        first: first.to_owned(),
+        first: first.path().to_owned(),
         error,
     };
-    let folder = super::folder(name);
-    if super::is_append_only(folder) {
+    if name.directory.is_append_only() {
         return Err(not_joined(io::ErrorKind::PermissionDenied.into()));
     }
-    let _held = ending::hold();
-    let link = |path: &Path| {
-        let linked = rustix::fs::linkat(CWD, first, CWD, path, AtFlags::empty());
-        linked.map_err(io::Error::from)
-    };
-    let new = builder().make_in(folder, link).map_err(not_joined)?;
-    let now = name.symlink_metadata().map_err(not_joined)?;
-    if Identity::of(&now) != before {
-        return Err(Error::Changed(name.to_owned()));
+    let (file, found) = first.directory.look(&first.name).map_err(not_joined)?;
+    if !found.stamp().is_same_file(now) {
+        return Err(Error::Changed(first.path().to_owned()));
     }
-    let moved = new.into_temp_path().persist(name);
-    moved.map_err(|error| not_joined(error.error))?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(Error::NotSynced)
+    let (linked, new) = Temporary::beside(name, |directory, new| {
+        // Without /proc, only the name is left to go by.
+        match directory.link(file.as_fd(), new) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                directory.link_entry(&first.directory, &first.name, new)?;
+            }
+            linked => linked?,
+        }
+        directory.status_of(new)
+    })
+    .map_err(not_joined)?;
+    if linked.identity() != now.file() {
+        return Err(Error::Changed(first.path().to_owned()));
+    }
+    let there = name.status().map_err(not_joined)?;
+    if !there.stamp().is_same_file(before) {
+        return Err(Error::Changed(name.path().to_owned()));
+    }
+    new.replace(now.file(), before, true)
+        .map_err(|error| match error {
+            Error::NotReplaced { error, .. } => not_joined(error),
+            error => error,
+        })?;
+    name.directory.sync().map_err(Error::NotSynced)
 }

@@ -100,6 +100,15 @@ impl Workspace {
         self.shell(line).finish()
     }
 
+    /// Runs a script as root. It ends with the first command that fails.
+    #[track_caller]
+    pub fn run_as_root(&self, script: &str) -> Outcome {
+        let start = format!("{}env PATH=\"$PATH\"", as_root());
+        self.shell(&format!("{start} bash -euc \"$SCRIPT\""))
+            .env("SCRIPT", script)
+            .finish()
+    }
+
     /// Runs a script as root, whose mounts nobody else sees. It ends with the
     /// first command that fails.
     #[track_caller]

@@ -63,6 +63,13 @@ pub(super) fn run(command: &[OsString]) -> io::Result<ExitStatus> {
     child.wait()
 }
 
+/// Whether the command ended as the default action of a filter ends a program:
+/// by SIGSYS, which shells and the like tell by an exit status.
+pub(super) fn is_stopped_by_a_policy(status: ExitStatus) -> bool {
+    let signal = Signal::SYS.as_raw();
+    status.signal() == Some(signal) || status.code() == Some(128 + signal)
+}
+
 /// Ends this process as the command ended.
 pub(super) fn end_likewise(status: ExitStatus) -> ExitCode {
     let code = match (status.code(), status.signal()) {

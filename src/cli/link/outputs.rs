@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::response_file;
 
@@ -20,6 +20,8 @@ pub(super) struct Outputs {
     pub(super) paths: Vec<PathBuf>,
     /// Whether it names any, else they are the default.
     pub(super) named: bool,
+    /// What it is given to work on.
+    pub(super) inputs: Vec<PathBuf>,
     /// Whether a program should come of it, as far as the options tell: there
     /// is something to link, and nothing else is asked for.
     pub(super) links: bool,
@@ -29,9 +31,9 @@ impl Outputs {
     /// Reads a command line.
     pub(super) fn of(command: &[OsString]) -> Self {
         let mut found = Found::default();
-        found.scan(response_file::expand(command.iter().skip(1).cloned()));
+        found.scan(response_file::expand(arguments(command).iter().cloned()));
         // What a compiler is given has been seen; the linker gets more.
-        let has_operand = found.has_operand;
+        let inputs = std::mem::take(&mut found.operands);
         let for_linker = std::mem::take(&mut found.for_linker);
         found.scan(response_file::expand(for_linker));
         let mut paths = found.outputs;
@@ -43,8 +45,24 @@ impl Outputs {
         Self {
             paths,
             named,
-            links: has_operand && !found.asks_otherwise,
+            links: !inputs.is_empty() && !found.asks_otherwise,
+            inputs,
         }
+    }
+}
+
+/// The arguments of the compiler or linker, which may stand behind the name of a
+/// program that keeps results or sends work elsewhere.
+fn arguments(command: &[OsString]) -> &[OsString] {
+    const LAUNCHERS: [&str; 5] = ["ccache", "sccache", "distcc", "icecc", "nice"];
+    let Some((program, arguments)) = command.split_first() else {
+        return &[];
+    };
+    let name = Path::new(program).file_name();
+    match arguments.split_first() {
+        Some((compiler, _)) if compiler.as_bytes().starts_with(b"-") => arguments,
+        Some((_, rest)) if LAUNCHERS.iter().any(|it| name == Some(OsStr::new(it))) => rest,
+        _ => arguments,
     }
 }
 
@@ -87,7 +105,7 @@ struct Found {
     outputs: Vec<PathBuf>,
     /// What a compiler hands on to the linker.
     for_linker: Vec<OsString>,
-    has_operand: bool,
+    operands: Vec<PathBuf>,
     asks_otherwise: bool,
 }
 
@@ -106,7 +124,7 @@ impl Found {
                 _ if asks_otherwise(word) => self.asks_otherwise = true,
                 // `-` is standard input.
                 [b'-', _, ..] => self.joined(word),
-                _ => self.has_operand = true,
+                _ => self.operands.push(PathBuf::from(OsStr::from_bytes(word))),
             }
         }
     }
@@ -191,6 +209,7 @@ mod tests {
             "cc x.c",
             "ld x.o -lc",
             "cc -x c -",
+            "/usr/bin/ccache cc x.c",
             "rustc x.rs",
             "go build .",
             "cc -MD -v x.c",
@@ -204,6 +223,7 @@ mod tests {
         for line in [
             "cc",
             "cc -v",
+            "ccache cc -v",
             "cc -c x.c",
             "cc -dM -E -",
             "cc -fsyntax-only x.c",

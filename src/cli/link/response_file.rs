@@ -2,9 +2,11 @@
 //! "Overall Options": `@file`).
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+
+use crate::file;
 
 /// How many files are read for one command line; files may name each other in
 /// a circle. GCC gives up at this number, too (libiberty/argv.c, expandargv).
@@ -36,8 +38,10 @@ pub(super) fn expand(words: impl IntoIterator<Item = OsString>) -> Vec<OsString>
 /// would be missing there.
 fn read(name: &[u8]) -> Option<Vec<u8>> {
     let path = Path::new(OsStr::from_bytes(name));
-    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    is_file.then(|| fs::read(path).ok()).flatten()
+    let (mut file, _) = file::open(path).ok()?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).ok()?;
+    Some(text)
 }
 
 /// The words of a response file. White space separates them, quotation marks
@@ -68,6 +72,8 @@ fn split(text: &[u8]) -> Vec<OsString> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -1,6 +1,7 @@
 //! Which files are handled, and where results go.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -15,13 +16,13 @@ use crate::file;
 /// RLIMIT_NOFILE; systemd's DefaultLimitNOFILE).
 const MOST_JOBS: i64 = 200;
 
-/// What folders stand for, and how many files are handled at a time.
+/// What directories stand for, and how many files are handled at a time.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(in crate::cli) struct Selection {
-    /// Handle the programs in folders, and in the folders below.
+    /// Handle the programs in directories, and in those below.
     ///
     /// Programs are the executable ELF files but libraries; what else there is
-    /// is skipped, and named with --verbose. Symbolic links below the folder are
+    /// is skipped, and named with --verbose. Symbolic links in the tree are
     /// not followed.
     #[arg(short, long)]
     pub(in crate::cli) recursive: bool,
@@ -68,20 +69,20 @@ pub(in crate::cli) fn require_one_output_each(
     if files.len() < 2 {
         return Ok(());
     }
-    ensure!(
-        output.is_dir(),
-        Usage(format!(
-            "{}: not a folder; with several files, -o names one",
-            output.display()
-        ))
-    );
     let mut outputs = BTreeMap::new();
     for file in files {
         // One that is not there is complained about when its turn comes.
-        let Ok(path) = file.canonicalize() else {
+        let found = file::Place::of(file);
+        let name = found.as_ref().map_or(OsStr::new("."), file::Place::name);
+        let place = file::within(output, name).ok_or_else(|| {
+            let output = output.display();
+            Usage(format!(
+                "{output}: not a directory; with several files, -o names one"
+            ))
+        })?;
+        if found.is_err() {
             continue;
-        };
-        let place = file::within(output, &path);
+        }
         if let Some(other) = outputs.insert(place.clone(), file) {
             return Err(Usage(format!(
                 "{} and {} would both become {}; give them one after the other",
@@ -102,5 +103,7 @@ fn is_standard_output(output: &Path) -> bool {
     ["-", "/dev/stdout", "/dev/stderr"]
         .iter()
         .any(|name| output == Path::new(name))
-        || open_files.iter().any(|folder| output.starts_with(folder))
+        || open_files
+            .iter()
+            .any(|directory| output.starts_with(directory))
 }

@@ -202,6 +202,7 @@ impl Prepared {
             general_warnings: self.general_warnings,
             warnings: self.warnings,
             other_names: 0,
+            written: None,
         }
     }
 }
