@@ -14,7 +14,7 @@ mod directory;
 mod ending;
 mod input;
 mod links;
-mod lock;
+mod patience;
 mod pending;
 mod place;
 mod replace;
@@ -42,6 +42,12 @@ pub enum Error {
     /// Opening failed.
     #[error("it can't be read: {0}")]
     Open(io::Error),
+    /// The open file of another process, which is asked before others may open it.
+    #[error(
+        "another process holds a lease on it (fcntl(2), F_SETLEASE) and does not give it up; \
+         lslocks(8) shows which"
+    )]
+    Leased,
     /// A directory.
     #[error("it is a directory; name the programs in it, or give --recursive")]
     Directory,

@@ -227,6 +227,24 @@ mod a_tree {
         }
     }
 
+    #[test]
+    fn is_gone_through_even_if_it_is_deeper_than_files_may_be_open() {
+        let ws = tree();
+        ws.run_as_root(&format!(
+            "{OTHER} python3 -c 'if 1:
+                import os
+                os.chdir(\"evil\")
+                for i in range(3000): os.mkdir(\"d\"); os.chdir(\"d\")'\n\
+             cp myos evil/d/d/d/zz\n\
+             ulimit -n 100\n\
+             {PATCH} -r evil || echo $?\n\
+             sandbox-patch verify evil/d/d/d/zz evil/zz/tool\n"
+        ))
+        .succeeds()
+        .prints_only("1\nevil/d/d/d/zz: ok\nevil/zz/tool: ok\n")
+        .complains_in_one_line("it can't be read: File name too long");
+    }
+
     /// One file has names in directories of both.
     fn shared_file() -> Workspace {
         let ws = scene();
@@ -482,6 +500,26 @@ mod a_lock_of_somebody_who_may_only_read {
         ws.run("sandbox-patch verify -r system && ls -A system")
             .succeeds()
             .prints("other\ntool\n");
+    }
+
+    #[test]
+    fn or_a_lease_of_its_owner_neither() {
+        let ws = scene();
+        ws.run_as_root("cp myos evil/other; chown 65534 evil/other")
+            .succeeds();
+        let hold = format!(
+            "{OTHER} python3 -c 'if 1:
+                import fcntl, signal, time
+                signal.signal(signal.SIGIO, signal.SIG_IGN)
+                files = [open(name) for name in (\"evil/bin/tool\", \"evil/other\")]
+                for file in files: fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+                time.sleep(20)' & sleep 0.5;"
+        );
+        let patch = "timeout 15 sandbox-patch -q --deny uname evil/bin/tool evil/other";
+        assert_held(&ws, &format!("{hold} {patch}"))
+            .exits_with(1)
+            .complains("evil/bin/tool: another process holds a lease on it")
+            .complains("evil/other: another process holds a lease on it");
     }
 
     #[test]

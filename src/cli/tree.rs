@@ -59,7 +59,9 @@ struct Tree<'a> {
 
 /// A directory that is gone through.
 struct Level {
-    directory: Arc<Directory>,
+    /// Nothing where it was closed, since many are open below it.
+    directory: Option<Arc<Directory>>,
+    identity: Identity,
     /// Its path from the root.
     path: PathBuf,
     /// The entries that come next.
@@ -109,25 +111,25 @@ impl<'a> Walk<'a> {
     /// Goes into a directory, unless that is not to be.
     fn enter(&mut self, directory: Arc<Directory>, path: PathBuf) -> Option<Entry> {
         let shown = directory.path().to_owned();
-        let names = match directory.status() {
-            Ok(status) if !self.seen.insert(status.identity()) => {
-                return Some(Entry::Again(shown, GONE_THROUGH.to_owned()));
-            }
-            Ok(_) => directory.names(),
-            Err(error) => Err(error),
+        let read = || Ok((directory.status()?.identity(), directory.names()?));
+        let (identity, names) = match read() {
+            Ok(read) => read,
+            Err(error) => return Some(unreadable(shown, error)),
         };
-        match names {
-            Ok(names) => {
-                let level = Level {
-                    directory,
-                    path,
-                    names: names.into_iter(),
-                };
-                self.tree.as_mut()?.levels.push(level);
-                None
-            }
-            Err(error) => Some(unreadable(shown, error)),
+        if !self.seen.insert(identity) {
+            return Some(Entry::Again(shown, GONE_THROUGH.to_owned()));
         }
+        let levels = &mut self.tree.as_mut()?.levels;
+        levels.push(Level {
+            directory: Some(directory),
+            identity,
+            path,
+            names: names.into_iter(),
+        });
+        if let Some(above) = levels.len().checked_sub(MOST_OPEN + 1) {
+            levels[above].directory = None;
+        }
+        None
     }
 
     /// The next in the tree; nothing where that is a directory.
@@ -142,14 +144,22 @@ impl<'a> Walk<'a> {
             tree.levels.pop();
             return None;
         };
-        let place = Place::new(level.directory.clone(), name);
+        let directory = match level.open_again(&tree.root) {
+            Ok(directory) => directory,
+            Err(error) => {
+                let path = tree.named.join(&level.path);
+                tree.levels.pop();
+                return Some(unreadable(path, error));
+            }
+        };
+        let place = Place::new(directory.clone(), name);
         let status = match place.status() {
             Ok(status) => status,
             Err(error) => return Some(unreadable(place.path().to_owned(), error)),
         };
         if status.is_directory() {
             let path = level.path.join(place.name());
-            return match level.directory.subdirectory(place.name()) {
+            return match directory.subdirectory(place.name()) {
                 Ok(directory) => self.enter(Arc::new(directory), path),
                 Err(error) => Some(unreadable(place.path().to_owned(), error)),
             };
@@ -177,6 +187,25 @@ impl<'a> Walk<'a> {
             return Entry::Executable(place);
         };
         Entry::Other(place.path().to_owned(), other)
+    }
+}
+
+/// How many directories of a tree are open at a time: it may be deeper than a
+/// process may have files open.
+const MOST_OPEN: usize = 64;
+
+impl Level {
+    /// The directory, opened again if it was closed.
+    fn open_again(&mut self, root: &Directory) -> io::Result<Arc<Directory>> {
+        if let Some(directory) = &self.directory {
+            return Ok(directory.clone());
+        }
+        let again = Arc::new(root.descend(&self.path)?);
+        if again.status()?.identity() != self.identity {
+            return Err(io::ErrorKind::StaleNetworkFileHandle.into());
+        }
+        self.directory = Some(again.clone());
+        Ok(again)
     }
 }
 

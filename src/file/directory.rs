@@ -116,9 +116,14 @@ impl Directory {
     ///
     /// It can't be read, or is none.
     pub fn subdirectory(&self, name: &OsStr) -> io::Result<Self> {
+        let path = self.path.join(name);
+        // Without an end, a tree would have no end either.
+        if path.as_os_str().len() > LONGEST_PATH {
+            return Err(Errno::NAMETOOLONG.into());
+        }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let handle = openat(&self.handle, name, flags, Mode::empty())?;
-        Ok(Self::new(handle, self.path.join(name)))
+        Ok(Self::new(handle, path))
     }
 
     /// Itself, opened to be read.
@@ -252,6 +257,9 @@ impl AsFd for Directory {
         self.handle.as_fd()
     }
 }
+
+/// In bytes: PATH_MAX (linux/limits.h) counts the final zero.
+const LONGEST_PATH: usize = 4095;
 
 /// Of a file while it is written.
 const OWN: Mode = Mode::RUSR.union(Mode::WUSR);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::Error;
-use super::lock::lock;
+use super::patience::lock;
 use super::place::Place;
 use super::status::Status;
 use super::target::Target;

@@ -6,14 +6,13 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::Error;
 use super::directory::{Directory, itself};
+use super::patience::patiently;
 use super::resolve::{Found, Purpose, There, resolve};
 use super::status::Status;
 
@@ -142,7 +141,10 @@ fn open_regular(
         }
         (opened, _) => opened,
     }
-    .map_err(Error::Open)?;
+    .map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => Error::Leased,
+        _ => Error::Open(error),
+    })?;
     let status: Status = rustix::fs::fstat(&file)
         .map_err(|error| Error::Open(error.into()))?
         .into();
@@ -161,6 +163,7 @@ fn open_regular(
 /// It can't be opened, or there is no /proc.
 pub fn reopen(handle: impl AsFd) -> io::Result<File> {
     let path = itself(handle.as_fd());
+    // Whoever has a lease on the file is asked to give it up (fcntl(2), "F_SETLEASE").
     Ok(patiently(|| rustix::fs::open(&path, TO_READ, Mode::empty()))?.into())
 }
 
@@ -176,21 +179,3 @@ const TO_READ: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
-
-/// Waits for a while for whoever has a lease on the file, and is asked to give
-/// it up (fcntl(2), "F_SETLEASE").
-fn patiently(open: impl Fn() -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
-    let start = Instant::now();
-    loop {
-        match open() {
-            Err(Errno::AGAIN) if start.elapsed() < PATIENCE => thread::sleep(PAUSE),
-            opened => return opened,
-        }
-    }
-}
-
-/// How long others may keep a file from being opened or replaced.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Between two looks at whether they still do.
-pub(super) const PAUSE: Duration = Duration::from_millis(5);
