@@ -15,9 +15,11 @@ pub use pass::Pass;
 /// What a filter consists of.
 pub use sandbox_format::bpf::Instruction;
 
-use sandbox_format::bpf::{self, Filter, Rule, Scratch, ret};
+use sandbox_format::bpf::identity::{self, Answers};
+use sandbox_format::bpf::{self, Filter, MAX_INSTRUCTIONS, MAX_RUNS, Rule, Run, Scratch, ret};
+use sandbox_format::note::{self, ByteOrder};
 
-use crate::policy::{Action, List, Resolved};
+use crate::policy::{self, Action, Arch, List, Resolved};
 
 /// Why a policy could not be compiled.
 #[derive(Debug, thiserror::Error)]
@@ -30,41 +32,73 @@ pub enum Error {
     Argument,
 }
 
+/// A compiled policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    /// The architecture that it is for.
+    pub arch: Arch,
+    /// The filter.
+    pub program: Vec<Instruction>,
+    /// What it is known by in a process (see [`identity`]).
+    pub identity: u64,
+}
+
 /// Compiles a policy.
 ///
 /// # Errors
 ///
 /// See [`Error`]; neither happens to what [`resolve`](crate::policy::resolve)
 /// made of the names of system calls.
-pub fn compile(resolved: &Resolved) -> Result<Vec<Instruction>, Error> {
-    let mut rules: Vec<Rule<'_>> = resolved
-        .rules
-        .iter()
-        .map(|rule| Rule {
-            number: rule.number,
-            when: &rule.when,
-        })
+pub fn compile(resolved: &Resolved) -> Result<Compiled, Error> {
+    let order = ByteOrder::of(resolved.arch.big_endian());
+    let bytes: Vec<u8> = compile_with(resolved, &[])?
+        .into_iter()
+        .flat_map(|instruction| note::encode(instruction, order))
         .collect();
-    rules.sort_by_key(|rule| rule.number);
+    let identity = identity::number(&bytes);
+    let answers = Answers::of(identity);
+    let seccomp = policy::call_number("seccomp", resolved.arch);
+    let rules = seccomp.map(|number| answers.rules(number));
+    Ok(Compiled {
+        arch: resolved.arch,
+        program: compile_with(resolved, rules.as_ref().map_or(&[], |rules| rules))?,
+        identity,
+    })
+}
+
+/// Compiles a policy with other rules after its own.
+fn compile_with(resolved: &Resolved, others: &[Rule<'_>]) -> Result<Vec<Instruction>, Error> {
     let Verdicts {
         foreign,
         matched,
         unmatched,
     } = verdicts(resolved);
+    let own = resolved.rules.iter().map(|rule| Rule {
+        number: rule.number,
+        verdict: matched,
+        when: &rule.when,
+    });
+    let mut conditions = resolved.rules.iter().flat_map(|rule| &rule.when);
+    if conditions.any(|condition| condition.arg > 5) {
+        return Err(Error::Argument);
+    }
+    let mut rules: Vec<Rule<'_>> = own.chain(others.iter().copied()).collect();
+    rules.sort_by_key(|rule| rule.number);
     let filter = Filter {
         arch: resolved.arch.audit(),
         big_endian: resolved.arch.big_endian(),
         foreign_numbers: resolved.arch.foreign_numbers(),
         foreign,
-        matched,
         unmatched,
         rules: &rules,
     };
-    let mut scratch = Box::new(Scratch::new());
-    match filter.compile(&mut scratch) {
+    let scratch = Scratch {
+        instructions: &mut Box::new([Instruction::NONE; MAX_INSTRUCTIONS]),
+        runs: &mut Box::new([Run::NONE; MAX_RUNS]),
+    };
+    match filter.compile(scratch) {
         Ok(program) => Ok(program.to_vec()),
         Err(bpf::Error::TooLong) => Err(Error::TooLong),
-        Err(bpf::Error::Argument) => Err(Error::Argument),
         Err(bpf::Error::Unsorted) => unreachable!("the rules were sorted above"),
     }
 }

@@ -22,7 +22,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::thread::{no_new_privs, set_no_new_privs};
 use sandbox_format::bpf::ret;
 
-use crate::filter::{self, Data, Instruction, Pass, emulate};
+use crate::filter::{self, Compiled, Data, Instruction, Pass, emulate};
 use crate::policy::{self, Arch};
 
 pub use program::{EM_486, Machine, Program, Unfit};
@@ -99,25 +99,32 @@ pub struct Launch<'a> {
     pub environment: &'a [&'a CStr],
 }
 
-/// Puts the filter in force, if there is one, and replaces this process by the
-/// program.
+/// Puts the filter in force, if there is one and the process is not under it
+/// already, and replaces this process by the program.
 ///
 /// Returns only if the program was not started and the filter is not in force.
 /// Should the kernel refuse the program later, then the process ends with the
 /// exit status of a shell; if the filter permits that, it says why, behind
 /// `complaint`.
-pub fn launch(it: &Launch<'_>, filter: Option<&[Instruction]>, complaint: &str) -> Error {
+pub fn launch(it: &Launch<'_>, filter: Option<&Compiled>, complaint: &str) -> Error {
     let arguments = Pointers::to(it.arguments);
     let environment = Pointers::to(it.environment);
-    let Some(filter) = filter else {
+    // A filter for another architecture answers none of this one's calls.
+    let identity = filter.filter(|filter| native() == Some(filter.arch));
+    let identity = identity.map(|filter| filter.identity);
+    let is_present = !sys::secure_execution() && identity.is_some_and(sys::is_in_force);
+    let Some(filter) = filter.filter(|_| !is_present) else {
         return Error::Execve(sys::execve(it.path, &arguments, &environment, [0; 2]));
     };
-    let ready = match Ready::new(filter, complaint) {
+    let ready = match Ready::new(&filter.program, complaint) {
         Ok(ready) => ready,
         Err(error) => return error,
     };
     if let Err(errno) = sys::install(&ready.filter) {
         return Error::Seccomp(errno.into());
+    }
+    if identity.is_some_and(|identity| !sys::is_in_force(identity)) {
+        return Error::Pretence;
     }
     let errno = sys::execve(it.path, &arguments, &environment, ready.secret);
     ready.give_up(errno)
@@ -135,7 +142,7 @@ impl Ready {
         // Other kernels may leave the secret in registers (riscv and s390 do).
         let native = native().filter(|arch| *arch == Arch::X86_64);
         let native = native.ok_or(Error::Machine)?;
-        let secret = secret().map_err(|errno| Error::Random(errno.into()))?;
+        let secret = secret()?;
         let pass = Pass {
             arch: native.audit(),
             big_endian: native.big_endian(),
@@ -163,12 +170,17 @@ impl Ready {
     }
 }
 
-fn secret() -> Result<Secret, Errno> {
+fn secret() -> Result<Secret, Error> {
     let mut secret = [0; 2];
     for word in &mut secret {
         let mut bytes = [0; size_of::<usize>()];
-        // As many are never cut short (getrandom(2)).
-        getrandom(&mut bytes, GetRandomFlags::empty())?;
+        // As many are never cut short (getrandom(2)). None means that a filter
+        // answers in the kernel's place, with an error number of 0.
+        let written = getrandom(&mut bytes, GetRandomFlags::empty())
+            .map_err(|errno| Error::Random(errno.into()))?;
+        if written != bytes.len() {
+            return Err(Error::Pretence);
+        }
         *word = usize::from_ne_bytes(bytes);
     }
     Ok(secret)

@@ -21,6 +21,8 @@ pub struct Content {
     pub arch: u32,
     /// The program for it.
     pub program: Vec<Instruction>,
+    /// What the program is known by in a process.
+    pub identity: u64,
 }
 
 /// A dynamic section that moved to pages of its own, by link-time addresses:
@@ -72,12 +74,13 @@ impl Content {
             protect_address: moved.map_or(0, |moved| moved.to),
             protect_size: moved.map_or(0, |moved| moved.size),
             dynamic_address: moved.map_or(0, |moved| moved.from),
+            identity: self.identity,
         };
         let mut filter = header.to_bytes(order).to_vec();
         filter.extend(
             self.program
                 .iter()
-                .flat_map(|instruction| encode(instruction, order)),
+                .flat_map(|instruction| note::encode(*instruction, order)),
         );
         note::seal(&self.policy, &mut filter);
         let mut bytes = Vec::with_capacity(self.size(undo.len(), align));
@@ -99,16 +102,6 @@ impl Content {
 /// Bytes of a note with a descriptor of that many.
 fn size(descriptor: usize, align: usize) -> usize {
     note::HEADER.next_multiple_of(align) + descriptor.next_multiple_of(align)
-}
-
-/// `struct sock_filter` in a byte order.
-fn encode(instruction: &Instruction, order: ByteOrder) -> [u8; 8] {
-    let code = match order {
-        ByteOrder::Little => instruction.code.to_le_bytes(),
-        ByteOrder::Big => instruction.code.to_be_bytes(),
-    };
-    let [a, b, c, d] = order.bytes32(instruction.k);
-    [code[0], code[1], instruction.jt, instruction.jf, a, b, c, d]
 }
 
 /// The instructions of a FILTER note.

@@ -55,11 +55,13 @@ fn content(list: List, names: &[&str]) -> Content {
         exact: false,
     };
     let (resolved, _) = policy::resolve(&policy, Arch::X86_64).expect("known names");
+    let compiled = filter::compile(&resolved).expect("a small policy");
     Content {
         policy: resolved.to_json(),
         flags: flags::INLINE,
         arch: Arch::X86_64.audit(),
-        program: filter::compile(&resolved).expect("a small policy"),
+        program: compiled.program,
+        identity: compiled.identity,
     }
 }
 

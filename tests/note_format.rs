@@ -68,7 +68,7 @@ fn the_reader_in_python_refuses_what_the_document_says_to_refuse() {
         ws.run("python3 reader.py ./myos")
     };
     // The digest, and an instruction.
-    for offset in [16, 72] {
+    for offset in [16, 80] {
         damaged(&|file| file.set_word(Kind::Filter, offset, 0xffff))
             .exits_with(1)
             .complains("AssertionError: changed");

@@ -153,7 +153,7 @@ mod damaged_notes {
     fn a_changed_instruction_does_not_go_with_the_hash() {
         // Both accepted by the kernel: an instruction's constant, and the
         // architecture that the filter claims to be for.
-        for offset in [76, 8] {
+        for offset in [84, 8] {
             assert_damage_is_refused("does not match its digest", |file| {
                 let word = file.word(Kind::Filter, offset);
                 file.set_word(Kind::Filter, offset, word ^ 1)
@@ -175,7 +175,7 @@ mod damaged_notes {
     fn a_filter_that_the_kernel_refuses_stops_the_program() {
         // An operation that no BPF program knows.
         assert_damage_is_refused("EINVAL", |file| {
-            file.set_word(Kind::Filter, 72, 0xffff).seal()
+            file.set_word(Kind::Filter, 80, 0xffff).seal()
         });
     }
 }

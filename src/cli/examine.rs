@@ -74,6 +74,8 @@ pub struct Filter {
     pub instructions: usize,
     /// Whether it is what the policy compiles to.
     pub matches_policy: bool,
+    /// What it is known by in a process, in hexadecimal.
+    pub identity: String,
 }
 
 /// The runtime that the program names.
@@ -159,8 +161,10 @@ impl Examination {
         let mut matches_policy = false;
         match Resolved::from_json(&embedded.policy) {
             Ok(resolved) => {
-                matches_policy =
-                    filter::compile(&resolved).is_ok_and(|program| program == embedded.program);
+                matches_policy = filter::compile(&resolved).is_ok_and(|compiled| {
+                    compiled.program == embedded.program
+                        && compiled.identity == embedded.header.identity
+                });
                 self.policy = serde_json::from_slice(&embedded.policy).ok();
                 self.check_arch(&resolved, embedded, arch);
                 self.check_expansion(&resolved);
@@ -177,6 +181,7 @@ impl Examination {
         self.filter = Some(Filter {
             instructions: embedded.program.len(),
             matches_policy,
+            identity: format!("{:#018x}", embedded.header.identity),
         });
     }
 

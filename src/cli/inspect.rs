@@ -158,8 +158,8 @@ fn facts(found: &Examination) -> Vec<(&'static str, String)> {
 fn filter_line(filter: &Filter) -> String {
     let not = if filter.matches_policy { "" } else { "NOT " };
     format!(
-        "{} instructions, {not}as the policy compiles to",
-        filter.instructions
+        "{} instructions, {not}as the policy compiles to, known as {}",
+        filter.instructions, filter.identity
     )
 }
 

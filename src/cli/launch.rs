@@ -21,7 +21,7 @@ use sandbox_format::environment::{ACTION, ALLOW, DENY, EXACT};
 use super::examine::Examination;
 use super::options::LaunchCli;
 use super::{Usage, show, show_message};
-use crate::filter;
+use crate::filter::{self, Compiled};
 use crate::launch::{self, Launch, Machine, Program, Unfit, Vectors, launch};
 use crate::policy::{self, Action, Arch, List, Policy, Warning};
 
@@ -101,7 +101,7 @@ fn run(cli: &LaunchCli, environment: &[&'static CStr]) -> Result<Infallible, Fai
         environment: &environment,
     };
     let prefix = line(Some(Path::new(name)), "it can't be started");
-    let error = launch(&it, filter.as_deref(), &prefix);
+    let error = launch(&it, filter.as_ref(), &prefix);
     let status = error.status().unwrap_or(NO_POLICY);
     Err(about(status, error.into()))
 }
@@ -186,7 +186,7 @@ fn policy(cli: &LaunchCli, environment: &[&'static CStr], arch: Arch) -> Result<
     }))
 }
 
-fn compile(policy: &Policy, arch: Arch, cli: &LaunchCli) -> Result<Vec<filter::Instruction>> {
+fn compile(policy: &Policy, arch: Arch, cli: &LaunchCli) -> Result<Compiled> {
     let (resolved, warnings) = policy::resolve(policy, arch)?;
     for warning in warnings {
         let is_none = warning == Warning::NothingDenied;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sandbox_format::bpf::{Instruction, data, ret};
+use sandbox_format::bpf::{Instruction, data, identity, ret};
 
 use super::operation::{Arithmetic, Comparison, Operation, code};
 use crate::policy::{Arch, call_name, errno_name};
@@ -213,6 +213,9 @@ impl Line {
             _ if code & code::X != 0 => None,
             data::NUMBER => call_name(k, self.arch),
             data::ARCH => Arch::from_audit(k).map(|arch| arch.name().to_owned()),
+            data::ARGS.. if identity::OPERATIONS.contains(&k) => {
+                Some("asks for a filter by its identity".to_owned())
+            }
             _ => None,
         };
         name.map_or_else(String::new, |name| format!(" ({name})"))
@@ -262,6 +265,9 @@ impl fmt::Display for Verdict {
         let value = u16::from_be_bytes([high, low]);
         match (action, errno_name(value)) {
             ("ERRNO", Some(name)) => write!(f, "ERRNO({value} {name})"),
+            ("ERRNO", None) if identity::ANSWERS.contains(&value) => {
+                write!(f, "ERRNO({value} this filter is in force)")
+            }
             (_, _) if value != 0 || action == "ERRNO" => write!(f, "{action}({value})"),
             _ => f.write_str(action),
         }

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use sandbox_format::bpf::{Condition, op, ret};
+use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::policy::{Arch, Policy, ResolvedRule, call_name, resolve};
@@ -106,13 +107,65 @@ fn boundary_calls(resolved: &Resolved) -> Vec<Data> {
     calls
 }
 
+/// The questions that the filter answers, and calls that differ from them in one
+/// bit, in the architecture, or in the number.
+fn questions(resolved: &Resolved, identity: u64) -> Vec<Data> {
+    let question = |operation: u32| Data {
+        nr: seccomp(resolved.arch),
+        arch: resolved.arch.audit(),
+        ip: 0,
+        args: [operation.into(), identity, identity >> 32, 0, 0, 0],
+    };
+    let mut calls = Vec::new();
+    for question in identity::OPERATIONS.map(question) {
+        calls.push(question);
+        for arch in Arch::all().map(Arch::audit) {
+            calls.push(Data { arch, ..question });
+        }
+        calls.extend([1, 0x4000_0000].map(|bit| Data {
+            nr: question.nr ^ bit,
+            ..question
+        }));
+        for bit in 0..64 {
+            for arg in 0..4 {
+                let mut call = question;
+                call.args[arg] ^= 1 << bit;
+                calls.push(call);
+            }
+        }
+    }
+    calls
+}
+
+/// What the filter answers, if the call is one of its questions.
+fn answer(call: &Data, resolved: &Resolved, identity: u64) -> Option<u32> {
+    let asked = identity::OPERATIONS.map(|operation| [operation.into(), identity, identity >> 32]);
+    let low = |word: u64| word & u64::from(u32::MAX);
+    let index = asked.iter().position(|question| {
+        let mut words = question.iter().zip(call.args);
+        words.all(|(asked, arg)| low(*asked) == low(arg))
+    })?;
+    ((call.nr, call.arch) == (seccomp(resolved.arch), resolved.arch.audit()))
+        .then(|| ret::ERRNO | u32::from(identity::ANSWERS[index]))
+}
+
+fn seccomp(arch: Arch) -> u32 {
+    policy::call_number("seccomp", arch).unwrap()
+}
+
+/// In all but the questions that it alone answers.
 fn assert_equal_to_libseccomp(resolved: &Resolved) {
     let ours = compile(resolved).unwrap();
     let theirs = reference::compile(resolved);
     let big_endian = resolved.arch.big_endian();
-    let our_program = Program::new(&ours, big_endian).unwrap();
+    let our_program = Program::new(&ours.program, big_endian).unwrap();
     let their_program = Program::new(&theirs, big_endian).unwrap();
-    for call in boundary_calls(resolved) {
+    let mut calls = boundary_calls(resolved);
+    calls.extend(questions(resolved, ours.identity));
+    let mut answers = 0;
+    for call in calls {
+        let answer = answer(&call, resolved, ours.identity);
+        answers += usize::from(answer.is_some());
         // libseccomp knows x32 by its bit alone.
         let compat = resolved.arch == Arch::X86_64
             && call.arch == Arch::X86_64.audit()
@@ -120,7 +173,7 @@ fn assert_equal_to_libseccomp(resolved: &Resolved) {
         let expected = if compat {
             verdicts(resolved).foreign
         } else {
-            their_program.run(&call)
+            answer.unwrap_or_else(|| their_program.run(&call))
         };
         assert_eq!(
             our_program.run(&call),
@@ -130,6 +183,7 @@ fn assert_equal_to_libseccomp(resolved: &Resolved) {
             resolved.arch,
         );
     }
+    assert!(answers > 2, "the questions are among the calls");
 }
 
 #[test]
@@ -213,7 +267,7 @@ fn multiplexed_calls_mean_what_libseccomp_makes_of_them() {
                 let Ok((resolved, _)) = resolve(&policy, arch) else {
                     continue;
                 };
-                let ours = compile(&resolved).unwrap();
+                let ours = compile(&resolved).unwrap().program;
                 let theirs = reference::compile_names(&resolved);
                 let ours = Program::new(&ours, arch.big_endian()).unwrap();
                 let theirs = Program::new(&theirs, arch.big_endian()).unwrap();
@@ -253,7 +307,7 @@ fn multiplexed_calls_mean_what_libseccomp_makes_of_them() {
 fn a_multiplexer_is_not_got_round_by_bits_that_the_kernel_drops() {
     for arch in [Arch::X86, Arch::S390x, Arch::Ppc64, Arch::Mips] {
         let resolved = resolved(&policy(List::Deny, ["connect", "shmget"], false), arch);
-        let program = compile(&resolved).unwrap();
+        let program = compile(&resolved).unwrap().program;
         let number = |name| {
             resolved
                 .rules
@@ -291,10 +345,58 @@ fn a_multiplexer_is_not_got_round_by_bits_that_the_kernel_drops() {
 }
 
 #[test]
+fn policies_that_differ_have_filters_of_other_identities() {
+    let mut identities = BTreeSet::new();
+    for list in [List::Allow, List::Deny] {
+        for action in [Action::KillProcess, Action::Errno(1), Action::Log] {
+            for names in [&["read"][..], &["write"], &["read", "write"], &["seccomp"]] {
+                for arch in [Arch::X86_64, Arch::Aarch64, Arch::S390x] {
+                    let policy = Policy {
+                        action,
+                        ..policy(list, names.iter().copied(), true)
+                    };
+                    identities.insert(compile(&resolved(&policy, arch)).unwrap().identity);
+                }
+            }
+        }
+    }
+    assert_eq!(identities.len(), 2 * 3 * 4 * 3);
+}
+
+/// The first eight bytes of the SHA-256 of the filter without the rules for it.
+#[test]
+fn an_identity_is_what_the_document_says() {
+    let resolved = resolved(&policy(List::Allow, ARTICLE, false), Arch::X86_64);
+    let plain = compile_with(&resolved, &[]).unwrap();
+    let bytes = plain.iter().flat_map(|it| {
+        let [code, k] = [u32::from(it.code), it.k].map(u32::to_le_bytes);
+        [code[0], code[1], it.jt, it.jf, k[0], k[1], k[2], k[3]]
+    });
+    let digest = Sha256::digest(bytes.collect::<Vec<_>>());
+    let expected = u64::from_be_bytes(digest[..8].try_into().unwrap());
+    assert_eq!(compile(&resolved).unwrap().identity, expected);
+}
+
+#[test]
+fn conditions_on_arguments_that_no_call_has_are_refused() {
+    let mut resolved = resolved(&policy(List::Allow, ARTICLE, true), Arch::X86_64);
+    resolved.rules[0].when.push(Condition {
+        arg: 6,
+        mask: 1,
+        value: 1,
+    });
+    assert!(matches!(compile(&resolved), Err(Error::Argument)));
+}
+
+#[test]
 fn programs_are_short() {
     let length = |names: Vec<String>, exact| {
         let policy = policy(List::Allow, names, exact);
-        compile(&resolved(&policy, Arch::X86_64)).unwrap().len()
+        let resolved = resolved(&policy, Arch::X86_64);
+        let plain = compile_with(&resolved, &[]).unwrap().len();
+        let own = compile(&resolved).unwrap().program.len() - plain;
+        assert!(own <= 18, "{own} for its identity");
+        plain
     };
     let article = || ARTICLE.map(String::from).to_vec();
     let some = |nth, count| {
@@ -324,14 +426,16 @@ fn the_text_of_a_filter_names_calls_and_actions() {
         action: Action::Errno(1),
         ..policy(List::Deny, ["uname", "newfstatat"], true)
     };
-    let program = compile(&resolved(&policy, Arch::X86_64)).unwrap();
-    let text = disassemble(&program, Arch::X86_64).to_string();
+    let compiled = compile(&resolved(&policy, Arch::X86_64)).unwrap();
+    let text = disassemble(&compiled.program, Arch::X86_64).to_string();
     for part in [
         "   0  load arch\n   1  if arch == 0xc000003e (x86_64) goto ",
         "load nr\n",
         "if nr == 0x3f (uname) goto ",
         "if nr == 0x106 (newfstatat) goto ",
         "return ERRNO(1 EPERM)\n",
+        " (asks for a filter by its identity) goto ",
+        "return ERRNO(2871 this filter is in force)\n",
         "return ALLOW\n",
         "return KILL_PROCESS\n",
     ] {

@@ -6,6 +6,7 @@ use std::io;
 use std::ptr;
 
 use rustix::io::Errno;
+use sandbox_format::bpf::identity::{ANSWERS, OPERATIONS};
 
 use crate::filter::Instruction;
 
@@ -136,6 +137,26 @@ pub(super) fn seccomp_pretends() -> bool {
     const NO_OPERATION: u32 = u32::MAX;
     // SAFETY: the kernel knows no such operation and returns EINVAL.
     unsafe { libc::syscall(libc::SYS_seccomp, NO_OPERATION, 0_usize, ptr::null::<u8>()) == 0 }
+}
+
+/// Whether this process is under the filter of that identity
+/// ([`sandbox_format::bpf::identity`]).
+pub(super) fn is_in_force(identity: u64) -> bool {
+    let (low, high) = (identity, identity >> 32);
+    OPERATIONS
+        .into_iter()
+        .zip(ANSWERS)
+        .all(|(operation, answer)| {
+            // SAFETY: the kernel knows no such operation and looks at nothing else.
+            let result = unsafe { libc::syscall(libc::SYS_seccomp, operation, low, high) };
+            result == -1 && last_error().raw_os_error() == i32::from(answer)
+        })
+}
+
+/// Whether this process runs with privileges that its user does not have.
+pub(super) fn secure_execution() -> bool {
+    // SAFETY: the call reads what the kernel gave to this process.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
 /// What the C library has kept of a call that failed.

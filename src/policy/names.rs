@@ -90,10 +90,19 @@ pub(crate) fn name(number: u32, arch: Arch) -> Option<String> {
     ScmpSyscall::from(number).get_name_by_arch(arch.scmp()).ok()
 }
 
+/// The number of a system call, if the architecture has it.
+#[must_use]
+pub(crate) fn number(name: &str, arch: Arch) -> Option<u32> {
+    match look_up(name, arch) {
+        Lookup::Number(number) => Some(number),
+        Lookup::Elsewhere | Lookup::Unknown => None,
+    }
+}
+
 /// Whether an architecture has a system call of this name.
 #[must_use]
 pub(crate) fn is_known(name: &str, arch: Arch) -> bool {
-    matches!(look_up(name, arch), Lookup::Number(_))
+    number(name, arch).is_some()
 }
 
 /// The numbers that system calls may have.

@@ -3,7 +3,8 @@
 use sandbox_format::note::{self, DYNAMIC_TAG, Embedded, FilterHeader};
 
 use crate::die::{die, die_of_note, die_of_refusal};
-use crate::loaded;
+use crate::install::{is_in_force, require};
+use crate::loaded::{self, Stack};
 use crate::notes::{GONE, Notes};
 use crate::program::Program;
 
@@ -11,7 +12,7 @@ use crate::program::Program;
 const ILL_PLACED: &str = "misplaces the dynamic section";
 
 /// Puts the program's own policy in force. False: it carries none.
-pub(crate) fn apply(program: &Program) -> bool {
+pub(crate) fn apply(program: &Program, stack: Stack) -> bool {
     let patched = is_patched(program);
     let Some(embedded) = find(program) else {
         if patched {
@@ -28,7 +29,14 @@ pub(crate) fn apply(program: &Program) -> bool {
         return true;
     }
     protect(program, header);
-    program.enforce(embedded.filter.instructions, header.logs());
+    // With privileges that its user does not have, a process believes nothing
+    // that it may have got from that user; nor where it can't tell.
+    let may_ask = loaded::secure_execution(stack) == Some(0) && !header.logs();
+    let is_present = may_ask && is_in_force(header.identity);
+    if !is_present {
+        program.enforce(embedded.filter.instructions, header.logs());
+        require(header.identity);
+    }
     true
 }
 

@@ -18,12 +18,15 @@
 //! execution the variables are those of an untrusted user and are ignored. The
 //! program does not see them.
 
-use sandbox_format::bpf::{Filter, Rule, Scratch, ret};
+use sandbox_format::bpf::{
+    Condition, Filter, Instruction, MAX_INSTRUCTIONS, MAX_RUNS, Rule, Run, Scratch, ret,
+};
 use sandbox_format::environment::{ACTION, ALLOW, DENY, EXACT};
-use sandbox_format::portable::Native;
+use sandbox_format::portable::{CONDITIONS, Native};
 use sandbox_format::syscall;
 
 use crate::die::{Line, die, end};
+use crate::install::is_in_force;
 use crate::loaded::{self, Environ, Stack};
 use crate::program::Program;
 use crate::sys::AUDIT_ARCH;
@@ -65,6 +68,8 @@ pub(crate) fn apply(program: &Program, stack: Stack) {
             _ => ret::KILL_PROCESS,
         },
     };
+    // No filter answers to that; but it shows who answers in the kernel's place.
+    is_in_force(0);
     policy.enforce(program);
     environ.remove(ALLOW);
     environ.remove(DENY);
@@ -96,9 +101,21 @@ impl Policy {
     fn enforce(&self, program: &Program) {
         const NONE: Rule<'_> = Rule {
             number: 0,
+            verdict: 0,
             when: &[],
         };
-        let portable = &Native::new();
+        let (matched, unmatched) = if self.is_allowed {
+            (ret::ALLOW, self.violation)
+        } else {
+            (self.violation, ret::ALLOW)
+        };
+        let rule = |number, when| Rule {
+            number,
+            verdict: matched,
+            when,
+        };
+        let mut conditions = [Condition::NONE; CONDITIONS];
+        let portable = &Native::new(&mut conditions);
         let mut rules = RuleList {
             rules: &mut [NONE; MAX_RULES],
             length: 0,
@@ -109,29 +126,26 @@ impl Policy {
                 die_about("unknown system call", name, self.variable);
             };
             say_added(name);
-            rules.insert(Rule { number, when: &[] });
+            rules.insert(rule(number, &[]));
             if self.widen {
                 for (number, when) in portable.of(number) {
-                    rules.insert(Rule { number, when });
+                    rules.insert(rule(number, when));
                 }
             }
         }
-        let (matched, unmatched) = if self.is_allowed {
-            (ret::ALLOW, self.violation)
-        } else {
-            (self.violation, ret::ALLOW)
-        };
         let filter = Filter {
             arch: AUDIT_ARCH,
             big_endian: cfg!(target_endian = "big"),
             foreign_numbers: &syscall::NATIVE_FOREIGN,
             foreign: self.violation,
-            matched,
             unmatched,
             rules: rules.as_slice(),
         };
-        let mut scratch = Scratch::new();
-        match filter.compile(&mut scratch) {
+        let scratch = Scratch {
+            instructions: &mut [Instruction::NONE; MAX_INSTRUCTIONS],
+            runs: &mut [Run::NONE; MAX_RUNS],
+        };
+        match filter.compile(scratch) {
             Ok(instructions) => program.enforce(loaded::instruction_bytes(instructions), false),
             Err(_) => die(TOO_LONG),
         }

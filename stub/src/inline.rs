@@ -2,7 +2,9 @@
 //! the policy that lies beside it, or ends the process.
 //!
 //! * `blob`: how the program comes here and goes on, and where the notes are.
-//!   With `sys`, all that is not safe Rust.
+//! * `auxiliary`: what the kernel told the process.
+//! * `loader`: the C library's allocator, of a dynamic program. With `sys`, these
+//!   are all that is not safe Rust.
 //! * `sys`, `notes`, `install`, `die`, `identity`: as in `libsandbox.so` (lib.rs).
 //!
 //! The file is not a program to be started: `sandbox-patch` copies its first
@@ -10,29 +12,35 @@
 //! C library, which may not have begun yet, and no loader, which there may not
 //! be: the notes are found by their distance from the code. Both lie in one
 //! segment that is not writable, so that there is nothing else to look at.
-//!
-//! There is no allocation before the filter as in `libsandbox.so`: an allocator
-//! that belongs to the program can't be found from here.
 
 #![no_std]
 #![no_main]
 
+mod auxiliary;
 mod blob;
 mod die;
 mod identity;
 mod install;
+mod loader;
 mod notes;
 mod sys;
 
+use auxiliary::Auxiliary;
 use die::{die, die_of_note};
-use install::install;
+use install::{install, is_in_force, require};
 use notes::{GONE, Notes};
 
 /// What messages begin with.
 const NAME: &[u8] = b"sandbox";
 
-/// Puts the policy of the notes in force, whose records are padded to `align`.
-fn enforce(bytes: &'static [u8], align: u64) {
+/// Puts the policy of the notes in force, whose records are padded to `align`,
+/// unless the process is under it already, and before that warms the heap.
+fn enforce(
+    bytes: &'static [u8],
+    align: u64,
+    auxiliary: Option<Auxiliary>,
+    warm_heap: impl FnOnce(),
+) {
     let mut notes = Notes::new();
     notes.add(bytes, align);
     let Some(embedded) = notes.finish() else {
@@ -45,7 +53,15 @@ fn enforce(bytes: &'static [u8], align: u64) {
     if asked != 0 || !header.is_inline() {
         die_of_note("is for libsandbox.so");
     }
+    // As in `libsandbox.so`: with privileges, or where that can't be told, nobody
+    // is asked.
+    let may_ask = auxiliary.is_some_and(|it| !it.is_secure()) && !header.logs();
+    if may_ask && is_in_force(header.identity) {
+        return;
+    }
+    warm_heap();
     install(embedded.filter.instructions, header.logs());
+    require(header.identity);
 }
 
 /// Nothing here is meant to panic; should it happen all the same, the policy

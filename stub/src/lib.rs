@@ -43,13 +43,19 @@ const NAME: &[u8] = b"libsandbox.so";
 /// policy is in force, or when none was asked for.
 fn initialise(stack: Stack) {
     let listed = Program::of_c_library();
-    if listed.as_ref().is_some_and(embedded::apply) {
+    if listed
+        .as_ref()
+        .is_some_and(|program| embedded::apply(program, stack))
+    {
         return;
     }
     // A program or library may have a `dl_iterate_phdr` of its own, which knows
     // less than the C library's.
     let started = Program::of_kernel(stack);
-    if started.as_ref().is_some_and(embedded::apply) {
+    if started
+        .as_ref()
+        .is_some_and(|program| embedded::apply(program, stack))
+    {
         return;
     }
     match listed.or(started) {

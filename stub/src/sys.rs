@@ -82,10 +82,19 @@ pub(crate) fn install_filter(instructions: &[u8], log: bool) -> Result<usize, Er
     check(unsafe { call(arch::number::SECCOMP, arguments) })
 }
 
-/// Whether seccomp(2) claims to have done what it can't: some filter answers in
-/// the kernel's place, with an error number of 0.
-pub(crate) fn seccomp_pretends() -> bool {
-    const NO_OPERATION: usize = 0xffff_ffff;
-    // SAFETY: the kernel knows no such operation and returns EINVAL.
-    check(unsafe { call(arch::number::SECCOMP, [NO_OPERATION, 0, 0, 0, 0]) }).is_ok()
+/// Whether `no_new_privs` is set. A filter that answers in the kernel's place
+/// can claim 0 or an error, but not 1.
+pub(crate) fn has_no_new_privs() -> bool {
+    const PR_GET_NO_NEW_PRIVS: usize = 39;
+    // SAFETY: this option of prctl(2) touches no memory.
+    check(unsafe { call(arch::number::PRCTL, [PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0]) })
+        .is_ok_and(|it| it == 1)
+}
+
+/// Puts a question of [`sandbox_format::bpf::identity`].
+#[expect(clippy::cast_possible_truncation, reason = "32 bits count")]
+pub(crate) fn ask(operation: u32, identity: u64) -> Result<usize, Errno> {
+    let (low, high) = (identity as usize, (identity >> 32) as usize);
+    // SAFETY: the kernel knows no such operation, and looks at nothing else.
+    check(unsafe { call(arch::number::SECCOMP, [operation as usize, low, high, 0, 0]) })
 }

@@ -62,7 +62,7 @@ impl PatchedFile {
 
     /// The filter, as `code`, `jt`, `jf` and `k` of `struct sock_filter`.
     pub fn instructions(&self) -> impl Iterator<Item = (u16, u8, u8, u32)> {
-        const HEADER: usize = 72;
+        const HEADER: usize = 80;
         let filter = &self.bytes[self.place(Kind::Filter).descriptor][HEADER..];
         filter.chunks_exact(8).map(|bytes| {
             let k = bytes[4..].try_into().expect("four bytes");

@@ -48,11 +48,13 @@ impl Prepared {
         }
         let (resolved, notices) = policy::resolve(&options.policy, arch)?;
         general_warnings.extend(notices.iter().map(ToString::to_string));
+        let compiled = filter::compile(&resolved)?;
         let content = Content {
             policy: resolved.to_json(),
             flags: runtime.flags(),
             arch: arch.audit(),
-            program: filter::compile(&resolved)?,
+            program: compiled.program,
+            identity: compiled.identity,
         };
         let mut warnings = Vec::new();
         let (position, enforced) = match runtime {
@@ -142,7 +144,8 @@ impl Prepared {
     /// Whether a file has all that patching would put into it.
     fn is_intact(&self, present: &Embedded, layout: &Layout, source: &File) -> Result<bool> {
         let (header, content) = (&present.header, &self.content);
-        if (header.flags, header.arch) != (content.flags, content.arch) {
+        let of_header = (header.flags, header.arch, header.identity);
+        if of_header != (content.flags, content.arch, content.identity) {
             return Ok(false);
         }
         Ok(match &self.runtime {

@@ -8,11 +8,12 @@
 //! merged into intervals, and a binary search leads to a short run of them.
 
 mod compile;
+pub mod identity;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-pub use compile::{Error, MAX_RUNS, Scratch};
+pub use compile::{Error, MAX_RUNS, Run, Scratch};
 
 /// `struct sock_filter` of include/uapi/linux/filter.h.
 #[repr(C)]
@@ -26,6 +27,16 @@ pub struct Instruction {
     pub jf: u8,
     /// The operand.
     pub k: u32,
+}
+
+impl Instruction {
+    /// What is about to be overwritten.
+    pub const NONE: Self = Self {
+        code: 0,
+        jt: 0,
+        jf: 0,
+        k: 0,
+    };
 }
 
 /// The longest program that the kernel takes (`BPF_MAXINSNS`,
@@ -96,7 +107,7 @@ pub mod ret {
 /// low 32 bits, which is all that the kernel looks at for an `int` argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Condition {
-    /// Which argument, 0 to 5.
+    /// Which argument, 0 to 5; the generator does not look.
     pub arg: u8,
     /// The bits that count.
     pub mask: u64,
@@ -104,13 +115,23 @@ pub struct Condition {
     pub value: u64,
 }
 
-/// A system call number that gets the filter's `matched` verdict when all
-/// conditions hold (an empty list always holds). Rules for the same number are
-/// alternatives.
+impl Condition {
+    /// What is about to be overwritten.
+    pub const NONE: Self = Self {
+        arg: 0,
+        mask: 0,
+        value: 0,
+    };
+}
+
+/// A verdict for a system call number when all conditions hold (an empty list
+/// always holds). Of the rules for a number, the last that holds decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule<'a> {
     /// The system call number.
     pub number: u32,
+    /// What the call gets (see [`ret`]).
+    pub verdict: u32,
     /// Conditions that must all hold.
     pub when: &'a [Condition],
 }
@@ -127,9 +148,7 @@ pub struct Filter<'a> {
     pub foreign_numbers: &'a [(u32, u32)],
     /// Verdict for calls of another architecture or ABI.
     pub foreign: u32,
-    /// Verdict for calls that match a rule.
-    pub matched: u32,
-    /// Verdict for all others.
+    /// Verdict for calls for which no rule holds.
     pub unmatched: u32,
     /// The rules, sorted by number.
     pub rules: &'a [Rule<'a>],

@@ -9,6 +9,7 @@
 use core::fmt;
 use core::ops::Range;
 
+use crate::bpf::Instruction;
 use crate::sha256;
 
 /// The name of the section that holds the notes.
@@ -43,7 +44,7 @@ pub const DYNAMIC_TAG: u32 = 0x6000_5342;
 pub const MAX_POLICY: usize = 256 * 1024;
 
 /// Bytes of a FILTER descriptor before its instructions.
-pub const FILTER_HEADER: usize = 72;
+pub const FILTER_HEADER: usize = 80;
 
 /// Bytes of one instruction (`struct sock_filter`).
 pub const INSTRUCTION_SIZE: usize = 8;
@@ -73,12 +74,14 @@ pub enum ByteOrder {
 }
 
 impl ByteOrder {
+    /// Big-endian or not.
+    #[must_use]
+    pub const fn of(big_endian: bool) -> Self {
+        if big_endian { Self::Big } else { Self::Little }
+    }
+
     /// The byte order of the machine that this code was compiled for.
-    pub const NATIVE: Self = if cfg!(target_endian = "big") {
-        Self::Big
-    } else {
-        Self::Little
-    };
+    pub const NATIVE: Self = Self::of(cfg!(target_endian = "big"));
 
     /// Four bytes as a number.
     #[must_use]
@@ -216,6 +219,18 @@ pub fn header(order: ByteOrder, kind: u32, length: u32) -> [u8; HEADER] {
     record
 }
 
+/// An instruction as it stands in a note.
+#[must_use]
+pub fn encode(instruction: Instruction, order: ByteOrder) -> [u8; INSTRUCTION_SIZE] {
+    let Instruction { code, jt, jf, k } = instruction;
+    let [code_0, code_1] = match order {
+        ByteOrder::Little => code.to_le_bytes(),
+        ByteOrder::Big => code.to_be_bytes(),
+    };
+    let [k_0, k_1, k_2, k_3] = order.bytes32(k);
+    [code_0, code_1, jt, jf, k_0, k_1, k_2, k_3]
+}
+
 /// Puts into a FILTER descriptor its digest, which ties it to the POLICY
 /// descriptor: SHA-256 of the policy and of all that is in the filter but the
 /// digest.
@@ -245,6 +260,8 @@ pub struct FilterHeader {
     /// Link-time address of the place that the dynamic section had before it
     /// moved to that range. Code that refers to `_DYNAMIC` looks there.
     pub dynamic_address: u64,
+    /// What the filter answers to (see [`crate::bpf::identity`]).
+    pub identity: u64,
 }
 
 impl FilterHeader {
@@ -273,6 +290,7 @@ impl FilterHeader {
     /// | 48 | 8 | address of the range to make read-only |
     /// | 56 | 8 | its size |
     /// | 64 | 8 | where the dynamic section in that range was before |
+    /// | 72 | 8 | identity of the filter |
     #[must_use]
     pub fn to_bytes(&self, order: ByteOrder) -> [u8; FILTER_HEADER] {
         let mut bytes = [0; FILTER_HEADER];
@@ -283,6 +301,7 @@ impl FilterHeader {
         bytes[48..56].copy_from_slice(&order.bytes64(self.protect_address));
         bytes[56..64].copy_from_slice(&order.bytes64(self.protect_size));
         bytes[64..72].copy_from_slice(&order.bytes64(self.dynamic_address));
+        bytes[72..80].copy_from_slice(&order.bytes64(self.identity));
         bytes
     }
 }
@@ -316,6 +335,7 @@ impl<'a> FilterNote<'a> {
             protect_address: word64(48)?,
             protect_size: word64(56)?,
             dynamic_address: word64(64)?,
+            identity: word64(72)?,
         };
         if header.flags & !flags::KNOWN != 0 {
             return Err(Problem::UnknownFlags);

@@ -40,7 +40,7 @@ mod native;
 mod table;
 
 #[cfg(target_arch = "x86_64")]
-pub use native::Native;
+pub use native::{CONDITIONS, Native};
 
 /// A call that may stand in for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -116,6 +116,7 @@ pub(crate) fn is_digest(digest: &[u8; 32], message: &[&[u8]]) -> bool {
 }
 
 /// The digest of a message in words of four bytes.
+#[inline(never)] // The runtime is to be small.
 fn words(message: &[&[u8]]) -> [u32; 8] {
     let mut state = START;
     let mut block = [0; BLOCK];

@@ -65,10 +65,14 @@ global_asm!(
     "mov rbp, rsp",
     "sub rsp, {fxsave}",
     "and rsp, -16",
-    // The code behind this uses SSE registers, not AVX: their upper halves stay.
+    // The code behind this uses SSE registers; an allocator that it calls may use
+    // more of them, none of which a function has to keep, nor anything at the
+    // entry of a process to hold.
     "fxsave64 [rsp]",
     "lea rdi, [rip + sandbox_inline]",
     "lea rsi, [rip + sandbox_inline + {place}]",
+    // The stack pointer as it was: 16 words and the 128 bytes lie below it.
+    "lea rdx, [rbp + 256]",
     "call {enforce}",
     "fxrstor64 [rsp]",
     "mov rsp, rbp",

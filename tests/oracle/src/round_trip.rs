@@ -136,6 +136,7 @@ fn content() -> Content {
         flags: 0,
         arch: 0xc000_003e,
         program: vec![allow; 40],
+        identity: 0x0123_4567_89ab_cdef,
     }
 }
 

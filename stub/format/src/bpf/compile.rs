@@ -22,8 +22,6 @@ pub enum Error {
     TooLong,
     /// The rules are not sorted by number.
     Unsorted,
-    /// A condition is about an argument above 5.
-    Argument,
 }
 
 impl core::fmt::Display for Error {
@@ -31,54 +29,38 @@ impl core::fmt::Display for Error {
         f.write_str(match self {
             Error::TooLong => "the rules need more instructions than the kernel takes",
             Error::Unsorted => "the rules are not sorted by number",
-            Error::Argument => "a condition names an argument above 5",
         })
     }
 }
 
 impl core::error::Error for Error {}
 
-/// Working memory for [`Filter::compile`], 48 KiB, which also holds the result.
-/// All of it starts as zero, so that a static one costs nothing in the file.
+/// Working memory for [`Filter::compile`], 48 KiB: two arrays of the caller's,
+/// since one value that holds both would be copied when it is made.
 #[derive(Debug)]
-pub struct Scratch {
-    instructions: [Instruction; MAX_INSTRUCTIONS],
-    runs: [Run; MAX_RUNS],
-}
-
-impl Scratch {
-    /// Empty working memory.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            instructions: [Instruction {
-                code: 0,
-                jt: 0,
-                jf: 0,
-                k: 0,
-            }; MAX_INSTRUCTIONS],
-            runs: [Run {
-                first: 0,
-                last: 0,
-                verdict: Verdict::Return(0),
-            }; MAX_RUNS],
-        }
-    }
-}
-
-impl Default for Scratch {
-    fn default() -> Self {
-        Self::new()
-    }
+pub struct Scratch<'b> {
+    /// Where the result will lie.
+    pub instructions: &'b mut [Instruction; MAX_INSTRUCTIONS],
+    /// What the numbers are sorted into.
+    pub runs: &'b mut [Run; MAX_RUNS],
 }
 
 /// Neighbouring system call numbers that share a verdict other than
 /// `unmatched`; what no run covers is unmatched.
 #[derive(Clone, Copy, Debug)]
-struct Run {
+pub struct Run {
     first: u32,
     last: u32,
     verdict: Verdict,
+}
+
+impl Run {
+    /// What is about to be overwritten.
+    pub const NONE: Self = Self {
+        first: 0,
+        last: 0,
+        verdict: Verdict::Return(0),
+    };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,12 +72,12 @@ enum Verdict {
 }
 
 impl Filter<'_> {
-    /// Compiles the filter. The result lies in `scratch`.
+    /// Compiles the filter. The result lies in `scratch.instructions`.
     ///
     /// # Errors
     ///
     /// See [`Error`]; no program is better than a wrong one.
-    pub fn compile<'b>(&self, scratch: &'b mut Scratch) -> Result<&'b [Instruction], Error> {
+    pub fn compile<'b>(&self, scratch: Scratch<'b>) -> Result<&'b [Instruction], Error> {
         let Scratch { instructions, runs } = scratch;
         let mut list = RunList {
             runs,
@@ -122,49 +104,41 @@ impl Filter<'_> {
 
     /// Turns the rules into runs, in ascending order.
     fn collect(&self, list: &mut RunList<'_>) -> Result<(), Error> {
-        let mut foreign = self.foreign_numbers.iter().peekable();
-        let mut minus_one = Verdict::Return(self.unmatched);
+        let mut foreign = self.foreign_numbers;
         let mut rest = self.rules;
         while let Some(&Rule { number, .. }) = rest.first() {
             let mut verdict = Verdict::Return(self.unmatched);
             while let Some((rule, after)) = rest.split_first()
                 && rule.number == number
             {
-                if rule.when.iter().any(|condition| condition.arg > 5) {
-                    return Err(Error::Argument);
-                }
-                verdict = self.or_else(verdict, rule);
+                verdict = Self::or_else(verdict, rule);
                 rest = after;
             }
             if rest.first().is_some_and(|next| next.number < number) {
                 return Err(Error::Unsorted);
             }
-            while let Some((first, last)) = foreign.next_if(|range| range.1 < number) {
+            while let Some(((first, last), after)) = foreign.split_first()
+                && *last < number
+            {
                 list.push(*first, *last, Verdict::Return(self.foreign));
+                foreign = after;
             }
-            if number == u32::MAX {
-                minus_one = verdict;
-            } else if foreign.peek().is_none_or(|range| number < range.0) {
+            if foreign.first().is_none_or(|range| number < range.0) {
                 list.push(number, number, verdict);
             }
         }
         for (first, last) in foreign {
             list.push(*first, *last, Verdict::Return(self.foreign));
         }
-        list.push(u32::MAX, u32::MAX, minus_one);
         Ok(())
     }
 
-    /// The verdict when one more rule is an alternative to what led to
-    /// `verdict`.
-    fn or_else(&self, verdict: Verdict, rule: &Rule<'_>) -> Verdict {
+    /// The verdict when one more rule comes after those that led to `verdict`.
+    fn or_else(verdict: Verdict, rule: &Rule<'_>) -> Verdict {
+        let own = Verdict::Return(rule.verdict);
         match Matches::of(rule) {
-            Matches::Always => Verdict::Return(self.matched),
-            Matches::Sometimes
-                if self.matched != self.unmatched && verdict != Verdict::Return(self.matched) =>
-            {
-                Verdict::Rules(rule.number)
-            }
+            Matches::Always => own,
+            Matches::Sometimes if verdict != own => Verdict::Rules(rule.number),
             _ => verdict,
         }
     }
@@ -294,17 +268,17 @@ impl Generator<'_, '_> {
             load: Load::NONE,
             test: Target::Return(self.filter.unmatched),
         };
-        for rule in rules.rev() {
+        for rule in rules {
             if Matches::of(rule) != Matches::Never {
-                next = self.alternative(rule.when, next);
+                next = self.alternative(rule, next);
             }
         }
         self.begin(next)
     }
 
     /// Emits the tests of one rule; `next` is what to try when one fails.
-    fn alternative(&mut self, when: &[Condition], next: Alternative) -> Alternative {
-        let filter = self.filter;
+    fn alternative(&mut self, rule: &Rule<'_>, next: Alternative) -> Alternative {
+        let (filter, when) = (self.filter, rule.when);
         let words = || (0..2 * when.len()).filter_map(|index| filter.word(when, index));
         // Who fails with what `next` wants loaded goes right to its test; if
         // all do, that load is not needed at all.
@@ -315,7 +289,7 @@ impl Generator<'_, '_> {
         };
         let mut this = Alternative {
             load: Load::NONE,
-            test: Target::Return(filter.matched),
+            test: Target::Return(rule.verdict),
         };
         for Word { load, value } in words() {
             let fail = if load == next.load { next.test } else { start };
@@ -329,7 +303,8 @@ impl Generator<'_, '_> {
     /// Emits the load that the alternative's first test wants; the test must
     /// have been emitted last.
     fn begin(&mut self, Alternative { load, test }: Alternative) -> Target {
-        if load == Load::NONE {
+        // Where both ways led to the same verdict, no test was emitted either.
+        if let Target::Return(_) = test {
             return test;
         }
         if load.mask != u32::MAX {

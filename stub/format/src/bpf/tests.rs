@@ -28,15 +28,9 @@ fn model(filter: &Filter<'_>, call: &Call) -> u32 {
         return filter.foreign;
     }
     let holds = |c: &Condition| call.args[usize::from(c.arg)] & c.mask == c.value;
-    if filter
-        .rules
-        .iter()
-        .any(|r| r.number == call.number && r.when.iter().all(holds))
-    {
-        filter.matched
-    } else {
-        filter.unmatched
-    }
+    let mut rules = filter.rules.iter();
+    let rule = rules.rfind(|r| r.number == call.number && r.when.iter().all(holds));
+    rule.map_or(filter.unmatched, |rule| rule.verdict)
 }
 
 fn word(call: &Call, big_endian: bool, offset: u32) -> u32 {
@@ -81,8 +75,11 @@ fn run(program: &[Instruction], call: &Call, big_endian: bool) -> (u32, usize) {
 }
 
 fn compile(filter: &Filter<'_>) -> Result<Vec<Instruction>, Error> {
-    let mut scratch = Box::new(Scratch::new());
-    filter.compile(&mut scratch).map(<[_]>::to_vec)
+    let scratch = Scratch {
+        instructions: &mut Box::new([Instruction::NONE; MAX_INSTRUCTIONS]),
+        runs: &mut Box::new([Run::NONE; MAX_RUNS]),
+    };
+    filter.compile(scratch).map(<[_]>::to_vec)
 }
 
 /// Numbers and arguments at which the verdict could change.
@@ -155,7 +152,6 @@ fn filter<'a>(rules: &'a [Rule<'a>]) -> Filter<'a> {
         big_endian: false,
         foreign_numbers: FOREIGN_NUMBERS,
         foreign: FOREIGN,
-        matched: ret::ALLOW,
         unmatched: ret::ERRNO | 1,
         rules,
     }
@@ -164,8 +160,16 @@ fn filter<'a>(rules: &'a [Rule<'a>]) -> Filter<'a> {
 fn plain(numbers: impl IntoIterator<Item = u32>) -> Vec<Rule<'static>> {
     numbers
         .into_iter()
-        .map(|number| Rule { number, when: &[] })
+        .map(|number| allow(number, &[]))
         .collect()
+}
+
+fn allow(number: u32, when: &[Condition]) -> Rule<'_> {
+    Rule {
+        number,
+        verdict: ret::ALLOW,
+        when,
+    }
 }
 
 #[test]
@@ -235,19 +239,39 @@ fn a_rule_without_conditions_wins() {
         mask: 1,
         value: 1,
     }];
-    let rules = [
-        Rule {
-            number: 3,
-            when: &when,
-        },
-        Rule {
-            number: 3,
-            when: &[],
-        },
-    ];
+    let rules = [allow(3, &when), allow(3, &[])];
     let program = compile(&filter(&rules)).unwrap();
     check(&filter(&rules), &program);
     assert!(program.iter().all(|i| i.code != op::AND));
+}
+
+#[test]
+fn of_several_rules_the_last_that_holds_decides() {
+    let word = |mask, value| {
+        [Condition {
+            arg: 0,
+            mask,
+            value,
+        }]
+    };
+    let when = [
+        word(0xffff_ffff, 0),
+        word(u64::MAX, 0),
+        word(0xffff_ffff, 1),
+    ];
+    let rule = |verdict, when| Rule {
+        number: 3,
+        verdict,
+        when,
+    };
+    let rules = [
+        rule(ret::TRAP, &[][..]),
+        // The same, so that nothing is left to test.
+        rule(ret::TRAP, &when[0]),
+        rule(ret::LOG, &when[1]),
+        rule(ret::TRACE, &when[2]),
+    ];
+    check(&filter(&rules), &compile(&filter(&rules)).unwrap());
 }
 
 #[test]
@@ -260,10 +284,7 @@ fn alternatives_on_one_argument_load_it_once() {
             value,
         }]
     });
-    let rules = [0, 1, 2].map(|i| Rule {
-        number: 16,
-        when: &when[i],
-    });
+    let rules = [0, 1, 2].map(|i| allow(16, &when[i]));
     let program = compile(&filter(&rules)).unwrap();
     check(&filter(&rules), &program);
     let loads = program
@@ -279,28 +300,13 @@ fn impossible_conditions_never_match() {
         mask: 1,
         value: 2,
     }];
-    let rules = [Rule {
-        number: 3,
-        when: &when,
-    }];
+    let rules = [allow(3, &when)];
     check(&filter(&rules), &compile(&filter(&rules)).unwrap());
 }
 
 #[test]
 fn bad_rules_are_refused() {
     assert_eq!(compile(&filter(&plain([2, 1]))), Err(Error::Unsorted));
-    let when = [Condition {
-        arg: 6,
-        mask: 1,
-        value: 1,
-    }];
-    assert_eq!(
-        compile(&filter(&[Rule {
-            number: 3,
-            when: &when
-        }])),
-        Err(Error::Argument)
-    );
     assert_eq!(
         compile(&filter(&plain((0..3000).map(|i| 2 * i)))),
         Err(Error::TooLong)
@@ -331,10 +337,7 @@ fn the_largest_policy_is_compiled_or_refused_but_never_wrong() {
                 .collect();
             let rules: Vec<_> = (0..512)
                 .zip(&when)
-                .map(|(i, when)| Rule {
-                    number: step * i,
-                    when,
-                })
+                .map(|(i, when)| allow(step * i, when))
                 .collect();
             match compile(&filter(&rules)) {
                 Ok(program) => check(&filter(&rules), &program),
@@ -361,7 +364,7 @@ fn far_targets_are_bridged() {
             }]
         })
         .collect();
-    let mut rules: Vec<_> = when.iter().map(|when| Rule { number: 100, when }).collect();
+    let mut rules: Vec<_> = when.iter().map(|when| allow(100, when)).collect();
     rules.extend(plain([101, 105, 108, 111]));
     let program = compile(&filter(&rules)).unwrap();
     check(&filter(&rules), &program);
@@ -411,6 +414,7 @@ proptest! {
                     Just(Vec::new()),
                     prop::collection::vec(conditions(), 0..4),
                 ],
+                prop_oneof![4 => Just(0), 1 => 0..8_u32],
             ),
             0..200,
         ),
@@ -421,12 +425,14 @@ proptest! {
         ],
         verdicts in prop::array::uniform3(0..3_u32),
     ) {
-        rules.sort();
-        let rules: Vec<_> =
-            rules.iter().map(|(number, when)| Rule { number: *number, when }).collect();
+        rules.sort_by_key(|(number, ..)| *number);
         let [foreign, matched, unmatched] = verdicts;
+        let rules: Vec<_> = rules
+            .iter()
+            .map(|(number, when, other)| Rule { number: *number, verdict: matched + other, when })
+            .collect();
         let filter = Filter {
-            arch: ARCH, big_endian, foreign_numbers: &foreign_numbers, foreign, matched, unmatched,
+            arch: ARCH, big_endian, foreign_numbers: &foreign_numbers, foreign, unmatched,
             rules: &rules,
         };
         let program = compile(&filter).unwrap();

@@ -20,8 +20,8 @@ pub(super) struct Writer<'b> {
     front: u16,
     /// Something could not be written, or not be reached.
     failed: bool,
-    /// The values returned so far (`foreign`, `matched` and `unmatched` at the
-    /// most), and where the last written return of each is.
+    /// Values returned so far, and where the last written return of each is: the
+    /// first of them makes room for what there is no room for.
     returns: [(u32, u16); 3],
 }
 
@@ -81,8 +81,9 @@ impl<'b> Writer<'b> {
 
     fn push_return(&mut self, value: u32) {
         self.push(op::RETURN, value);
-        let mut slots = self.returns.iter_mut();
-        if let Some(slot) = slots.find(|(v, at)| *v == value || *at == NOWHERE) {
+        let mut slots = self.returns.iter();
+        let slot = slots.position(|(v, at)| *v == value || *at == NOWHERE);
+        if let Some(slot) = self.returns.get_mut(slot.unwrap_or(0)) {
             *slot = (value, self.front);
         }
     }

@@ -24,6 +24,7 @@ fn filter(order: ByteOrder, count: u32) -> Vec<u8> {
         protect_address: 0,
         protect_size: 0,
         dynamic_address: 0,
+        identity: 0,
     };
     let mut bytes = header.to_bytes(order).to_vec();
     bytes.resize(FILTER_HEADER + count as usize * INSTRUCTION_SIZE, 6);

@@ -6,23 +6,23 @@ use super::TABLE;
 use crate::bpf::Condition;
 use crate::syscall;
 
+/// How many conditions the rows have.
+pub const CONDITIONS: usize = RESOLVED.conditions;
+
 /// The rows that apply on the architecture that this code is compiled for.
 #[derive(Debug)]
-pub struct Native {
-    conditions: [Condition; RESOLVED.conditions],
+pub struct Native<'a> {
+    conditions: &'a [Condition; CONDITIONS],
 }
 
-impl Native {
-    /// The rows, with their conditions unpacked.
+impl<'a> Native<'a> {
+    /// The rows, with their conditions unpacked to memory of the caller's.
     #[must_use]
-    pub fn new() -> Self {
-        let mut all = Self {
-            conditions: [EMPTY; RESOLVED.conditions],
-        };
-        for (condition, packed) in all.conditions.iter_mut().zip(&PACKED) {
+    pub fn new(conditions: &'a mut [Condition; CONDITIONS]) -> Self {
+        for (condition, packed) in conditions.iter_mut().zip(&PACKED) {
             *condition = packed.unpack();
         }
-        all
+        Self { conditions }
     }
 
     /// The rows of the system call `number`, as the numbers of what may stand
@@ -33,19 +33,6 @@ impl Native {
             let when = self.conditions.get(first..first + count)?;
             (name == number).then_some((by, when))
         })
-    }
-}
-
-/// What is about to be overwritten.
-const EMPTY: Condition = Condition {
-    arg: 0,
-    mask: 0,
-    value: 0,
-};
-
-impl Default for Native {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -255,7 +242,8 @@ mod tests {
     #[test]
     fn the_native_rows_are_those_of_the_table() {
         let names: BTreeSet<_> = TABLE.iter().map(|row| row.name).collect();
-        let native = Native::new();
+        let mut conditions = [Condition::NONE; CONDITIONS];
+        let native = Native::new(&mut conditions);
         let mut native_rows = 0;
         for name in names {
             let Some(number) = NATIVE.number(name.as_bytes()) else {
