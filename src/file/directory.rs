@@ -226,6 +226,13 @@ impl Directory {
         Ok(rustix::fs::fsync(&self.to_be_read()?.handle)?)
     }
 
+    /// Whether it is of a file system of layers.
+    pub(super) fn is_overlay(&self) -> bool {
+        /// OVERLAYFS_SUPER_MAGIC (linux/magic.h).
+        const OVERLAY: i64 = 0x794c_7630;
+        rustix::fs::fstatfs(&self.handle).is_ok_and(|system| system.f_type == OVERLAY)
+    }
+
     /// Whether it is marked so that nothing is taken from it (`chattr +a`;
     /// statx(2), STATX_ATTR_APPEND).
     pub(super) fn is_append_only(&self) -> bool {

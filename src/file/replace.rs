@@ -133,8 +133,14 @@ impl<'a> Temporary<'a> {
 
     /// Whether the name is that of a file now.
     fn is(&self, file: &Stamp) -> bool {
-        let now = self.place.directory.status_of(&self.name);
-        now.is_ok_and(|now| now.stamp().is_same_file(file))
+        let directory = &self.place.directory;
+        directory.status_of(&self.name).is_ok_and(|now| {
+            let now = now.stamp();
+            // overlayfs copies a file of a lower layer before it renames it, and one
+            // of several names then gets another inode (Documentation/filesystems/
+            // overlayfs.rst in the kernel's source, "Non-standard behavior").
+            now.is_same_file(file) || directory.is_overlay() && now.is_equal_file(file)
+        })
     }
 
     fn changed(&self) -> Error {

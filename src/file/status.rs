@@ -137,4 +137,11 @@ impl Stamp {
         let changed = other.changed;
         Self { changed, ..*self } == *other
     }
+
+    /// Whether both are of files that differ at most in what is in them, and that
+    /// nobody but their owner can have made equal.
+    pub(super) fn is_equal_file(&self, other: &Self) -> bool {
+        let file = other.file;
+        Self { file, ..*self }.is_same_file(other)
+    }
 }
