@@ -106,7 +106,7 @@ impl Program {
     pub(crate) fn notes(&self) -> impl Iterator<Item = (&'static [u8], usize)> {
         let notes = self.segments.iter().filter(|it| it.kind == PT_NOTE);
         notes.filter_map(|it| {
-            let load = self.segment_of(it.address, 1)?;
+            let load = self.segment_of(it.address)?;
             let bias = |it: &Segment| it.address.wrapping_sub(it.offset);
             let is_true = bias(it) == bias(load);
             let bytes = self.values(it.address, it.file_size)?;
@@ -146,39 +146,45 @@ impl Program {
     }
 
     /// What lies at a link-time address in `size` bytes, if loaded segments have all
-    /// of it: one, or several of which each begins where the former ends. Every bit
-    /// pattern is a `T`.
+    /// of it. Every bit pattern is a `T`.
     fn values<T>(&self, start: usize, size: usize) -> Option<&'static [T]> {
-        let (mut at, mut left) = (start, size);
-        while left > 0 {
-            let segment = self.segment_of(at, 1)?;
-            let rest = segment.memory_size - (at - segment.address);
-            at = at.wrapping_add(rest);
-            left = left.saturating_sub(rest);
+        if !self.is_loaded(start, size) {
+            return None;
         }
         // SAFETY: the range lies in segments that the loader mapped readable and is
         // done writing to, and the main program is never unmapped.
         unsafe { loaded::memory(self.bias.wrapping_add(start), size / size_of::<T>()) }
     }
 
-    /// The loaded segment that has a range of link-time addresses, if it is
-    /// readable.
+    /// Whether loaded segments have all of a range: one, or several of which each
+    /// begins where the former ends.
     #[inline(never)]
-    fn segment_of(&self, start: usize, size: usize) -> Option<&'static Segment> {
+    fn is_loaded(&self, start: usize, size: usize) -> bool {
+        let (mut at, mut left) = (start, size);
+        while left > 0 {
+            let Some(segment) = self.segment_of(at) else {
+                return false;
+            };
+            let rest = segment.memory_size - (at - segment.address);
+            at = at.wrapping_add(rest);
+            left = left.saturating_sub(rest);
+        }
+        true
+    }
+
+    /// The loaded segment that has a link-time address, if it is readable.
+    #[inline(never)]
+    fn segment_of(&self, address: usize) -> Option<&'static Segment> {
         self.segments.iter().find(|it| {
-            let at = start.wrapping_sub(it.address);
             it.kind == PT_LOAD
                 && it.flags & PF_R != 0
-                && it.address <= start
-                && at <= it.memory_size
-                && size <= it.memory_size - at
+                && address.wrapping_sub(it.address) < it.memory_size
         })
     }
 
     /// Whether a run-time address is the program's.
     fn is_own(&self, address: usize) -> bool {
-        self.segment_of(address.wrapping_sub(self.bias), 1)
-            .is_some()
+        self.segment_of(address.wrapping_sub(self.bias)).is_some()
     }
 
     /// Gives the entries of the dynamic section's former place, a link-time
@@ -189,7 +195,7 @@ impl Program {
         const DT_STRSZ: usize = 10;
         let current = self.dynamic_entries()?;
         let count = self.dynamic_entries_at(start)?.len();
-        if self.segment_of(start, 1)?.flags & PF_W == 0 {
+        if self.segment_of(start)?.flags & PF_W == 0 {
             // No loader has written there either.
             return Some(Ok(()));
         }
@@ -238,13 +244,11 @@ impl Program {
         })
     }
 
-    /// Run-time addresses of whole pages that belong to one loaded segment,
+    /// Run-time addresses of whole pages that belong to loaded segments,
     /// from a link-time address and a size.
     pub(crate) fn own_pages(&self, start: usize, size: usize) -> Option<Range<usize>> {
-        self.segment_of(start, size)?;
         let first = self.bias.wrapping_add(start);
-        (start | size)
-            .is_multiple_of(PAGE)
-            .then_some(first..first + size)
+        let is_whole = (start | size).is_multiple_of(PAGE);
+        (is_whole && self.is_loaded(start, size)).then_some(first..first + size)
     }
 }
