@@ -406,6 +406,36 @@ mod secure_execution {
         }
     }
 
+    /// Where whoever starts a program is trusted with that, a filter of theirs can
+    /// claim that the program's own is in force.
+    #[test]
+    fn nobody_is_asked_whether_the_policy_is_in_force() {
+        let library = library();
+        for (compiler, options) in [
+            ("gcc", "--lib $PWD/libsandbox.so"),
+            ("musl-gcc", "--lib $PWD/libsandbox.so"),
+            ("gcc", "--inline"),
+            ("gcc -static", ""),
+            ("gcc -static", "--from entry"),
+            ("musl-gcc -static", ""),
+        ] {
+            let ws = Workspace::with_myos(compiler);
+            ws.compile("gcc", "refuse_seccomp.c");
+            ws.run(&format!("cp {library} libsandbox.so")).succeeds();
+            ws.run(&format!("sandbox-patch -q {options} --deny uname ./myos"))
+                .succeeds();
+            let pretend = "./refuse_seccomp seccomp:0x73627831 2871 \
+                           ./refuse_seccomp seccomp:0x73627832 2872";
+            ws.run(&format!("{pretend} ./myos"))
+                .succeeds()
+                .prints_only(LINE);
+            let as_caller = become_setuid(&ws);
+            ws.run(&format!("{}{pretend} {as_caller} ./myos", as_root()))
+                .dies_by(Signal::SYS)
+                .prints_only("");
+        }
+    }
+
     #[test]
     fn an_embedded_policy_holds() {
         let library = library();
@@ -418,6 +448,140 @@ mod secure_execution {
             ws.run(&format!("{as_caller}./myos"))
                 .dies_by(Signal::SYS)
                 .prints_only("");
+        }
+    }
+}
+
+mod reloading {
+    use super::*;
+
+    /// What loading takes, and what a daemon that reloads is permitted besides.
+    const LIST: &str = "execve:openat:write:close:fstat:exit_group:access:arch_prctl:brk:\
+                        getrandom:mmap:mprotect:munmap:pread64:prlimit64:read:rseq:\
+                        set_robust_list:set_tid_address:accept4:bind:chdir:clone3:\
+                        epoll_create:epoll_ctl:epoll_wait:fcntl:futex:getpeername:getpid:\
+                        ioctl:listen:lseek:pipe2:poll:rename:setsockopt:socket:socketpair:\
+                        unlink:wait4:kill:getuid:geteuid:setuid:setgid:setgroups:\
+                        rt_sigaction:rt_sigprocmask:madvise:sendto:recvfrom:sendmsg:recvmsg:\
+                        getsockname:uname:sysinfo:getdents64:chmod:chown:dup2:nanosleep:\
+                        readlink:readlinkat";
+
+    /// More than the kernel has room for, in instructions of such filters.
+    const RELOADS: u32 = 400;
+
+    /// Compilers, and how the runtime gets into the process.
+    const KINDS: [(&str, &str); 9] = [
+        ("gcc", ""),
+        ("musl-gcc", ""),
+        ("gcc", "--inline"),
+        ("gcc", "--inline --from main"),
+        ("musl-gcc", "--inline"),
+        ("musl-gcc", "--inline --from main"),
+        ("gcc -static", ""),
+        ("gcc -static-pie", "--from entry"),
+        ("musl-gcc -static", ""),
+    ];
+
+    const ONE_FILTER: &str = "NoNewPrivs:\t1\nSeccomp_filters:\t1\n";
+
+    #[test]
+    fn a_program_that_executes_itself_gets_its_filter_once() {
+        for (compiler, options) in KINDS {
+            let ws = Workspace::new();
+            ws.compile(compiler, "reloads.c");
+            for more in ["", ":prctl:seccomp"] {
+                ws.run(&format!(
+                    "sandbox-patch -q {options} --allow {LIST}{more} -o patched ./reloads"
+                ))
+                .succeeds();
+                ws.run(&format!("./patched {RELOADS}"))
+                    .succeeds()
+                    .is_silent()
+                    .prints_only(ONE_FILTER);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_the_policy_has_for_the_question() {
+        for (compiler, options) in KINDS {
+            let ws = Workspace::new();
+            ws.compile(compiler, "reloads.c");
+            for policy in [
+                "--deny ptrace,process_vm_readv",
+                "--deny seccomp,prctl",
+                "--deny seccomp --action errno:2871",
+                "--deny seccomp --action errno:2872",
+                "--deny seccomp --action trap",
+                "--deny seccomp --action log",
+            ] {
+                ws.run(&format!(
+                    "sandbox-patch -q {options} {policy} -o patched ./reloads"
+                ))
+                .succeeds();
+                ws.run("./patched 9")
+                    .succeeds()
+                    .is_silent()
+                    .prints_only(ONE_FILTER);
+            }
+        }
+    }
+
+    /// An outer filter may fail all calls with one error, also with one of those by
+    /// which a filter says that it is in force.
+    #[test]
+    fn one_error_for_all_questions_is_no_answer() {
+        for (compiler, options) in KINDS {
+            let ws = Workspace::with_myos(compiler);
+            ws.run(&format!("sandbox-patch -q {options} --deny uname ./myos"))
+                .succeeds();
+            ws.compile("gcc", "refuse_seccomp.c");
+            for errno in [2871, 2872] {
+                let refuse =
+                    |operation: &str| format!("./refuse_seccomp seccomp:{operation} {errno}");
+                let questions = [refuse("0x73627831"), refuse("0x73627832")].join(" ");
+                ws.run(&format!("{questions} ./myos"))
+                    .dies_by(Signal::SYS)
+                    .prints_only("");
+                // Here the filter is refused with that error, too.
+                ws.run(&format!("./refuse_seccomp seccomp {errno} ./myos"))
+                    .exits_with(121)
+                    .prints_only("")
+                    .complains(&format!("the kernel refused the filter: error {errno}"));
+            }
+        }
+    }
+}
+
+mod pretences {
+    use super::*;
+
+    const UNTRUSTED: &str = "the kernel's answer can't be trusted";
+
+    /// 0 is no error, so that a filter claims success for the kernel.
+    #[test]
+    fn what_the_kernel_is_said_to_have_done_is_read_back() {
+        for (compiler, options) in [
+            ("gcc", ""),
+            ("musl-gcc", ""),
+            ("gcc", "--inline"),
+            ("gcc -static", ""),
+            ("musl-gcc -static", ""),
+        ] {
+            let ws = Workspace::with_myos(compiler);
+            ws.compile("gcc", "refuse_seccomp.c");
+            ws.run(&format!("sandbox-patch -q {options} --deny getppid ./myos"))
+                .succeeds();
+            // All calls, setting no_new_privs, asking for it, installing a filter.
+            for call in ["prctl", "prctl:38", "prctl:39", "seccomp", "seccomp:1"] {
+                let outcome = ws.run(&format!("./refuse_seccomp {call} 0 ./myos"));
+                // Whoever is not privileged has no_new_privs with the outer filter.
+                if call == "prctl:38" && outcome.stderr.is_empty() {
+                    outcome.succeeds().prints_only(LINE);
+                } else {
+                    assert_refused(&outcome, UNTRUSTED);
+                }
+            }
         }
     }
 }
