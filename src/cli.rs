@@ -24,6 +24,7 @@ mod tree;
 pub mod verify;
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -45,6 +46,10 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(message) => {
+            if let Some(meant) = mistyped_verb(&message) {
+                complain(None, &meant.into());
+                return ExitCode::from(2);
+            }
             let status = show_message(&message).unwrap_or_else(|error| {
                 complain(None, &error.into());
                 1
@@ -89,6 +94,28 @@ pub fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// What is said where the command line is wrong and its first word, which is no
+/// file, is nearly a verb.
+fn mistyped_verb(message: &clap::Error) -> Option<Usage> {
+    /// How alike (Jaro-Winkler, 0 to 1) a word must be.
+    const ALIKE: f64 = 0.8;
+    let word = std::env::args().nth(1).filter(|_| message.use_stderr())?;
+    if word.starts_with('-') || Path::new(&word).exists() {
+        return None;
+    }
+    let command = Cli::command();
+    let verbs = command
+        .get_subcommands()
+        .filter(|verb| !verb.is_hide_set())
+        .map(|verb| (strsim::jaro_winkler(&word, verb.get_name()), verb.get_name()));
+    let (likeness, verb) = verbs.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (likeness >= ALIKE && word != verb).then(|| {
+        Usage(format!(
+            "there is no command {word:?}; did you mean '{verb}'?"
+        ))
+    })
 }
 
 /// Shows what clap has to say, and returns the exit status: the help and the

@@ -23,7 +23,7 @@ pub use action::Action;
 pub use arch::Arch;
 pub use error::{Error, UnknownName};
 pub use json::FORMAT;
-pub use names::parse as parse_names;
+pub use names::{is_call, parse as parse_names};
 pub use resolve::{Resolved, ResolvedRule, Warning, resolve, rules};
 
 pub(crate) use errno::name as errno_name;

@@ -346,7 +346,7 @@ mod hard_links {
             .succeeds()
             .prints("tree/b/second: the same file as tree/a/first again\n")
             .complains_in_one_line("tree/a/first: warning: ")
-            .complains("its 1 other name keep");
+            .complains("one other name keeps the old content");
         assert_eq!(reported(&outcome, "patched"), ["tree/a/first"]);
         assert_joined(&ws);
         ws.run("sandbox-patch verify tree/a/first tree/b/second")

@@ -14,6 +14,7 @@ pub(super) use self::files::{Selection, require_one_output_each};
 pub(super) use self::launch::LaunchCli;
 pub(super) use self::link::{ChoiceArguments, EnvironmentArguments, Glob, LinkArguments};
 pub(super) use self::policy::{ContentArguments, PolicyArguments};
+use self::policy::require_no_calls;
 use super::patch;
 use crate::file::Keep;
 
@@ -182,6 +183,7 @@ impl PatchArguments {
     }
 
     pub(super) fn options(&self) -> Result<patch::Options> {
+        require_no_calls(&self.files)?;
         require_one_output_each(&self.files, self.selection, self.output.as_deref())?;
         Ok(patch::Options {
             policy: self.content.policy()?,

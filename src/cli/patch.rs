@@ -210,8 +210,12 @@ pub fn arch(layout: &Layout) -> Option<Arch> {
 
 /// The warning for a file that is replaced and has `count` hard links more.
 pub(super) fn other_names(count: u64) -> String {
-    let names = if count == 1 { "name" } else { "names" };
-    format!("replacing the file breaks a hard link: its {count} other {names} keep the old content")
+    let keep = if count == 1 {
+        "one other name keeps".to_owned()
+    } else {
+        format!("{count} other names keep")
+    };
+    format!("replacing the file breaks a hard link: its {keep} the old content")
 }
 
 /// The warning for a file that somebody held the lock of.

@@ -17,6 +17,14 @@ pub enum Error {
     /// Names that no architecture has.
     #[error("{}", list_unknown(.0))]
     UnknownNames(Vec<UnknownName>),
+    /// A number that the architecture gives to no call.
+    #[error("{arch} has no system call {number}; give the name of the call")]
+    UnknownNumber {
+        /// As given.
+        number: String,
+        /// The target's architecture.
+        arch: Arch,
+    },
     /// A name that exists elsewhere, in an exact policy.
     #[error("{arch} has no system call {name}; leave it out, or do not use --exact")]
     NotHere {

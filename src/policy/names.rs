@@ -35,6 +35,12 @@ pub(super) fn is_plain(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
+/// Whether any architecture has a system call of this name.
+#[must_use]
+pub fn is_call(name: &str) -> bool {
+    is_plain(name) && look_up(name, Arch::X86_64) != Lookup::Unknown
+}
+
 /// What a name is on an architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lookup {

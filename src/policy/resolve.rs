@@ -64,6 +64,15 @@ pub enum Warning {
         /// What was allowed in its place.
         instead: Vec<String>,
     },
+    /// A call was given by its number, which means it on this architecture only.
+    Number {
+        /// The number as given.
+        number: String,
+        /// The call's name.
+        name: String,
+        /// The architecture.
+        arch: Arch,
+    },
     /// An allow-list of which nothing is left.
     NothingAllowed,
     /// The same under the action `log`: a way to learn what a program needs.
@@ -114,6 +123,9 @@ impl fmt::Display for Warning {
                     "{arch} has no system call {name}; {instead} stands in for it"
                 )
             }
+            Warning::Number { number, name, arch } => {
+                write!(f, "system call {number} is {name} on {arch}")
+            }
             Warning::NothingAllowed => {
                 f.write_str("the policy allows no system call at all; the program cannot even exit")
             }
@@ -157,6 +169,8 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
     if arch == Arch::X32 {
         return Err(Error::UnsupportedArch(arch));
     }
+    let (named, numbers) = with_names(policy, arch)?;
+    let policy = &named;
     let unknown = unknown_names(policy, arch);
     if !unknown.is_empty() {
         return Err(Error::UnknownNames(unknown));
@@ -166,7 +180,7 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
         policy,
         arch,
         rules: Vec::new(),
-        warnings: Vec::new(),
+        warnings: numbers,
     };
     if let Action::Errno(number) = policy.action
         && number > errno::LAST_COMMON
@@ -200,6 +214,24 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Ok((resolved, resolver.warnings))
+}
+
+/// The policy with names in place of numbers, and what each number is.
+fn with_names(policy: &Policy, arch: Arch) -> Result<(Policy, Vec<Warning>), Error> {
+    let mut named = policy.clone();
+    let mut warnings = Vec::new();
+    for given in &policy.names {
+        let Ok(number) = given.parse() else { continue };
+        let name = names::name(number, arch);
+        let number = given.clone();
+        let Some(name) = name else {
+            return Err(Error::UnknownNumber { number, arch });
+        };
+        named.names.remove(given);
+        named.names.insert(name.clone());
+        warnings.push(Warning::Number { number, name, arch });
+    }
+    Ok((named, warnings))
 }
 
 /// The rules that the names of a policy stand for; nothing where `resolve`

@@ -36,9 +36,11 @@ pub struct Shell {
 
 impl Shell {
     pub fn new(line: &str, folder: &Path) -> Self {
-        let mut command = Command::new("/bin/bash");
+        // What ignores a signal has children that do, and they can't be told so:
+        // make test may well have been started in the background of a script.
+        let mut command = Command::new("/usr/bin/env");
         command
-            .args(["-c", line])
+            .args(["--default-signal", "/bin/bash", "-c", line])
             .current_dir(folder)
             .env_clear()
             .env(

@@ -1,6 +1,7 @@
 //! What is put into a program: the policy and the library.
 
 use std::io::Read;
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
@@ -84,6 +85,7 @@ impl PolicyArguments {
                         anyhow!("the list on standard input can't be read: {error}")
                     })?;
             } else {
+                require_no_path(part)?;
                 text.push_str(part);
             }
             text.push('\n');
@@ -94,6 +96,39 @@ impl PolicyArguments {
             action: self.action.unwrap_or(Action::KillProcess),
             exact: self.exact,
         })
+    }
+}
+
+/// Refuses what can only be meant as a file that holds the list.
+fn require_no_path(list: &str) -> Result<()> {
+    let names = policy::parse_names(list);
+    let path = names.iter().find(|name| name.contains(['/', '.']));
+    match path {
+        Some(path) => Err(Usage(format!(
+            "{path:?} is no system call; to take the list from a file, give '-' and the file as \
+             standard input: --allow - <FILE"
+        ))
+        .into()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a file that is not there and has the name of a system call: the list
+/// was written with blanks, and its first name would become the whole policy.
+pub(in crate::cli) fn require_no_calls(files: &[PathBuf]) -> Result<()> {
+    let are_calls = |file: &&PathBuf| {
+        let names = policy::parse_names(&file.to_string_lossy());
+        !names.is_empty() && names.iter().all(|name| policy::is_call(name))
+    };
+    let is_missing = |file: &&PathBuf| file.symlink_metadata().is_err();
+    match files.iter().filter(are_calls).find(is_missing) {
+        Some(file) => Err(Usage(format!(
+            "there is no file {0:?}, but a system call of that name; write the list without \
+             blanks, as in --allow read:{0}",
+            file.display().to_string()
+        ))
+        .into()),
+        None => Ok(()),
     }
 }
 
