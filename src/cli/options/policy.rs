@@ -123,8 +123,8 @@ pub(in crate::cli) fn require_no_calls(files: &[PathBuf]) -> Result<()> {
     let is_missing = |file: &&PathBuf| file.symlink_metadata().is_err();
     match files.iter().filter(are_calls).find(is_missing) {
         Some(file) => Err(Usage(format!(
-            "there is no file {0:?}, but a system call of that name; write the list without \
-             blanks, as in --allow read:{0}",
+            "there is no file {:?}, but a system call of that name; separate the names of a \
+             list by ':' and not by blanks",
             file.display().to_string()
         ))
         .into()),
