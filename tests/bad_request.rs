@@ -39,6 +39,62 @@ mod names {
     }
 
     #[test]
+    fn a_number_is_understood_and_named() {
+        let ws = Workspace::with_myos("gcc");
+        ws.run("sandbox-patch --deny 63 -o by-number ./myos")
+            .succeeds()
+            .prints("deny uname;")
+            .complains("system call 63 is uname on x86_64");
+        ws.run("sandbox-patch --deny uname -o by-name ./myos")
+            .succeeds();
+        assert!(ws.read("by-number") == ws.read("by-name"));
+        ws.run("./by-number").dies_by(Signal::SYS);
+        ws.run("sandboxify -q --deny 63 ./myos").dies_by(Signal::SYS);
+    }
+
+    #[test]
+    fn a_number_that_no_call_has_is_refused() {
+        let ws = Workspace::with_myos("gcc");
+        for number in ["1000", "4294967295"] {
+            let line = format!("sandbox-patch --deny {number} ./myos");
+            ws.assert_refused(&line, "./myos", "x86_64 has no system call");
+        }
+    }
+
+    /// The second name looks like a file, and the first would be the whole policy.
+    #[test]
+    fn a_list_written_with_blanks_is_an_error_and_nothing_is_patched() {
+        let ws = Workspace::with_myos("gcc");
+        for list in ["write read", "write, read", "exit_group read:write,close"] {
+            ws.assert_usage_error(
+                &format!("sandbox-patch --allow {list} ./myos"),
+                "separate the names of a list by ':'",
+            );
+        }
+        ws.write("read", "a file of that name is a file");
+        ws.run("sandbox-patch --allow write read ./myos")
+            .exits_with(1)
+            .complains("sandbox-patch: read: not an ELF file");
+        ws.run("sandboxify --allow write readlinkat ./myos")
+            .exits_with(127)
+            .complains("separate the names of a list by ':'");
+    }
+
+    #[test]
+    fn a_file_given_as_a_list_is_an_error_that_names_standard_input() {
+        let ws = Workspace::with_myos("gcc");
+        ws.write("calls.txt", "exit_group fstat uname write");
+        for file in ["./calls.txt", "calls.txt", "lists/calls"] {
+            for line in [
+                format!("sandbox-patch --allow {file} ./myos"),
+                format!("sandboxify --deny {file} ./myos"),
+            ] {
+                ws.assert_usage_error(&line, "--allow - <FILE");
+            }
+        }
+    }
+
+    #[test]
     fn order_and_repetition_of_names_do_not_matter() {
         let ws = Workspace::with_myos("gcc");
         ws.run("sandbox-patch --allow exit_group:fstat:uname:write -o one ./myos")
@@ -279,5 +335,23 @@ mod the_runtime {
         ws.run(&format!("{as_nobody}sandbox-patch verify ./mine"))
             .exits_with(1)
             .complains_in_one_line("can't be looked at: Permission denied");
+    }
+}
+
+#[test]
+fn a_mistyped_command_is_named() {
+    let ws = Workspace::with_myos("gcc");
+    for (typed, meant) in [
+        ("inpsect ./myos", "inspect"),
+        ("verfy --root / ./myos", "verify"),
+        ("remov -r .", "remove"),
+        ("lnk -- cc", "link"),
+    ] {
+        let line = format!("sandbox-patch {typed}");
+        ws.assert_usage_error(&line, &format!("did you mean '{meant}'?"));
+    }
+    // What is no word of ours, or is a file, is not guessed at.
+    for line in ["sandbox-patch ./myos", "sandbox-patch patch ./myos"] {
+        ws.run(line).exits_with(2).does_not_complain("did you mean");
     }
 }

@@ -12,7 +12,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use clap::Parser;
 use object::elf;
 use sandbox_format::NO_POLICY;
@@ -79,6 +79,16 @@ fn run(cli: &LaunchCli, environment: &[&'static CStr]) -> Result<Infallible, Fai
     let path = variable(environment, "PATH");
     let program = Program::find(name, path).map_err(|unfit: Unfit| {
         let status = unfit.status();
+        let is_call = policy::is_call(&name.to_string_lossy());
+        if matches!(unfit, Unfit::NotInPath) && is_call {
+            return about(
+                status,
+                anyhow!(
+                    "no program of that name is in PATH, but it is a system call; separate the \
+                     names of a list by ':' and not by blanks"
+                ),
+            );
+        }
         about(status, unfit.into())
     })?;
     let arch = architecture(program.machine)?;
