@@ -18,24 +18,29 @@ mod output;
 pub mod patch;
 mod program;
 pub mod remove;
+mod running;
 pub mod runtime;
 pub mod show;
+mod summary;
 mod tree;
 pub mod verify;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use many::{Empty, Request};
+use many::{Empty, Request, Tells};
 pub use options::Cli;
 use options::{LaunchCli, PatchArguments, Verb, Verbosity};
-use output::complain;
+use output::{complain, warn};
+use patch::Outcome;
+use summary::Verdict;
 use tree::Replaced;
 
 use crate::file::{self, Purpose};
+use crate::policy::{List, Policy};
 
 /// Runs `sandbox-patch` with the arguments of this process.
 #[must_use]
@@ -109,7 +114,12 @@ fn mistyped_verb(message: &clap::Error) -> Option<Usage> {
     let verbs = command
         .get_subcommands()
         .filter(|verb| !verb.is_hide_set())
-        .map(|verb| (strsim::jaro_winkler(&word, verb.get_name()), verb.get_name()));
+        .map(|verb| {
+            (
+                strsim::jaro_winkler(&word, verb.get_name()),
+                verb.get_name(),
+            )
+        });
     let (likeness, verb) = verbs.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
     (likeness >= ALIKE && word != verb).then(|| {
         Usage(format!(
@@ -147,9 +157,19 @@ fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result
         verbosity,
         skips: patch::is_not_for,
         empty: Empty::Suspicious("no program that can be patched is in it"),
+        tells: Tells {
+            words: if options.dry_run {
+                &["would be patched", "unchanged", "refused", "failed"]
+            } else {
+                &["patched", "unchanged", "refused", "failed"]
+            },
+            by_directory: false,
+            failure: patch::failure,
+        },
     };
     let mut said = HashSet::new();
     let mut replaced = Replaced::default();
+    let mut privileged = Vec::new();
     let done = many::for_each(
         &request,
         |file| patch::patch_at(&file.place()?, file.path(), &options),
@@ -159,18 +179,64 @@ fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result
                 report.other_names = 0;
                 replaced.extend(report.written.map(|stamp| (file.path.to_owned(), stamp)));
             }
-            let once = file.in_tree && verbosity != Verbosity::Verbose;
-            report.warn(file.path, |warning| {
-                !once || said.insert(warning.to_owned())
-            });
-            if verbosity != Verbosity::Quiet {
+            for warning in report.general(verbosity) {
+                if said.insert(warning.to_owned()) {
+                    warn(file.path, warning);
+                }
+            }
+            report.warn(file.path);
+            if file.in_tree && report.sets_ids && may_execute(&report.resolved.policy) {
+                privileged.push(file.path.to_owned());
+            }
+            if verbosity == Verbosity::Verbose || (verbosity == Verbosity::Normal && !file.in_tree)
+            {
                 output::print(&report)?;
             }
             if verbosity == Verbosity::Verbose && !report.moved.is_empty() {
                 output::print(format_args!("  moved     {}\n", report.moved.join(", ")))?;
             }
-            Ok(true)
+            Ok(verdict(report.outcome, report.dry_run))
         },
     );
+    warn_of_privileges(&privileged);
     Ok(done.links.join_again(&replaced, verbosity) && done.ok)
+}
+
+/// What the report comes to in the sum of a tree.
+fn verdict(outcome: Outcome, dry_run: bool) -> Verdict {
+    Verdict::good(match (outcome, dry_run) {
+        (Outcome::Unchanged, _) => "unchanged",
+        (_, true) => "would be patched",
+        (_, false) => "patched",
+    })
+}
+
+/// Whether the policy lets a program execute others.
+fn may_execute(policy: &Policy) -> bool {
+    let named = |name: &str| policy.names.contains(name);
+    match policy.list {
+        List::Allow => named("execve") || named("execveat"),
+        List::Deny => !named("execve") || !named("execveat"),
+    }
+}
+
+/// Programs that are set-user-ID, and are worth nothing to whom a patched program
+/// starts them for (prctl(2), PR_SET_NO_NEW_PRIVS).
+fn warn_of_privileges(programs: &[PathBuf]) {
+    let Some(first) = programs.first() else {
+        return;
+    };
+    let names: Vec<_> = programs
+        .iter()
+        .filter_map(|path| path.file_name())
+        .collect();
+    let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
+    warn(
+        first.parent().unwrap_or(first),
+        &format!(
+            "set-user-ID and set-group-ID programs gain no privileges when a patched program, such \
+             as a shell, starts them: {}",
+            names.join(", ")
+        ),
+    );
 }

@@ -49,7 +49,8 @@ mod names {
             .succeeds();
         assert!(ws.read("by-number") == ws.read("by-name"));
         ws.run("./by-number").dies_by(Signal::SYS);
-        ws.run("sandboxify -q --deny 63 ./myos").dies_by(Signal::SYS);
+        ws.run("sandboxify -q --deny 63 ./myos")
+            .dies_by(Signal::SYS);
     }
 
     #[test]

@@ -8,9 +8,10 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Result, anyhow, ensure};
 
 use super::examine::{Examination, Filter, Library, NO_POLICY};
-use super::many::{Empty, Request, Subject};
+use super::many::{Empty, Request, Subject, Tells};
 use super::options::{InspectArguments, Verbosity};
 use super::show::escaped;
+use super::summary::Verdict;
 use super::{many, output, show};
 use crate::elf::Encoding;
 use crate::file::{self, Purpose};
@@ -29,11 +30,26 @@ pub(super) fn run(arguments: &InspectArguments, verbosity: Verbosity) -> bool {
         verbosity,
         skips: |error| error.is::<NoFilter>(),
         empty: Empty::Fine,
+        tells: if arguments.json || arguments.bpf {
+            Tells::NOTHING
+        } else {
+            Tells {
+                words: &["protected", "with problems", "not protected"],
+                by_directory: true,
+                ..Tells::NOTHING
+            }
+        },
     };
-    let shown = |file: &Subject| show(&inspect_subject(file, &arguments.root)?, arguments);
-    let done = many::for_each(&request, shown, |_, text| {
+    let shown = |file: &Subject| {
+        let found = inspect_subject(file, &arguments.root)?;
+        Ok((show(&found, arguments)?, verdict(&found)))
+    };
+    let done = many::for_each(&request, shown, |_, (text, verdict)| {
         output::print(text)?;
-        Ok(true)
+        Ok(Verdict::good(match verdict {
+            WITH_PROBLEMS => "with problems",
+            verdict => verdict,
+        }))
     });
     done.ok
 }
@@ -93,6 +109,17 @@ fn standard_input() -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+const WITH_PROBLEMS: &str = "protected, with problems";
+
+/// What it comes to.
+fn verdict(found: &Examination) -> &'static str {
+    match (found.protected, found.sound) {
+        (true, true) => "protected",
+        (true, false) => WITH_PROBLEMS,
+        (false, _) => "not protected",
+    }
+}
+
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
@@ -102,11 +129,14 @@ struct Text<'a>(&'a Examination);
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(found) = self;
-        let (style, verdict) = match (found.protected, found.sound) {
-            (true, true) => (GOOD, "protected"),
-            (true, false) => (BAD, "protected, with problems"),
-            (false, _) => (BAD, "not protected"),
-        };
+        let (style, verdict) = (
+            if found.protected && found.sound {
+                GOOD
+            } else {
+                BAD
+            },
+            verdict(found),
+        );
         writeln!(f, "{}: {style}{verdict}{style:#}", escaped(&found.file))?;
         for (name, value) in facts(found) {
             writeln!(f, "  {name:<9} {}", escaped(&value))?;

@@ -25,7 +25,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 
-use super::options::{ChoiceArguments, ContentArguments, EnvironmentArguments, LinkArguments};
+use super::options::{
+    ChoiceArguments, ContentArguments, EnvironmentArguments, LinkArguments, Verbosity,
+};
 use super::output::{complain, note, print_error, silence_warnings, warn};
 use super::patch;
 use crate::elf;
@@ -243,7 +245,10 @@ fn protect(path: &Path, options: &Options) -> Result<()> {
     let status = place.status().map_err(file::Error::Open)?;
     let error = match patch::patch_at(&place, path, &options.patch) {
         Ok(report) => {
-            report.warn(path, |_| true);
+            report
+                .general(Verbosity::Normal)
+                .for_each(|warning| warn(path, warning));
+            report.warn(path);
             // Standard output is the command's, and may be read by a program.
             if options.verbose {
                 print_error(report);

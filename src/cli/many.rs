@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::options::{Selection, Verbosity};
 use super::output::{self, complain, note, warn};
 use super::program;
+use super::summary::{FAILED, Summary, Verdict};
 use super::tree::{Entry, Links, Walk};
 use crate::file::{self, Place, Purpose};
 
@@ -36,6 +37,28 @@ pub(super) struct Request<'a> {
     pub(super) skips: fn(&Error) -> bool,
     /// What a directory is in which there is nothing to do.
     pub(super) empty: Empty,
+    /// What is told at the end of a tree.
+    pub(super) tells: Tells,
+}
+
+/// What is told at the end of a tree, on standard output.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tells {
+    /// The words of the verdicts in the order in which they are told.
+    pub(super) words: &'static [&'static str],
+    /// Whether each directory gets a line of its own.
+    pub(super) by_directory: bool,
+    /// What a failure is.
+    pub(super) failure: fn(&Error) -> Verdict,
+}
+
+impl Tells {
+    /// Nothing.
+    pub(super) const NOTHING: Self = Self {
+        words: &[],
+        by_directory: false,
+        failure: |_| FAILED,
+    };
 }
 
 /// What a directory is in which there is nothing to do.
@@ -93,7 +116,7 @@ impl Subject {
 pub(super) fn for_each<T: Send>(
     request: &Request<'_>,
     work: impl Fn(&Subject) -> Result<T> + Sync,
-    report: impl FnMut(&Chosen<'_>, T) -> Result<bool> + Send,
+    report: impl FnMut(&Chosen<'_>, T) -> Result<Verdict> + Send,
 ) -> Done {
     let queue = Mutex::new(Queue {
         walk: request.walk(),
@@ -235,11 +258,13 @@ struct Reported<'a, T, R> {
     ok: bool,
     /// Whether anything was found in the tree that is gone through.
     found: bool,
+    /// What came of the files of the tree that is gone through.
+    summary: Summary,
     /// Whether standard output was found not to be writable.
     unheard: bool,
 }
 
-impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<bool>> Reported<'a, T, R> {
+impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<Verdict>> Reported<'a, T, R> {
     fn new(request: &'a Request<'a>, report: R) -> Self {
         Self {
             request,
@@ -249,6 +274,7 @@ impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<bool>> Reported<'a, T, R> {
             waiting: BTreeMap::new(),
             ok: true,
             found: false,
+            summary: Summary::default(),
             unheard: false,
         }
     }
@@ -290,24 +316,39 @@ impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<bool>> Reported<'a, T, R> {
             }
             Outcome::Failed(error) => {
                 self.complain(&path, &error);
-                return false;
+                let failure = (self.request.tells.failure)(&error);
+                return self.count(&path, in_tree, failure);
             }
             Outcome::Done(value) => {
                 let chosen = Chosen {
                     path: &path,
                     in_tree,
                 };
-                return (self.report)(&chosen, value).unwrap_or_else(|error| {
+                let verdict = (self.report)(&chosen, value).unwrap_or_else(|error| {
                     self.complain(&path, &error);
-                    false
+                    FAILED
                 });
+                return self.count(&path, in_tree, verdict);
             }
         }
         true
     }
 
+    /// Tells whether the verdict is good.
+    fn count(&mut self, path: &Path, in_tree: bool, verdict: Verdict) -> bool {
+        if in_tree {
+            self.summary.count(path, verdict);
+        }
+        verdict.is_good
+    }
+
     fn end(&mut self, root: &Path) -> bool {
         let found = std::mem::take(&mut self.found);
+        let summary = std::mem::take(&mut self.summary);
+        if let Err(error) = self.tell_of_tree(root, &summary) {
+            self.complain(root, &error);
+            return false;
+        }
         match self.request.empty {
             Empty::Suspicious(what) if !found => warn(root, what),
             Empty::Wrong(what) if !found => {
@@ -317,6 +358,20 @@ impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<bool>> Reported<'a, T, R> {
             _ => {}
         }
         true
+    }
+
+    fn tell_of_tree(&self, root: &Path, summary: &Summary) -> Result<()> {
+        let tells = self.request.tells;
+        if summary.is_empty()
+            || tells.words.is_empty()
+            || self.request.verbosity == Verbosity::Quiet
+        {
+            return Ok(());
+        }
+        if tells.by_directory {
+            output::print(summary.by_directory(tells.words))?;
+        }
+        Ok(output::print(summary.total(root, tells.words))?)
     }
 
     fn complain(&mut self, path: &Path, error: &Error) {

@@ -13,8 +13,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 pub(super) use self::files::{Selection, require_one_output_each};
 pub(super) use self::launch::LaunchCli;
 pub(super) use self::link::{ChoiceArguments, EnvironmentArguments, Glob, LinkArguments};
-pub(super) use self::policy::{ContentArguments, PolicyArguments};
 use self::policy::require_no_calls;
+pub(super) use self::policy::{ContentArguments, PolicyArguments};
 use super::patch;
 use crate::file::Keep;
 

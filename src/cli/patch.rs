@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::loader::{early_code, moment};
+use super::options::Verbosity;
 use super::output::warn;
+use super::running::processes_of;
 use super::runtime::Runtimes;
 use super::show;
+use super::summary::{FAILED, Verdict};
 use crate::elf::{self, Appended, Embedded, Layout, Original, Plan, Request, embedded};
-use crate::file::{self, Input, Keep, Pending, Place, Stamp, Target};
+use crate::file::{self, Identity, Input, Keep, Pending, Place, Stamp, Target};
 use crate::policy::{Arch, Policy, Resolved};
 use prepared::Prepared;
 
@@ -69,12 +72,16 @@ pub struct Report {
     /// What the user should know of the policy and the library, whatever the
     /// program.
     pub general_warnings: Vec<String>,
+    /// Likewise, where the policy is sound but may not be what was meant.
+    pub advice: Vec<String>,
     /// What the user should know of the program.
     pub warnings: Vec<String>,
     /// How many other names the replaced file had, which keep the old content.
     pub other_names: u64,
     /// The file that is there now, where it was written.
     pub written: Option<Stamp>,
+    /// Whether whoever starts the program runs as its owner or group.
+    pub sets_ids: bool,
 }
 
 /// Patches one program; symbolic links are followed.
@@ -135,8 +142,12 @@ pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report>
     report.warnings.extend(unusual);
     report.warnings.extend(unsigned(&signatures));
     report.warnings.extend(locked(&target).map(str::to_owned));
+    if target.is_in_place() && !options.dry_run {
+        report.warnings.extend(running(input.status().identity()));
+    }
     report.other_names = target.other_names();
     report.written = written;
+    report.sets_ids = input.status().sets_ids();
     Ok(report)
 }
 
@@ -196,6 +207,14 @@ pub(super) fn is_not_for(error: &anyhow::Error) -> bool {
     )
 }
 
+/// What a program is in the sum of a tree that could not be patched.
+pub(super) fn failure(error: &anyhow::Error) -> Verdict {
+    match error.downcast_ref::<elf::Error>() {
+        Some(elf::Error::Io(_)) | None => FAILED,
+        Some(_) => Verdict::bad("refused"),
+    }
+}
+
 /// The architecture of a file, where seccomp filters for it are known.
 #[must_use]
 pub fn arch(layout: &Layout) -> Option<Arch> {
@@ -247,14 +266,35 @@ fn original<'a>(file: &'a File, present: Option<&'a Embedded>) -> Result<Origina
     }
 }
 
+/// What the user should know of a program that is being run.
+fn running(file: Identity) -> Option<String> {
+    let processes = processes_of(file);
+    let shown = processes.iter().take(5).map(ToString::to_string);
+    let shown: Vec<_> = shown.collect();
+    (!processes.is_empty()).then(|| {
+        format!(
+            "it is running (process {}{}) and goes on without this change until it is started again",
+            shown.join(", "),
+            if processes.len() > shown.len() { ", …" } else { "" },
+        )
+    })
+}
+
 impl Report {
-    /// Prints the warnings; of the general ones those that are to be said.
-    pub(super) fn warn(&self, file: &Path, mut is_to_be_said: impl FnMut(&str) -> bool) {
-        for warning in &self.general_warnings {
-            if is_to_be_said(warning) {
-                warn(file, warning);
-            }
-        }
+    /// What is the same for all programs, and so to be said once.
+    pub(super) fn general(&self, verbosity: Verbosity) -> impl Iterator<Item = &str> {
+        let advice = self
+            .advice
+            .iter()
+            .filter(move |_| verbosity != Verbosity::Quiet);
+        self.general_warnings
+            .iter()
+            .chain(advice)
+            .map(String::as_str)
+    }
+
+    /// Prints the warnings that are about this program.
+    pub(super) fn warn(&self, file: &Path) {
         for warning in &self.warnings {
             warn(file, warning);
         }

@@ -32,6 +32,9 @@ pub(super) fn why_not(place: &Place) -> Option<&'static str> {
         Err(Error::UnknownType) => Some("an ELF file of unknown type"),
         Err(Error::SharedLibrary) if is_library(place.name(), &layout) => Some("a shared library"),
         Err(Error::Static) if is_without_code(&layout) => Some("debugging information"),
+        // klibc's library is one: a program by its form, and the interpreter of
+        // those that are linked with it.
+        Err(Error::Static) if is_named_like_library(place.name()) => Some("a shared library"),
         _ => None,
     }
 }
@@ -41,8 +44,12 @@ pub(super) fn why_not(place: &Place) -> Option<&'static str> {
 /// name tells.
 fn is_library(name: &OsStr, layout: &Layout) -> bool {
     let is_startable = layout.segment(elf::PT_INTERP).is_some() || layout.header.entry != 0;
+    !is_startable || is_named_like_library(name)
+}
+
+fn is_named_like_library(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    !is_startable || name.ends_with(".so") || name.contains(".so.")
+    name.ends_with(".so") || name.contains(".so.")
 }
 
 /// Whether there is nothing to run: what objcopy(1) leaves with

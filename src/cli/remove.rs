@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::many::{Empty, Request};
+use super::many::{Empty, Request, Tells};
 use super::options::{RemoveArguments, Verbosity, require_one_output_each};
 use super::output::{self, warn};
+use super::summary::Verdict;
 use super::tree::Replaced;
 use super::{many, patch, show};
 use crate::elf::{self, Error, Layout, Original, best_effort, embedded};
@@ -66,6 +67,10 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
         verbosity,
         skips: |error| matches!(error.downcast_ref(), Some(Error::NotPatched)),
         empty: Empty::Fine,
+        tells: Tells {
+            words: &["restored", "failed"],
+            ..Tells::NOTHING
+        },
     };
     let mut replaced = Replaced::default();
     let done = many::for_each(
@@ -87,10 +92,14 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
                 Outcome::Exact => "patch taken out, byte for byte",
                 Outcome::BestEffort => "patch taken out; other tools' changes kept",
             };
-            if verbosity != Verbosity::Quiet {
+            if verbosity == Verbosity::Verbose || (verbosity == Verbosity::Normal && !file.in_tree)
+            {
                 output::print(format_args!("{}: {what}\n", show::name(file.path)))?;
             }
-            Ok(true)
+            Ok(Verdict::good(match report.outcome {
+                Outcome::Exact => "restored",
+                Outcome::BestEffort => "restored but for other tools' changes",
+            }))
         },
     );
     Ok(done.links.join_again(&replaced, verbosity) && done.ok)

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::sync::OnceLock;
 
-use crate::file::Identity;
+use rustix::fs::stat;
+
+use crate::file::{Identity, Status};
 
 /// The processes that run a file, as far as /proc shows them (proc(5)): to all
 /// others, those of another user are hidden.
@@ -20,8 +22,9 @@ pub(super) fn processes_of(file: Identity) -> &'static [u32] {
             };
             // Followed, as if it were an ordinary link: also where the file was
             // replaced since.
-            if let Ok(file) = fs::metadata(entry.path().join("exe")) {
-                running.entry(Identity::of(&file)).or_default().push(process);
+            if let Ok(file) = stat(&entry.path().join("exe")) {
+                let file = Status::from(file).identity();
+                running.entry(file).or_default().push(process);
             }
         }
         running

@@ -46,14 +46,17 @@ pub(super) struct Summary {
 const MOST_DIRECTORIES: usize = 40;
 
 impl Summary {
+    pub(super) fn is_empty(&self) -> bool {
+        self.directories.is_empty()
+    }
+
     pub(super) fn count(&mut self, file: &Path, verdict: Verdict) {
         let directory = file.parent().unwrap_or(file).to_owned();
         let counts = self.directories.entry(directory).or_default();
         *counts.entry(verdict.word).or_default() += 1;
     }
 
-    /// One line for all of it: nothing of what there is none of, but for the words
-    /// that are always told.
+    /// One line for all of it, with these words first, also where there is none.
     pub(super) fn total<'a>(
         &'a self,
         root: &'a Path,
@@ -68,12 +71,9 @@ impl Summary {
         })
     }
 
-    /// A line for each directory, if there are several; of very many those in
-    /// which not all files are of one kind, or of another kind than most.
-    pub(super) fn by_directory<'a>(
-        &'a self,
-        order: &'a [&'static str],
-    ) -> impl fmt::Display + 'a {
+    /// A line for each directory, if there are several; of very many, only for
+    /// those in which a file is of another kind than the first word says.
+    pub(super) fn by_directory<'a>(&'a self, order: &'a [&'static str]) -> impl fmt::Display + 'a {
         fmt::from_fn(move |f| {
             if self.directories.len() < 2 {
                 return Ok(());

@@ -5,9 +5,11 @@ mod wanted;
 
 use anyhow::{Result, anyhow};
 
-use super::many::{Empty, Request, Subject};
+use super::examine::NO_POLICY;
+use super::many::{Empty, Request, Subject, Tells};
 use super::options::{Verbosity, VerifyArguments};
 use super::output::{self, complain};
+use super::summary::Verdict;
 use super::{inspect, many, show};
 use crate::file::Purpose;
 use wanted::Wanted;
@@ -22,6 +24,11 @@ pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> Result<b
         // What can be started and carries no policy does not pass, whyever.
         skips: |_| false,
         empty: Empty::Wrong("no program is in it, so that there was nothing to verify"),
+        tells: Tells {
+            words: &["ok", "without a policy", "with problems", "failed"],
+            by_directory: true,
+            ..Tells::NOTHING
+        },
     };
     let problems = |file: &Subject| {
         let found = inspect::inspect_subject(file, &arguments.root)?;
@@ -34,10 +41,16 @@ pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> Result<b
     let done = many::for_each(&request, problems, |file, problems| {
         if !problems.is_empty() {
             complain(Some(file.path), &anyhow!(problems.join("; ")));
-        } else if verbosity != Verbosity::Quiet {
+        } else if verbosity == Verbosity::Verbose
+            || (verbosity == Verbosity::Normal && !file.in_tree)
+        {
             output::print(format_args!("{}: ok\n", show::name(file.path)))?;
         }
-        Ok(problems.is_empty())
+        Ok(match &problems[..] {
+            [] => Verdict::good("ok"),
+            [problem] if problem == NO_POLICY => Verdict::bad("without a policy"),
+            _ => Verdict::bad("with problems"),
+        })
     });
     Ok(done.ok)
 }

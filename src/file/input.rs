@@ -34,6 +34,12 @@ impl Input {
         })
     }
 
+    /// What there was to know of the file when it was opened.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
     /// Opens a program, and finds where the result goes: `output`, or the
     /// program's own place. In that case, others who do the same wait until
     /// the input is closed.

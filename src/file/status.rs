@@ -41,6 +41,14 @@ impl Status {
         self.0.st_mode & 0o7777
     }
 
+    /// Whether whoever executes it runs as its owner or its group (execve(2)).
+    #[must_use]
+    pub fn sets_ids(&self) -> bool {
+        const SET_USER_ID: u32 = 0o4000;
+        const SET_GROUP_ID: u32 = 0o2000;
+        self.mode() & (SET_USER_ID | SET_GROUP_ID) != 0
+    }
+
     /// The owner.
     #[must_use]
     pub fn owner(&self) -> u32 {

@@ -102,6 +102,14 @@ pub enum Warning {
     },
 }
 
+impl Warning {
+    /// Whether the policy is sound, and only may not be what was meant.
+    #[must_use]
+    pub fn is_advice(&self) -> bool {
+        matches!(self, Self::Number { .. } | Self::RelativesOpen { .. })
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

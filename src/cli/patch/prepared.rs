@@ -13,7 +13,7 @@ use crate::cli::show;
 use crate::elf::{self, Embedded, Enforcement, Layout, Position, Start, embedded, inline};
 use crate::filter;
 use crate::note::Content;
-use crate::policy::{self, Arch, Resolved};
+use crate::policy::{self, Arch, Resolved, Warning};
 
 /// The content to embed, made before anything is written.
 pub(super) struct Prepared {
@@ -24,6 +24,7 @@ pub(super) struct Prepared {
     runtime: Chosen,
     position: Position,
     general_warnings: Vec<String>,
+    advice: Vec<String>,
     warnings: Vec<String>,
 }
 
@@ -47,7 +48,10 @@ impl Prepared {
             general_warnings.extend(doubt(library, layout)?);
         }
         let (resolved, notices) = policy::resolve(&options.policy, arch)?;
-        general_warnings.extend(notices.iter().map(ToString::to_string));
+        let (advice, notices): (Vec<_>, Vec<_>) = notices.into_iter().partition(Warning::is_advice);
+        let text = |notices: Vec<Warning>| notices.into_iter().map(|notice| notice.to_string());
+        general_warnings.extend(text(notices));
+        let advice = text(advice).collect();
         let compiled = filter::compile(&resolved)?;
         let content = Content {
             policy: resolved.to_json(),
@@ -71,6 +75,7 @@ impl Prepared {
             runtime,
             position,
             general_warnings,
+            advice,
             warnings,
         })
     }
@@ -203,9 +208,11 @@ impl Prepared {
             moved,
             appended: None,
             general_warnings: self.general_warnings,
+            advice: self.advice,
             warnings: self.warnings,
             other_names: 0,
             written: None,
+            sets_ids: false,
         }
     }
 }
