@@ -43,7 +43,7 @@ mod names {
         let ws = Workspace::with_myos("gcc");
         ws.run("sandbox-patch --deny 63 -o by-number ./myos")
             .succeeds()
-            .prints("deny uname;")
+            .prints("deny uname: ")
             .complains("system call 63 is uname on x86_64");
         ws.run("sandbox-patch --deny uname -o by-name ./myos")
             .succeeds();

@@ -339,7 +339,7 @@ impl Linked {
     }
 
     fn say(&self, name: &Name, verbosity: Verbosity) -> Result<()> {
-        if verbosity == Verbosity::Quiet {
+        if verbosity != Verbosity::Verbose {
             return Ok(());
         }
         let (name, first) = (show::name(&name.place), show::name(&self.first.place));
