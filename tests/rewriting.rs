@@ -116,7 +116,6 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
     let beyond = layout.load_of(VirtAddr(layout.segment(elf::PT_DYNAMIC).unwrap().vaddr));
     let beyond = beyond.unwrap().filesz;
     for fields in [
-        vec![(header(elf::PT_NOTE, p_offset), 0)],
         vec![(entry(elf::DT_GNU_HASH), interpreter + 8)],
         vec![(entry(elf::DT_VERSYM), interpreter)],
         vec![(entry(elf::DT_SYMENT), 25)],

@@ -5,6 +5,7 @@ use std::io;
 
 use object::elf;
 
+use super::encoding::ProgramHeader;
 use super::machine::Machine;
 use super::source::numbers;
 use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr};
@@ -78,11 +79,10 @@ pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<V
         ));
     }
     for segment in layout.segments_of(elf::PT_NOTE) {
-        // Tools read the notes of a header without a true address by its offset.
         let address = if layout.is_of_notes(segment) {
             Some(segment.vaddr)
         } else {
-            layout.address_of(&segment.range())
+            left_without_address(layout, segment)
         };
         let align = alignment(segment.align, 4);
         let notes = |address| piece(layout, Kind::Notes, address, segment.filesz, align);
@@ -92,6 +92,18 @@ pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<V
     pieces.extend(dynamic_pieces(layout, source)?);
     pieces.sort_by_key(|piece| (piece.range.start, piece.range.size));
     Ok(separate(layout, merge_notes(pieces)))
+}
+
+/// The address of notes whose header GNU strip left without one, for tools, which go
+/// by its offset.
+fn left_without_address(layout: &Layout, segment: &ProgramHeader) -> Option<u64> {
+    let range = segment.range();
+    let behind_headers = range.start.0 >= layout.program_headers().end();
+    if segment.vaddr == 0 && behind_headers {
+        layout.address_of(&range)
+    } else {
+        None
+    }
 }
 
 fn piece(layout: &Layout, kind: Kind, address: u64, size: u64, align: u64) -> Option<Piece> {
