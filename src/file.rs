@@ -34,7 +34,7 @@ pub use pending::Pending;
 pub use place::{Place, open, reopen};
 pub use resolve::{Purpose, open_directory};
 pub use status::{Identity, Stamp, Status};
-pub use target::{Target, within};
+pub use target::{Target, is_directory};
 
 /// Why a file can't be opened or replaced; the caller puts its name in front.
 #[derive(Debug, thiserror::Error)]

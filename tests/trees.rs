@@ -377,6 +377,28 @@ mod walking {
     }
 
     #[test]
+    fn standard_input_is_no_tree() {
+        let ws = planted();
+        ws.run("sandbox-patch inspect -r - tree/bin <myos")
+            .succeeds()
+            .prints("-: not protected")
+            .prints("tree/bin/myos: not protected");
+    }
+
+    #[test]
+    fn a_tree_that_cannot_be_read_is_not_taken_for_the_next_one() {
+        let ws = Workspace::new();
+        ws.run("mkdir -m 700 closed && mkdir empty").succeeds();
+        ws.run(&format!(
+            "{}sandbox-patch verify -r closed empty",
+            as_nobody()
+        ))
+        .exits_with(1)
+        .complains("sandbox-patch: closed: it can't be read: ")
+        .complains("sandbox-patch: empty: no program is in it");
+    }
+
+    #[test]
     fn a_folder_that_is_not_there_fails() {
         let ws = planted();
         ws.run("sandbox-patch verify -r nowhere")

@@ -52,13 +52,13 @@ pub(super) struct Walk<'a> {
 /// A directory that the command line names, and how far it is gone through.
 struct Tree<'a> {
     named: &'a Path,
-    root: Arc<Directory>,
     /// From the root to the directory that it is in.
     levels: Vec<Level>,
 }
 
 /// A directory that is gone through.
 struct Level {
+    root: Arc<Directory>,
     /// Nothing where it was closed, since many are open below it.
     directory: Option<Arc<Directory>>,
     identity: Identity,
@@ -88,19 +88,19 @@ impl<'a> Walk<'a> {
             return Some(Entry::Named(path.clone()));
         }
         // A link that the command line names is followed.
-        let root = match open_directory(path, self.purpose) {
-            Ok(root) => Arc::new(root),
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Some(Entry::Named(path.clone()));
-            }
-            Err(error) => return Some(unreadable(path.clone(), error)),
-        };
+        let root = open_directory(path, self.purpose);
+        if root.as_ref().is_err_and(is_no_directory) {
+            return Some(Entry::Named(path.clone()));
+        }
         self.tree = Some(Tree {
             named: path,
-            root: root.clone(),
             levels: Vec::new(),
         });
-        let entered = self.enter(root, PathBuf::new());
+        let root = match root {
+            Ok(root) => Arc::new(root),
+            Err(error) => return Some(unreadable(path.clone(), error)),
+        };
+        let entered = self.enter(&root, root.clone(), PathBuf::new());
         if matches!(entered, Some(Entry::Again(..))) {
             self.tree = None;
             return Some(Entry::Other(path.clone(), GONE_THROUGH));
@@ -109,7 +109,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes into a directory, unless that is not to be.
-    fn enter(&mut self, directory: Arc<Directory>, path: PathBuf) -> Option<Entry> {
+    fn enter(
+        &mut self,
+        root: &Arc<Directory>,
+        directory: Arc<Directory>,
+        path: PathBuf,
+    ) -> Option<Entry> {
         let shown = directory.path().to_owned();
         let read = || Ok((directory.status()?.identity(), directory.names()?));
         let (identity, names) = match read() {
@@ -121,6 +126,7 @@ impl<'a> Walk<'a> {
         }
         let levels = &mut self.tree.as_mut()?.levels;
         levels.push(Level {
+            root: root.clone(),
             directory: Some(directory),
             identity,
             path,
@@ -144,7 +150,7 @@ impl<'a> Walk<'a> {
             tree.levels.pop();
             return None;
         };
-        let directory = match level.open_again(&tree.root) {
+        let directory = match level.open_again() {
             Ok(directory) => directory,
             Err(error) => {
                 let path = tree.named.join(&level.path);
@@ -158,14 +164,14 @@ impl<'a> Walk<'a> {
             Err(error) => return Some(unreadable(place.path().to_owned(), error)),
         };
         if status.is_directory() {
-            let path = level.path.join(place.name());
+            let (root, path) = (level.root.clone(), level.path.join(place.name()));
             return match directory.subdirectory(place.name()) {
-                Ok(directory) => self.enter(Arc::new(directory), path),
+                Ok(directory) => self.enter(&root, Arc::new(directory), path),
                 Err(error) => Some(unreadable(place.path().to_owned(), error)),
             };
         }
         let name = Name {
-            root: tree.root.clone(),
+            root: level.root.clone(),
             directory: level.path.clone(),
             place: place.path().to_owned(),
         };
@@ -192,15 +198,15 @@ impl<'a> Walk<'a> {
 
 /// How many directories of a tree are open at a time: it may be deeper than a
 /// process may have files open.
-const MOST_OPEN: usize = 64;
+const MOST_OPEN: usize = 16;
 
 impl Level {
     /// The directory, opened again if it was closed.
-    fn open_again(&mut self, root: &Directory) -> io::Result<Arc<Directory>> {
+    fn open_again(&mut self) -> io::Result<Arc<Directory>> {
         if let Some(directory) = &self.directory {
             return Ok(directory.clone());
         }
-        let again = Arc::new(root.descend(&self.path)?);
+        let again = Arc::new(self.root.descend(&self.path)?);
         if again.status()?.identity() != self.identity {
             return Err(io::ErrorKind::StaleNetworkFileHandle.into());
         }
@@ -211,6 +217,12 @@ impl Level {
 
 /// What a directory is that was met before.
 const GONE_THROUGH: &str = "gone through before";
+
+/// Whether it is a file, or '-', or nothing, of which its turn will tell.
+fn is_no_directory(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotADirectory | NotFound)
+}
 
 fn unreadable(path: PathBuf, error: io::Error) -> Entry {
     Entry::Unreadable(path, file::Error::Open(error).into())

@@ -80,21 +80,26 @@ impl Directory {
         Ok(fstat(&self.handle)?.into())
     }
 
-    /// What has a name in it, if it can be looked at.
+    /// What has a name in it, to look at.
     pub(super) fn look(&self, name: &OsStr) -> io::Result<(OwnedFd, Status)> {
-        // The first starts what mounts a file system on demand (autofs).
-        let flags = LOOK | OFlags::DIRECTORY;
-        let handle = match openat(&self.handle, name, flags, Mode::empty()) {
-            Err(Errno::NOTDIR | Errno::LOOP) => openat(&self.handle, name, LOOK, Mode::empty())?,
-            handle => handle?,
-        };
-        let status = fstat(&handle)?.into();
-        Ok((handle, status))
+        self.look_with(name, LOOK)
+    }
+
+    /// What has a name in it, which may be a directory where a file system is
+    /// mounted on demand (autofs).
+    pub(super) fn look_and_mount(&self, name: &OsStr) -> io::Result<(OwnedFd, Status)> {
+        match self.look_with(name, LOOK | OFlags::DIRECTORY) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => self.look(name),
+            looked_at => looked_at,
+        }
     }
 
     /// What a symbolic link of the kernel's (proc(5), "/proc/pid/fd") leads to.
     pub(super) fn follow_magic_link(&self, name: &OsStr) -> io::Result<(OwnedFd, Status)> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        self.look_with(name, OFlags::PATH | OFlags::CLOEXEC)
+    }
+
+    fn look_with(&self, name: &OsStr, flags: OFlags) -> io::Result<(OwnedFd, Status)> {
         let handle = openat(&self.handle, name, flags, Mode::empty())?;
         let status = fstat(&handle)?.into();
         Ok((handle, status))

@@ -132,7 +132,7 @@ impl Lookup {
         shown: &Path,
     ) -> io::Result<Found> {
         let place = || Place::shown_as(directory.clone(), name.to_owned(), shown.to_owned());
-        let (handle, status) = match directory.look(name) {
+        let (handle, status) = match directory.look_and_mount(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Found::Missing(place()));
             }
@@ -242,3 +242,28 @@ impl fmt::Display for Snare {
 }
 
 impl std::error::Error for Snare {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(path: &str) -> Vec<(&str, &str)> {
+        let text = |text: &'static OsStr| text.to_str().expect("UTF-8");
+        names(path.to_owned().leak().as_bytes())
+            .map(|(name, until)| (text(name), text(until)))
+            .collect()
+    }
+
+    #[test]
+    fn a_path_has_its_names_in_order() {
+        assert_eq!(split("a/b"), [("a", "a"), ("b", "a/b")]);
+        assert_eq!(
+            split("/a/../b"),
+            [("a", "/a"), ("..", "/a/.."), ("b", "/a/../b")]
+        );
+        assert_eq!(split("./a//./b/."), [("a", "./a"), ("b", "./a//./b")]);
+        for nothing in ["/", ".", "//", "./", ""] {
+            assert_eq!(split(nothing), [], "{nothing}");
+        }
+    }
+}

@@ -134,12 +134,10 @@ fn look_up(output: &Path, name: &OsStr) -> (PathBuf, io::Result<Found>) {
     }
 }
 
-/// The path, for people, of the file that the result of a program called `name`
-/// is written to in a directory; nothing where the output is none.
+/// Whether an output is a directory, so that a result is written to a file in it
+/// that has the input's name.
 #[must_use]
-pub fn within(output: &Path, name: &OsStr) -> Option<PathBuf> {
-    match resolve(output, Purpose::Replace) {
-        Ok(Found::There(there)) if there.status.is_directory() => Some(output.join(name)),
-        _ => None,
-    }
+pub fn is_directory(output: &Path) -> bool {
+    let found = resolve(output, Purpose::Replace);
+    matches!(found, Ok(Found::There(there)) if there.status.is_directory())
 }

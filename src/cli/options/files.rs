@@ -1,7 +1,6 @@
 //! Which files are handled, and where results go.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -12,7 +11,7 @@ use clap::{Args, value_parser};
 use crate::cli::Usage;
 use crate::file;
 
-/// Each job has up to four files open, and the usual limit is 1024 (getrlimit(2),
+/// Each job has up to five files open, and the usual limit is 1024 (getrlimit(2),
 /// RLIMIT_NOFILE; systemd's DefaultLimitNOFILE).
 const MOST_JOBS: i64 = 200;
 
@@ -69,20 +68,20 @@ pub(in crate::cli) fn require_one_output_each(
     if files.len() < 2 {
         return Ok(());
     }
+    ensure!(
+        file::is_directory(output),
+        Usage(format!(
+            "{}: not a directory; with several files, -o names one",
+            output.display()
+        ))
+    );
     let mut outputs = BTreeMap::new();
     for file in files {
         // One that is not there is complained about when its turn comes.
-        let found = file::Place::of(file);
-        let name = found.as_ref().map_or(OsStr::new("."), file::Place::name);
-        let place = file::within(output, name).ok_or_else(|| {
-            let output = output.display();
-            Usage(format!(
-                "{output}: not a directory; with several files, -o names one"
-            ))
-        })?;
-        if found.is_err() {
+        let Ok(found) = file::Place::of(file) else {
             continue;
-        }
+        };
+        let place = output.join(found.name());
         if let Some(other) = outputs.insert(place.clone(), file) {
             return Err(Usage(format!(
                 "{} and {} would both become {}; give them one after the other",
