@@ -24,7 +24,7 @@ FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 # The compilers and linkers that a link `sandbox-patch-NAME` stands for.
 WRAPPERS = $(addprefix sandbox-patch-,cc c++ gcc g++ clang clang++ ld)
 
-.PHONY: help setup setup-build setup-bench tools build demo test test-long bench layouts fuzz install uninstall clean
+.PHONY: help setup setup-build setup-bench tools build demo test test-long bench layouts libcs fuzz install uninstall clean
 
 help:
 	@echo 'make demo       patch a program, watch it run, be stopped, and be restored'
@@ -35,6 +35,7 @@ help:
 	@echo 'make uninstall  what install put there'
 	@echo 'make bench      start-up cost of a patched program; cost of patching a large one'
 	@echo 'make fuzz       look for bugs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target'
+	@echo 'make libcs      where a list of one C library does not suffice another (docs/libcs.md)'
 	@echo 'make layouts    what programs of all layouts come to (docs/layouts.md)'
 	@echo 'make setup      the Debian packages that tests need and that are missing (packages.txt)'
 	@echo 'make tools      what tests need from PyPI and the npm registry (tests/tools)'
@@ -72,6 +73,7 @@ test: tools
 
 # The tests that say why they are left out of `make test`: #[ignore = "long: …"].
 test-long: tools
+	tests/libcs/setup
 	$(CARGO) build --release
 	$(CARGO) test --workspace -- --ignored
 
@@ -87,6 +89,14 @@ bench: setup-bench
 layouts: setup
 	$(CARGO) bench --bench layouts >docs/layouts.md.new
 	mv docs/layouts.md.new docs/layouts.md
+
+# The C libraries of other Debian releases are fetched, sid's anew each time.
+libcs: setup
+	tests/libcs/setup --newest
+	LIBCS_TABLE='$(CURDIR)/docs/libcs.rows' $(CARGO) test --test libcs release -- --ignored
+	sed '/^| ---/q' docs/libcs.md | cat - docs/libcs.rows >docs/libcs.md.new
+	mv docs/libcs.md.new docs/libcs.md
+	rm docs/libcs.rows
 
 # Builds only what is missing: `sudo make install` after `make build` needs no
 # cargo, which root often does not have.

@@ -24,7 +24,7 @@ pub use arch::Arch;
 pub use error::{Error, UnknownName};
 pub use json::FORMAT;
 pub use names::{is_call, parse as parse_names};
-pub use resolve::{Resolved, ResolvedRule, Warning, resolve, rules};
+pub use resolve::{Resolved, ResolvedRule, VDSO, Warning, resolve, rules};
 
 pub(crate) use errno::name as errno_name;
 pub(crate) use multiplexed::name as multiplexed_name;

@@ -8,7 +8,7 @@ use std::path::Path;
 use sandbox_format::bpf::Condition;
 
 use crate::elf::{Appended, Reader};
-use crate::policy::{List, Resolved, multiplexed_name};
+use crate::policy::{List, Resolved, VDSO, multiplexed_name};
 
 /// The policy in one line.
 #[must_use]
@@ -77,7 +77,8 @@ pub(super) fn doubt_of_appended(appended: &Appended) -> Option<String> {
     }
 }
 
-/// What portable names added, a line for each name that the policy has.
+/// What was added to the policy's names, a line for each name, and one for what
+/// the vDSO answers elsewhere.
 #[must_use]
 pub fn added(resolved: &Resolved) -> Vec<String> {
     let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -89,9 +90,12 @@ pub fn added(resolved: &Resolved) -> Vec<String> {
             conditions(&rule.name, &rule.when)
         ));
     }
+    let vdso = lines.remove(VDSO);
+    let vdso = vdso.map(|rules| format!("in place of the vDSO: {}", rules.join(", ")));
     lines
         .into_iter()
         .map(|(because, rules)| format!("for {because}: {}", rules.join(", ")))
+        .chain(vdso)
         .collect()
 }
 
@@ -117,7 +121,7 @@ pub fn conditions(call: &str, when: &[Condition]) -> String {
 }
 
 /// The constant that a value stands for in a call, where it is well known
-/// (fcntl.h, asm/termbits.h, asm/ioctls.h).
+/// (fcntl.h, unistd.h, sys/mman.h, asm/termbits.h, asm/ioctls.h).
 fn constant(call: &str, value: u64) -> String {
     if let Some(name) = multiplexed_name(call, value) {
         return name.to_owned();
@@ -126,6 +130,13 @@ fn constant(call: &str, value: u64) -> String {
         ("ioctl", 0x5401) => "TCGETS",
         ("ioctl", 0x5413) => "TIOCGWINSZ",
         ("ioctl", 0x802c_542a) => "TCGETS2",
+        ("lseek", 0) => "SEEK_SET",
+        ("lseek", 1) => "SEEK_CUR",
+        ("lseek", 2) => "SEEK_END",
+        ("fcntl", 3) => "F_GETFL",
+        ("madvise", 4) => "MADV_DONTNEED",
+        ("madvise", 8) => "MADV_FREE",
+        ("madvise", 102) => "MADV_GUARD_INSTALL",
         ("newfstatat" | "statx", 0x1000) => "AT_EMPTY_PATH",
         ("newfstatat" | "statx", 0x100) => "AT_SYMLINK_NOFOLLOW",
         ("unlinkat", 0x200) => "AT_REMOVEDIR",

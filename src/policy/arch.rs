@@ -4,6 +4,8 @@
 use std::fmt;
 
 use libseccomp::ScmpArch;
+use sandbox_format::portable::vdso;
+use sandbox_format::syscall::X32_NUMBERS;
 
 /// A system call ABI, the unit that a filter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,8 +56,6 @@ const MIPS_N32: u32 = 0x20;
 /// x32 calls have this bit in their number (`__X32_SYSCALL_BIT`,
 /// arch/x86/include/uapi/asm/unistd.h).
 const X32_BIT: u32 = 0x4000_0000;
-
-use sandbox_format::syscall::X32_NUMBERS;
 
 struct Row {
     arch: Arch,
@@ -179,6 +179,24 @@ impl Arch {
     /// (arch/mips/include/uapi/asm/errno.h).
     pub(super) fn has_own_errno(self) -> bool {
         self.row().machine == machine::MIPS
+    }
+
+    /// Calls that the vDSO may answer without the kernel.
+    pub(super) fn vdso(self) -> &'static [&'static str] {
+        match self {
+            Arch::X86_64 | Arch::X32 | Arch::X86 => vdso::X86,
+            Arch::Ppc | Arch::Ppc64 | Arch::Ppc64le => vdso::PPC,
+            Arch::Riscv64 => vdso::RISCV64,
+            Arch::S390 | Arch::S390x => vdso::S390,
+            Arch::Aarch64
+            | Arch::Arm
+            | Arch::Mips
+            | Arch::Mipsel
+            | Arch::Mips64
+            | Arch::Mipsel64
+            | Arch::Mips64n32
+            | Arch::Mipsel64n32 => vdso::CLOCKS,
+        }
     }
 
     /// Whether its registers have 32 bits. Those of x32 and of the n32 ABI of

@@ -34,10 +34,14 @@ pub struct ResolvedRule {
     pub number: u32,
     /// Conditions on its arguments, all of which must hold.
     pub when: Vec<Condition>,
-    /// The name in the policy for whose sake the rule was added; none when the
-    /// policy names the call itself.
+    /// The name in the policy for whose sake the rule was added, or [`VDSO`];
+    /// none when the policy names the call itself.
     pub because: Option<String>,
 }
+
+/// Stands for a name in [`ResolvedRule::because`] where a call was added that the
+/// vDSO answers elsewhere.
+pub const VDSO: &str = "vdso";
 
 impl Resolved {
     /// Whether it is a deny-list of which nothing is left.
@@ -85,6 +89,11 @@ pub enum Warning {
         name: String,
         /// What is still allowed.
         open: Vec<String>,
+    },
+    /// Denied calls that the vDSO may answer.
+    VdsoAnswers {
+        /// The names.
+        names: Vec<String>,
     },
     /// Portable names whose conditions are not known for the architecture.
     PortableIncomplete {
@@ -151,6 +160,11 @@ impl fmt::Display for Warning {
                     open.join(", ")
                 )
             }
+            Warning::VdsoAnswers { names } => write!(
+                f,
+                "the vDSO answers {} without the kernel where it can, whatever is denied",
+                names.join(", ")
+            ),
             Warning::PortableIncomplete { arch, missing } => write!(
                 f,
                 "the arguments of {} are not known for {arch}, so that portable names do not \
@@ -210,9 +224,12 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
     }
     if policy.list == List::Deny {
         resolver.warn_of_relatives();
+        resolver.warn_of_vdso();
     }
     if resolver.rules.is_empty() {
         resolver.warnings.extend(nothing_left(policy));
+    } else if policy.list == List::Allow && !policy.exact {
+        resolver.add_vdso();
     }
 
     let resolved = Resolved {
@@ -346,8 +363,13 @@ impl Resolver<'_> {
                 if !substitute.when.is_empty() {
                     // The arguments of a multiplexed call are in memory.
                     entries.retain(|rule| rule.name == by);
-                    unclear |= !entries.is_empty() && !arguments::are_common(by, self.arch);
-                    entries.retain(|_| arguments::are_common(by, self.arch));
+                    if entries.is_empty() || !arguments::have_one_order(by, substitute.by) {
+                        continue;
+                    }
+                    if !arguments::are_common(by, self.arch) {
+                        unclear = true;
+                        continue;
+                    }
                     for rule in &mut entries {
                         rule.when = substitute.when.to_vec();
                     }
@@ -366,6 +388,29 @@ impl Resolver<'_> {
                 added.push(rule.name.clone());
             }
             self.rules.push(rule);
+        }
+    }
+
+    /// Adds what can't be forbidden where the vDSO answers it.
+    fn add_vdso(&mut self) {
+        for call in self.arch.vdso().iter().flat_map(|call| variants::of(call)) {
+            self.rules.extend(self.entries(call, VDSO));
+        }
+    }
+
+    /// Warns of what a deny-list can't forbid.
+    fn warn_of_vdso(&mut self) {
+        let is_answered =
+            |name: &&String| variants::of(name).any(|call| self.arch.vdso().contains(&call));
+        let names: Vec<_> = self
+            .policy
+            .names
+            .iter()
+            .filter(is_answered)
+            .cloned()
+            .collect();
+        if !names.is_empty() {
+            self.warnings.push(Warning::VdsoAnswers { names });
         }
     }
 

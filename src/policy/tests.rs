@@ -382,6 +382,7 @@ fn portable_names_are_restricted_where_the_arguments_can_be_seen() {
         ("write", "ioctl", Arch::S390x),
         ("open", "openat", Arch::Ppc64),
         ("fstat", "fstatat64", Arch::X86),
+        ("read", "_llseek", Arch::X86),
     ] {
         let (resolved, _) = resolve(&allow(name), arch).unwrap();
         let found = resolved.rules.iter().find(|rule| rule.name == by);
@@ -398,6 +399,54 @@ fn conditions_in_other_constants_are_not_used() {
             .iter()
             .any(|w| matches!(w, Warning::PortableIncomplete { .. })),
         "{warnings:?}"
+    );
+}
+
+#[test]
+fn an_allow_list_has_what_the_vdso_answers_elsewhere() {
+    let added = |policy: &Policy, arch| {
+        let (resolved, _) = resolve(policy, arch).unwrap();
+        let is_added = |rule: &&ResolvedRule| rule.because.as_deref() == Some(VDSO);
+        let rules = resolved.rules.iter().filter(is_added);
+        rules
+            .map(|rule| rule.name.clone())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    for (arch, expected) in [
+        (
+            Arch::X86_64,
+            "gettimeofday time clock_gettime clock_getres getcpu",
+        ),
+        (Arch::Aarch64, "clock_gettime clock_getres gettimeofday"),
+        (
+            Arch::X86,
+            "time gettimeofday clock_gettime clock_getres getcpu clock_gettime64 \
+                     clock_getres_time64",
+        ),
+    ] {
+        assert_eq!(added(&allow("write"), arch), expected);
+        assert_eq!(added(&exact("write"), arch), "");
+        assert_eq!(added(&allow(""), arch), "");
+        assert_eq!(added(&policy(List::Deny, "write"), arch), "");
+    }
+    let named = allow("clock_gettime:time");
+    assert_eq!(
+        added(&named, Arch::X86_64),
+        "gettimeofday clock_getres getcpu"
+    );
+}
+
+#[test]
+fn a_deny_list_is_told_of_the_vdso() {
+    assert_eq!(
+        warnings(
+            &policy(List::Deny, "clock_gettime:getcpu:uname"),
+            Arch::X86_64
+        ),
+        [
+            "the vDSO answers clock_gettime, getcpu without the kernel where it can, whatever is denied"
+        ]
     );
 }
 

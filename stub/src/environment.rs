@@ -22,7 +22,7 @@ use sandbox_format::bpf::{
     Condition, Filter, Instruction, MAX_INSTRUCTIONS, MAX_RUNS, Rule, Run, Scratch, ret,
 };
 use sandbox_format::environment::{ACTION, ALLOW, DENY, EXACT};
-use sandbox_format::portable::{CONDITIONS, Native};
+use sandbox_format::portable::{CONDITIONS, Native, VDSO};
 use sandbox_format::syscall;
 
 use crate::die::{Line, die, end};
@@ -131,6 +131,11 @@ impl Policy {
                 for (number, when) in portable.of(number) {
                     rules.insert(rule(number, when));
                 }
+            }
+        }
+        if self.widen && !rules.as_slice().is_empty() {
+            for number in VDSO {
+                rules.insert(rule(number.into(), &[]));
             }
         }
         let filter = Filter {

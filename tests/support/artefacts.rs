@@ -57,7 +57,7 @@ pub fn tools() -> PathBuf {
 
 /// The target folder that this test binary is in, so that whatever chose it
 /// (an option, a variable, a configuration file) need not be asked again.
-fn target_folder() -> PathBuf {
+pub fn target_folder() -> PathBuf {
     let binary = std::env::current_exe().expect("the test binary has a path");
     // TARGET/debug/deps/NAME-HASH
     binary

@@ -10,8 +10,9 @@
 //! Wherever the arguments tell, a row is restricted to calls that do what the
 //! name does: `open` adds openat only for paths that start in the working
 //! folder. Beyond the name's own authority a row may add queries and changes
-//! that touch only the calling thread's bookkeeping (its signal mask, its
-//! robust futexes, its own memory). Where a filter can't see the difference,
+//! that touch only the process's own bookkeeping (its signal mask, its robust
+//! futexes, handlers of signals that the C library keeps for itself, its own
+//! memory, never memory to be executed). Where a filter can't see the difference,
 //! the wider call is in the table only when it is as harmless:
 //!
 //! * `fstat` adds newfstatat and statx for descriptors with AT_EMPTY_PATH; the
@@ -20,6 +21,8 @@
 //! * `clone` adds clone3, whose flags stand behind a pointer. Beyond clone(2) it
 //!   can choose process numbers and the control group of the child, each only
 //!   with the privileges that the kernel asks for, and reset signal handlers.
+//! * `read` adds lseek from the beginning and from where the file is, since stdio
+//!   goes back by it over what it read ahead.
 //! * `exit` adds exit_group, since the C function of that name ends all threads.
 //!
 //! # How rows apply
@@ -38,9 +41,10 @@ use crate::bpf::Condition;
 #[cfg(target_arch = "x86_64")]
 mod native;
 mod table;
+pub mod vdso;
 
 #[cfg(target_arch = "x86_64")]
-pub use native::{CONDITIONS, Native};
+pub use native::{CONDITIONS, Native, VDSO};
 
 /// A call that may stand in for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,9 +73,10 @@ mod tests {
     use crate::syscall::X86_64;
     use std::collections::BTreeSet;
 
-    /// Calls that x86_64 lacks, under any name: send and recv are system calls on
-    /// arm, mips and powerpc, waitpid on i386, mips and powerpc.
-    const ELSEWHERE: &[&str] = &["recv", "send", "waitpid"];
+    /// Calls that x86_64 lacks: `_llseek`, whose arguments have another order than
+    /// lseek's; send and recv, which are system calls on arm, mips and powerpc, and
+    /// waitpid, which is one on i386, mips and powerpc.
+    const ELSEWHERE: &[&str] = &["_llseek", "recv", "send", "waitpid"];
 
     /// Would a call of `by` with these arguments pass under a policy that
     /// names `name`?
@@ -162,6 +167,30 @@ mod tests {
             ("brk", "mmap", [0, 4096, 3, 0x22, u64::from(u32::MAX), 0]),
             ("brk", "getrandom", [0x1234, 8, 1, 0, 0, 0]),
             ("clone", "membarrier", [0x10, 0, 0, 0, 0, 0]),
+            // glibc 2.41 on Linux 6.18, of Debian 13.
+            ("getrandom", "rt_sigprocmask", [0, 0x1234, 0x1234, 8, 0, 0]),
+            (
+                "getrandom",
+                "mmap",
+                [0, 4096, 3, 0x28, u64::from(u32::MAX), 0],
+            ),
+            (
+                "getrandom",
+                "mmap",
+                [0, 4096, 3, 0x22, u64::from(u32::MAX), 0],
+            ),
+            ("wait4", "waitid", [1, 0x1234, 0, 4, 0, 0]),
+            ("clone", "rt_sigaction", [33, 0x1234, 0, 8, 0, 0]),
+            (
+                "clone",
+                "mmap",
+                [0, 36864, 3, 0x2_0022, u64::from(u32::MAX), 0],
+            ),
+            // glibc 2.43.
+            ("clone3", "madvise", [0x1234, 4096, 102, 0, 0, 0]),
+            ("read", "lseek", [5, 0, 1, 0, 0, 0]),
+            ("read", "lseek", [5, 1, 0, 0, 0, 0]),
+            ("chmod", "fchmodat2", [CWD, 0x1234, 0o644, 0x100, 0, 0]),
         ] {
             assert!(permits(name, by, arguments), "{name} by {by}");
         }
@@ -190,6 +219,17 @@ mod tests {
             ("setrlimit", "prlimit64", [1, 7, 0x1234, 0, 0, 0]),
             // PROT_EXEC.
             ("brk", "mmap", [0, 4096, 7, 0x22, 0, 0]),
+            // Memory to execute, and memory of others.
+            ("getrandom", "mmap", [0, 4096, 7, 0x28, 0, 0]),
+            ("getrandom", "mmap", [0, 4096, 3, 1, 3, 0]),
+            ("clone", "mprotect", [0x1234, 4096, 5, 0, 0, 0]),
+            ("clone3", "mprotect", [0x1234, 4096, 7, 0, 0, 0]),
+            // MADV_DONTFORK.
+            ("clone", "madvise", [0x1234, 4096, 10, 0, 0, 0]),
+            // A signal that is the program's own.
+            ("clone", "rt_sigaction", [15, 0x1234, 0, 8, 0, 0]),
+            // Any child of the process group, and without taking it.
+            ("wait4", "waitid", [2, 0x1234, 0, 4, 0, 0]),
             // A destination.
             ("send", "sendto", [3, 0x1234, 1, 0, 0x1234, 16]),
         ] {

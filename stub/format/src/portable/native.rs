@@ -2,7 +2,7 @@
 //! compiling to numbers. Small, since the runtime is to be small, and free of
 //! pointers, each of which would be a relocation.
 
-use super::TABLE;
+use super::{TABLE, vdso};
 use crate::bpf::Condition;
 use crate::syscall;
 
@@ -35,6 +35,18 @@ impl<'a> Native<'a> {
         })
     }
 }
+
+/// The numbers of [`vdso::NATIVE`].
+pub static VDSO: [u16; vdso::NATIVE.len()] = {
+    let mut numbers = [0; vdso::NATIVE.len()];
+    let mut i = 0;
+    while i < numbers.len() {
+        let number = syscall::NATIVE.number(vdso::NATIVE[i].as_bytes());
+        numbers[i] = short(number.expect("a call of this architecture"));
+        i += 1;
+    }
+    numbers
+};
 
 static ROWS: [Row; RESOLVED.rows] = shorten(&RESOLVED.table);
 static PACKED: [Packed; RESOLVED.conditions] = shorten(&RESOLVED.pool);
@@ -212,6 +224,12 @@ const fn numbers(row: usize) -> Option<(u32, u32)> {
 const fn byte(value: usize) -> u8 {
     assert!(value <= u8::MAX as usize);
     value as u8
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "checked")]
+const fn short(value: u32) -> u16 {
+    assert!(value <= u16::MAX as u32);
+    value as u16
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "checked")]

@@ -52,7 +52,12 @@ const fn creat_flags(arg: u8) -> Condition {
     bits(arg, !0x0003_8000, 0x241)
 }
 
+const SEEK_SET: u32 = 0;
+const SEEK_CUR: u32 = 1;
+const SEEK_END: u32 = 2;
+
 const F_GETFD: u32 = 1;
+const F_GETFL: u32 = 3;
 const F_SETFD: u32 = 2;
 const FD_CLOEXEC: u32 = 1;
 
@@ -66,16 +71,32 @@ const VFORK: u32 = 0x4100 | SIGCHLD;
 /// CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD.
 const FORK: u32 = 0x0120_0000 | SIGCHLD;
 
+/// The signals that glibc keeps for itself (nptl/pthreadP.h).
+const SIGCANCEL: u32 = 32;
+const SIGSETXID: u32 = 33;
+
+const P_PID: u32 = 1;
+const WEXITED: u32 = 4;
+const O_CLOEXEC: u32 = 0x8_0000;
+
 const CLOCK_REALTIME: u32 = 0;
 const CLOCK_REALTIME_COARSE: u32 = 5;
 const ITIMER_REAL: u32 = 0;
 const GRND_NONBLOCK: u32 = 1;
 const MADV_FREE: u32 = 8;
+const MADV_DONTNEED: u32 = 4;
+/// Linux 6.13.
+const MADV_GUARD_INSTALL: u32 = 102;
 const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED: u32 = 16;
 const PROT_READ_WRITE: u32 = 3;
 /// MAP_PRIVATE | MAP_ANONYMOUS.
 const PRIVATE_MEMORY: u32 = 0x22;
 const MAP_FIXED: u32 = 0x10;
+/// MAP_STACK and MAP_NORESERVE, which give no more than memory.
+const MAP_HINTS: u32 = 0x2_4000;
+/// MAP_DROPPABLE | MAP_ANONYMOUS: memory that the kernel may empty, always
+/// private (Linux 6.11).
+const DROPPABLE_MEMORY: u32 = 0x28;
 
 /// Architectures that came after Linux 2.6.32 or so lack the older calls:
 /// include/uapi/asm-generic/unistd.h. Their C libraries call the successor.
@@ -86,6 +107,14 @@ const GLIBC: &str = "glibc 2.36 on x86_64, observed";
 const MUSL: &str = "musl 1.2.3 on x86_64, observed";
 /// Both.
 const BOTH: &str = "glibc 2.36 and musl 1.2.3 on x86_64, observed";
+/// These and the following: as `make libcs` shows (docs/libcs.md).
+const OLD: &str = "glibc 2.31, observed";
+const STDIO: &str = "stdio of glibc, observed";
+const VGETRANDOM: &str = "glibc 2.41+ getrandom(3) makes its state for the vDSO, observed";
+const STACKS: &str = "glibc: the stack of a new thread and its end, observed";
+const GUARDS: &str = "glibc 2.42+: guard pages of a new thread's stack, observed";
+const HANDLERS: &str =
+    "glibc 2.34+ with the first thread, before with the first of setxid or cancel, observed";
 const STATX32: &str = "glibc 2.33+ fstatat64.c on 32-bit, musl fstatat.c, Rust's std::fs";
 const TERMIOS2: &str = "glibc 2.42+ sysdeps/unix/sysv/linux/tcgetattr.c";
 
@@ -119,6 +148,22 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "readv" => "ioctl" [int(1, TIOCGWINSZ)] "musl src/stdio/__fdopen.c, for streams that are written too";
     "write" => "ioctl" [int(1, TIOCGWINSZ)] "musl src/stdio/__stdout_write.c";
     "writev" => "ioctl" [int(1, TIOCGWINSZ)] "musl src/stdio/__stdout_write.c";
+    "read" => "lseek" [int(2, SEEK_CUR)] "glibc 2.43+ fclose(3) and fflush(3), musl, after reading ahead";
+    "read" => "lseek" [int(2, SEEK_SET)] "glibc 2.43+ fclose(3) and fflush(3), after reading ahead";
+    "readv" => "lseek" [int(2, SEEK_CUR)] "glibc 2.43+ fclose(3) and fflush(3), musl, after reading ahead";
+    "readv" => "lseek" [int(2, SEEK_SET)] "glibc 2.43+ fclose(3) and fflush(3), after reading ahead";
+    "write" => "lseek" [int(2, SEEK_END)] "glibc fopen(3) to append, observed";
+    "writev" => "lseek" [int(2, SEEK_END)] "glibc fopen(3) to append, observed";
+    "read" => "_llseek" [int(4, SEEK_CUR)] "the same on 32-bit";
+    "read" => "_llseek" [int(4, SEEK_SET)] "the same on 32-bit";
+    "readv" => "_llseek" [int(4, SEEK_CUR)] "the same on 32-bit";
+    "readv" => "_llseek" [int(4, SEEK_SET)] "the same on 32-bit";
+    "write" => "_llseek" [int(4, SEEK_END)] "the same on 32-bit";
+    "writev" => "_llseek" [int(4, SEEK_END)] "the same on 32-bit";
+    "read" => "fcntl" [int(1, F_GETFL)] STDIO;
+    "readv" => "fcntl" [int(1, F_GETFL)] STDIO;
+    "write" => "fcntl" [int(1, F_GETFL)] STDIO;
+    "writev" => "fcntl" [int(1, F_GETFL)] STDIO;
 
     // Opening.
     "open" => "openat" [cwd(0)] "glibc 2.26+ sysdeps/unix/sysv/linux/open64.c";
@@ -144,8 +189,14 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "access" => "faccessat" [cwd(0)] GENERIC;
     "access" => "faccessat2" [cwd(0), int(3, 0)] GENERIC;
     "faccessat" => "faccessat2" [] BOTH;
+    "faccessat2" => "faccessat" [] OLD;
     "readlink" => "readlinkat" [cwd(0)] GENERIC;
+    "readlink" => "lstat" [] "glibc 2.31 realpath(3), observed";
+    "lstat" => "readlink" [] "glibc 2.33+ and musl realpath(3), observed";
     "getdents" => "getdents64" [] BOTH;
+    "getdents64" => "fstat" [] "glibc opendir(3), observed";
+    "getdents64" => "newfstatat" [descriptor(0), int(3, AT_EMPTY_PATH)] "glibc 2.33 to 2.38 opendir(3), observed";
+    "getdents64" => "fcntl" [int(1, F_GETFL)] "musl fdopendir(3), observed";
 
     // Changing the tree of files.
     "unlink" => "unlinkat" [cwd(0), int(2, 0)] GENERIC;
@@ -161,11 +212,15 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "mknodat" => "mknod" [] MUSL;
     "chmod" => "fchmodat" [cwd(0)] GENERIC;
     "fchmodat" => "fchmodat2" [bits(3, !AT_SYMLINK_NOFOLLOW, 0)] "musl 1.2.5 src/stat/fchmodat.c";
+    "fchmodat2" => "fchmodat" [] "glibc before 2.39";
+    "chmod" => "fchmodat2" [cwd(0), bits(3, !AT_SYMLINK_NOFOLLOW, 0)] "glibc 2.39+ fchmodat(3) and lchmod(3), which went by /proc, observed";
     "chown" => "fchownat" [cwd(0), int(4, 0)] GENERIC;
     "lchown" => "fchownat" [cwd(0), int(4, AT_SYMLINK_NOFOLLOW)] GENERIC;
     "utime" => "utimensat" [cwd(0), int(3, 0)] BOTH;
     "utimes" => "utimensat" [cwd(0), int(3, 0)] BOTH;
     "futimesat" => "utimensat" [int(3, 0)] BOTH;
+    "utimensat" => "utime" [] OLD;
+    "utimensat" => "utimes" [] OLD;
 
     // Descriptors.
     "pipe" => "pipe2" [int(1, 0)] GLIBC;
@@ -191,6 +246,11 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "accept4" => "accept" [] "musl src/network/accept4.c, observed";
     "send" => "sendto" [null(4), int(5, 0)] BOTH;
     "recv" => "recvfrom" [null(4), null(5)] BOTH;
+    "recvmsg" => "recvfrom" [null(4), null(5)] "musl getifaddrs(3), observed";
+    "sendmmsg" => "sendmsg" [] MUSL;
+    "sendmsg" => "sendmmsg" [] GLIBC;
+    "semop" => "semtimedop" [null(3)] GLIBC;
+    "semtimedop" => "semop" [] MUSL;
 
     // Processes and threads, with what the C library does around them.
     "fork" => "clone" [int(0, FORK)] GLIBC;
@@ -214,6 +274,24 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "clone" => "rt_sigprocmask" [] BOTH;
     "clone" => "membarrier" [int(0, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)] MUSL;
     "clone3" => "membarrier" [int(0, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)] MUSL;
+    "clone" => "rt_sigaction" [int(0, SIGSETXID)] HANDLERS;
+    "clone3" => "rt_sigaction" [int(0, SIGSETXID)] HANDLERS;
+    "clone" => "rt_sigaction" [int(0, SIGCANCEL)] HANDLERS;
+    "clone3" => "rt_sigaction" [int(0, SIGCANCEL)] HANDLERS;
+    "clone" => "mmap" [int(2, PROT_READ_WRITE), bits(3, !MAP_HINTS, PRIVATE_MEMORY)] "glibc posix_spawn(3), observed";
+    "clone" => "mprotect" [int(2, PROT_READ_WRITE)] STACKS;
+    "clone3" => "mprotect" [int(2, PROT_READ_WRITE)] STACKS;
+    "clone" => "madvise" [int(2, MADV_GUARD_INSTALL)] GUARDS;
+    "clone3" => "madvise" [int(2, MADV_GUARD_INSTALL)] GUARDS;
+    "clone" => "madvise" [int(2, MADV_DONTNEED)] STACKS;
+    "clone3" => "madvise" [int(2, MADV_DONTNEED)] STACKS;
+    "clone" => "munmap" [] MUSL;
+    "clone3" => "munmap" [] MUSL;
+    "clone" => "exit" [] STACKS;
+    "clone3" => "exit" [] STACKS;
+    "clone" => "pipe2" [int(1, O_CLOEXEC)] "musl posix_spawn(3), observed";
+    "clone3" => "pipe2" [int(1, O_CLOEXEC)] "musl posix_spawn(3), observed";
+    "wait4" => "waitid" [int(0, P_PID), int(3, WEXITED)] "glibc 2.41+ posix_spawn(3), observed";
     "exit" => "exit_group" [] "exit(3) and _exit(2) of glibc 2.3+ and musl";
     "waitpid" => "wait4" [null(3)] BOTH;
     "getpgrp" => "getpgid" [int(0, 0)] MUSL;
@@ -231,6 +309,7 @@ pub(super) const ROWS: &[Substitute] = rows! {
 
     // Signals.
     "rt_sigaction" => "rt_sigreturn" [] RETURN;
+    "rt_sigaction" => "rt_sigprocmask" [] MUSL;
 
     // Identity. musl keeps signals out while it changes all threads.
     "setuid" => "rt_sigprocmask" [] MUSL;
@@ -240,6 +319,7 @@ pub(super) const ROWS: &[Substitute] = rows! {
     "setresuid" => "rt_sigprocmask" [] MUSL;
     "setresgid" => "rt_sigprocmask" [] MUSL;
     "setgroups" => "rt_sigprocmask" [] MUSL;
+    "sched_setscheduler" => "rt_sigprocmask" [] MUSL;
 
     // Time.
     "time" => "clock_gettime" [int(0, CLOCK_REALTIME)] "musl src/time/time.c, where there is no vDSO";
@@ -257,11 +337,16 @@ pub(super) const ROWS: &[Substitute] = rows! {
     // Limits and memory.
     "getrlimit" => "prlimit64" [int(0, 0), null(2)] BOTH;
     "setrlimit" => "prlimit64" [int(0, 0), null(3)] BOTH;
-    "brk" => "mmap" [int(2, PROT_READ_WRITE), int(3, PRIVATE_MEMORY)] "malloc(3): glibc when brk fails or much is asked for, musl mostly";
+    "brk" => "mmap" [int(2, PROT_READ_WRITE), bits(3, !MAP_HINTS, PRIVATE_MEMORY)] "malloc(3): glibc when brk fails or much is asked for, musl mostly";
     "brk" => "mmap" [int(2, 0), int(3, PRIVATE_MEMORY | MAP_FIXED)] "musl src/malloc/mallocng/malloc.c, a guard page";
     "brk" => "munmap" [] BOTH;
     "brk" => "madvise" [int(2, MADV_FREE)] "musl src/malloc/mallocng/free.c";
     "brk" => "getrandom" [int(2, GRND_NONBLOCK)] "glibc 2.36 malloc(3), once, observed";
     "mmap" => "brk" [] GLIBC;
     "mmap" => "getrandom" [int(2, GRND_NONBLOCK)] "glibc 2.36 malloc(3), once, observed";
+    "getrandom" => "rt_sigprocmask" [] VGETRANDOM;
+    "getrandom" => "mmap" [int(2, PROT_READ_WRITE), int(3, DROPPABLE_MEMORY)] VGETRANDOM;
+    "getrandom" => "mmap" [int(2, PROT_READ_WRITE), int(3, PRIVATE_MEMORY)] VGETRANDOM;
+    "getrandom" => "munmap" [] VGETRANDOM;
+    "getrandom" => "getpid" [] "glibc 2.31 mkstemp(3), observed";
 };

@@ -1,7 +1,5 @@
 //! Files that were made to mislead whoever looks at them, and file names.
 
-mod bombs;
-#[path = "../support/mod.rs"]
 mod support;
 
 use support::{Kind, PatchedFile, Workspace, library};
