@@ -24,12 +24,17 @@ fn project(name: &str, sources: &[&str]) -> Workspace {
         ws.run(&format!("cp {} project", fixture_path(source).display()))
             .succeeds();
     }
+    install_wrappers(&ws);
+    ws
+}
+
+/// Links that stand for compilers, in `tools`.
+fn install_wrappers(ws: &Workspace) {
     ws.run(
         "mkdir tools && for name in cc c++ gcc; do \
          ln -s $(type -p sandbox-patch) tools/sandbox-patch-$name || exit; done",
     )
     .succeeds();
-    ws
 }
 
 /// Runs a command line in the project. The cargo that builds these tests, and
@@ -530,6 +535,116 @@ mod cargo {
             .succeeds()
             .does_not_print("INTERP");
         assert_program_is_sandboxed(&ws, program);
+    }
+}
+
+/// Projects of others, from Debian's archive, as their authors leave them.
+mod real_projects {
+    use std::time::Duration;
+
+    use super::*;
+
+    const POLICY: &str = "--deny ptrace:kexec_load";
+
+    /// The source of a package, unpacked in `project`, fetched from where this
+    /// machine gets its packages.
+    fn source_of(package: &str) -> Workspace {
+        let ws = Workspace::new();
+        ws.run("mkdir -p apt/parts apt/lists/partial project")
+            .succeeds();
+        install_wrappers(&ws);
+        let script = format!(
+            "cd apt
+             for file in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
+                 [ ! -f $file ] ||
+                     sed 's/^Types:.*/Types: deb-src/; s/^deb /deb-src /' $file >parts/${{file##*/}}
+             done
+             options=\"-q -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=$PWD/parts \
+                 -o Dir::State::lists=$PWD/lists -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+                 -o APT::Sandbox::User=\"
+             apt-get $options update
+             apt-get $options source --download-only {package}
+             tar --strip-components=1 -C ../project -xf *.orig.tar.[gx]z"
+        );
+        ws.shell(&format!("set -e; {script}"))
+            .time_limit(LONG)
+            .finish()
+            .succeeds();
+        ws
+    }
+
+    const LONG: Duration = Duration::from_secs(900);
+
+    #[track_caller]
+    fn build_slowly(ws: &Workspace, line: &str) -> Outcome {
+        ws.shell(&format!(
+            "export PATH=$PWD/tools:$PATH; cd project && {line}"
+        ))
+        .time_limit(LONG)
+        .finish()
+    }
+
+    /// Its library of functions is compiled by a program of its own, fbc.
+    #[test]
+    #[ignore = "long: configures and builds bc"]
+    fn bc_whose_generator_is_left_alone() {
+        let ws = source_of("bc");
+        build_slowly(
+            &ws,
+            "mkdir ../plain && cd ../plain && ../project/configure -q CC=cc",
+        )
+        .succeeds();
+        let wrapper = format!("sandbox-patch link --only bc dc {POLICY} -- cc");
+        build_slowly(&ws, &format!("./configure -q CC='{wrapper}'")).succeeds();
+        assert_eq!(ws.read("project/config.h"), ws.read("plain/config.h"));
+        for folder in ["lib", "bc", "dc"] {
+            build_slowly(&ws, &format!("make -C {folder}")).succeeds();
+        }
+        build(&ws, &format!("sandbox-patch verify {POLICY} bc/bc dc/dc")).succeeds();
+        build(&ws, "sandbox-patch verify bc/fbc").exits_with(1);
+        build(&ws, "echo '2^64' | bc/bc").prints_only("18446744073709551616\n");
+    }
+
+    #[test]
+    #[ignore = "long: builds Lua"]
+    fn lua_by_the_makefile_that_it_has() {
+        let ws = source_of("lua5.4");
+        let options = format!("SANDBOX_PATCH_OPTIONS='{POLICY}'");
+        build_slowly(
+            &ws,
+            &format!("{options} make -C src linux CC='sandbox-patch-gcc -std=gnu99'"),
+        )
+        .succeeds();
+        build(
+            &ws,
+            &format!("sandbox-patch verify {POLICY} src/lua src/luac"),
+        )
+        .succeeds();
+        build(&ws, "src/lua -e 'print(6 * 7)'").prints_only("42\n");
+    }
+
+    /// By libtool, which links programs under other names than they get.
+    #[test]
+    #[ignore = "long: configures and builds XZ"]
+    fn xz_whose_programs_are_installed() {
+        let ws = source_of("xz-utils");
+        let configure = "configure -q --disable-doc --disable-nls --disable-scripts";
+        build_slowly(
+            &ws,
+            &format!("mkdir ../plain && cd ../plain && ../project/{configure} CC=cc"),
+        )
+        .succeeds();
+        let wrapper = format!("sandbox-patch link {POLICY} -- cc");
+        build_slowly(&ws, &format!("./{configure} CC='{wrapper}'")).succeeds();
+        assert_eq!(ws.read("project/config.h"), ws.read("plain/config.h"));
+        build_slowly(&ws, "make -s && make -s install DESTDIR=$PWD/root").succeeds();
+        build(&ws, &format!("sandbox-patch verify -r {POLICY} root")).succeeds();
+        build(
+            &ws,
+            "export LD_LIBRARY_PATH=$PWD/root/usr/local/lib; echo text | root/usr/local/bin/xz | \
+             root/usr/local/bin/xz -d",
+        )
+        .prints_only("text\n");
     }
 }
 

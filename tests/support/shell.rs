@@ -61,6 +61,12 @@ impl Shell {
         }
     }
 
+    /// How long the command may take; for those that build whole projects.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
     /// What the command reads from standard input; nothing by default.
     pub fn input(mut self, text: impl AsRef<[u8]>) -> Self {
         self.input = text.as_ref().to_vec();
