@@ -102,7 +102,8 @@ fn program_headers_do_not_grow_over_symbols_of_unknown_number() {
     // The symbols, of which the first is of zeros, stand behind what moves; what
     // stands behind them is known by nothing.
     for (index, section) in layout.sections.iter().enumerate() {
-        if [".dynsym", ".gnu.version", ".gnu.version_r"].contains(&&section.name[..]) {
+        let name = layout.section_name(&program[..], section);
+        if [".dynsym", ".gnu.version", ".gnu.version_r"].contains(&&name[..]) {
             let header = place(layout.header.shoff) + 64 * index;
             let sh_flags_and_sh_addr = header + 8..header + 24;
             program[sh_flags_and_sh_addr].fill(0);

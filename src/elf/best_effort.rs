@@ -2,11 +2,15 @@
 //! for one: what the patch moved goes back to where it was, and the headers
 //! that it added go. The space that they took is left, without content.
 
+use std::collections::HashMap;
+
 use object::elf;
 use sandbox_format::note;
 
 use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
+use super::layout::LONGEST_TABLE;
 use super::machine::Machine;
+use super::ranges::Ranges;
 use super::runs::Run;
 use super::undo::{Move, Undo};
 use super::{
@@ -21,16 +25,59 @@ use super::{
 pub fn plan(layout: &Layout, source: &(impl Source + ?Sized), undo: &Undo) -> Result<Plan, Error> {
     let original = OriginalHeaders::decode(layout, undo)?;
     let added = Added::find(layout, &original)?;
+    check_sizes(layout, undo, &added)?;
+    let mut moves = undo.moves.clone();
+    moves.sort_by_key(|moved| moved.to);
     let remover = Remover {
         layout,
         source,
         undo,
+        moves,
+        cut_off: cut_off(layout, &original, &added),
         original,
         added,
     };
     let plan = remover.plan()?;
     check(&plan.applied_to(source))?;
     Ok(plan)
+}
+
+/// What moved, and the segments that were added, are parts of the file: all together
+/// they are no longer than that.
+fn check_sizes(layout: &Layout, undo: &Undo, added: &Added) -> Result<(), Error> {
+    let moved = undo.moves.iter().map(|moved| moved.size);
+    let loaded = added.loads.iter().map(|load| load.filesz);
+    let is_within = |mut sizes: Box<dyn Iterator<Item = u64> + '_>| {
+        let total = sizes.try_fold(0_u64, u64::checked_add);
+        total.is_some_and(|total| total <= layout.length)
+    };
+    if is_within(Box::new(moved)) && is_within(Box::new(loaded)) {
+        Ok(())
+    } else {
+        Err(Error::CannotUndo(
+            "its record of the original is false, or no longer fits the file",
+        ))
+    }
+}
+
+/// For each of the original's segments where its end was in the file, if a tool cut it
+/// off: GNU strip does so with what no section covers, as where the patch took the
+/// segment's last part. Nothing where something else is there now.
+fn cut_off(layout: &Layout, original: &OriginalHeaders, added: &Added) -> Vec<Option<FileRange>> {
+    let sections = layout.sections.iter().map(Section::range);
+    let segments = layout.segments.iter().map(ProgramHeader::range);
+    let taken = Ranges::of(sections.chain(segments));
+    let of = |(now, old): (&ProgramHeader, &ProgramHeader)| {
+        let size = old.filesz.checked_sub(now.filesz)?;
+        let range = FileRange::new(now.offset.checked_add(now.filesz)?, size);
+        (now.kind == elf::PT_LOAD && size > 0 && !taken.overlap(&range)).then_some(range)
+    };
+    added
+        .others
+        .iter()
+        .zip(&original.segments)
+        .map(of)
+        .collect()
 }
 
 /// Whether the result is as sound as what can be patched. The record may be
@@ -61,6 +108,8 @@ struct OriginalHeaders {
     segments: Vec<ProgramHeader>,
     /// Nothing where the program has none.
     dynamic: Vec<Dyn>,
+    /// The first value of each tag.
+    values: HashMap<elf::DynamicTag, u64>,
     entry: u64,
 }
 
@@ -75,25 +124,28 @@ impl OriginalHeaders {
                 .ok_or_else(lost)
         };
         let header = FileHeader::decode(encoding, &at(0)?.bytes).ok_or_else(lost)?;
-        let mut segments = ProgramHeader::decode_all(encoding, &at(header.phoff)?.bytes);
+        let table = &at(header.phoff)?.bytes;
+        if table.len() as u64 > LONGEST_TABLE {
+            return Err(lost());
+        }
+        let mut segments = ProgramHeader::decode_all(encoding, table);
         segments.truncate(usize::from(header.phnum));
         let dynamic = match segments.iter().find(|it| it.kind == elf::PT_DYNAMIC) {
             Some(dynamic) => Dyn::decode_all(encoding, &at(dynamic.offset)?.bytes),
             None => Vec::new(),
         };
+        let tags = dynamic.iter().rev().map(|entry| (entry.tag, entry.value));
         Ok(Self {
             phoff: header.phoff,
             segments,
+            values: tags.collect(),
             dynamic,
             entry: header.entry,
         })
     }
 
     fn get(&self, tag: elf::DynamicTag) -> Option<u64> {
-        self.dynamic
-            .iter()
-            .find(|entry| entry.tag == tag)
-            .map(|entry| entry.value)
+        self.values.get(&tag).copied()
     }
 }
 
@@ -165,6 +217,10 @@ struct Remover<'a, S: ?Sized> {
     layout: &'a Layout,
     source: &'a S,
     undo: &'a Undo,
+    /// What moved, in the order of where it is.
+    moves: Vec<Move>,
+    /// For each of the original's segments, what was cut off its end.
+    cut_off: Vec<Option<FileRange>>,
     original: OriginalHeaders,
     added: Added,
 }
@@ -239,9 +295,10 @@ impl<S: Source + ?Sized> Remover<'_, S> {
     /// Where a byte of the original's memory is in this file.
     fn offset_of(&self, address: u64) -> Result<u64, Error> {
         let in_cut_off = || {
-            let mut pairs = self.added.others.iter().zip(&self.original.segments);
-            pairs.find_map(|(now, old)| {
-                let cut_off = self.cut_off(now, old)?;
+            let pairs = self.added.others.iter().zip(&self.original.segments);
+            let mut pairs = pairs.zip(&self.cut_off);
+            pairs.find_map(|((now, old), cut_off)| {
+                let cut_off = cut_off.as_ref()?;
                 let offset = now.offset.checked_add(address.checked_sub(old.vaddr)?)?;
                 cut_off
                     .contains(&FileRange::new(offset, 1))
@@ -281,19 +338,6 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         segments.any(|segment| segment.kind == elf::PT_DYNAMIC && segment.offset == chunk.offset)
     }
 
-    /// Where the end of a segment was in the file, if a tool cut it off: GNU
-    /// strip does so with what no section covers, as where the patch took the
-    /// segment's last part. Nothing where something else is there now.
-    fn cut_off(&self, now: &ProgramHeader, old: &ProgramHeader) -> Option<FileRange> {
-        let size = old.filesz.checked_sub(now.filesz)?;
-        let range = FileRange::new(now.offset.checked_add(now.filesz)?, size);
-        let sections = self.layout.sections.iter().map(Section::range);
-        let segments = self.layout.segments.iter();
-        let segments = segments.map(|segment| segment.range());
-        let taken = sections.chain(segments).any(|other| other.overlaps(&range));
-        (now.kind == elf::PT_LOAD && size > 0 && !taken).then_some(range)
-    }
-
     /// Puts the parts that moved back, from where they are now.
     fn moved_back(&self) -> Result<Vec<Chunk>, Error> {
         let back = |moved: &Move| {
@@ -315,13 +359,16 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             .layout
             .address_of(&now.range())
             .filter(|_| is_nobodys)?;
-        let mut moves = self.undo.moves.iter();
-        moves.find_map(|moved| {
-            let at = address
-                .checked_sub(moved.to)
-                .filter(|at| *at < moved.size)?;
-            self.offset_of(moved.from.checked_add(at)?).ok()
-        })
+        let moved = self.moved_to(address)?;
+        let from = moved.from.checked_add(address - moved.to)?;
+        self.offset_of(from).ok()
+    }
+
+    /// What moved to where an address is.
+    fn moved_to(&self, address: u64) -> Option<&Move> {
+        let behind = self.moves.partition_point(|moved| moved.to <= address);
+        let moved = &self.moves[behind.checked_sub(1)?];
+        (address - moved.to < moved.size).then_some(moved)
     }
 
     fn range_of(&self, moved: &Move) -> Result<FileRange, Error> {
@@ -331,14 +378,15 @@ impl<S: Source + ?Sized> Remover<'_, S> {
 
     fn segments(&self) -> Result<Vec<ProgramHeader>, Error> {
         let mut segments = Vec::new();
-        for (now, old) in self.added.others.iter().zip(&self.original.segments) {
+        let pairs = self.added.others.iter().zip(&self.original.segments);
+        for ((now, old), cut_off) in pairs.zip(&self.cut_off) {
             let mut segment = *now;
             if now.kind != elf::PT_LOAD && now.vaddr != old.vaddr {
                 segment = ProgramHeader {
                     offset: self.offset_of(old.vaddr)?,
                     ..*old
                 };
-            } else if now.kind == elf::PT_PHDR || self.cut_off(now, old).is_some() {
+            } else if now.kind == elf::PT_PHDR || cut_off.is_some() {
                 (segment.filesz, segment.memsz) = (old.filesz, old.memsz);
             } else if let Some(offset) = self.back_from(now) {
                 segment.offset = offset;
@@ -430,12 +478,9 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         let mut headers = Vec::new();
         for section in &self.layout.sections {
             let mut header = section.header;
-            let has_moved = |moved: &&Move| {
-                let at = header.addr.checked_sub(moved.to);
-                section.is_allocated() && at.is_some_and(|at| at < moved.size)
-            };
-            if let Some(moved) = self.undo.moves.iter().find(has_moved) {
-                header.addr = header.addr - moved.to + moved.from;
+            let moved = self.moved_to(header.addr);
+            if let Some(moved) = moved.filter(|_| section.is_allocated()) {
+                header.addr = (header.addr - moved.to).saturating_add(moved.from);
                 header.offset = self.offset_of(header.addr)?;
                 header.size = header.size.min(moved.size);
             } else if let (elf::SHT_DYNAMIC, Some(old)) = (header.kind, old_dynamic) {

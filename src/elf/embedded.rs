@@ -7,6 +7,7 @@ use sandbox_format::note::{
 };
 
 use super::encoding::ProgramHeader;
+use super::notes::SandboxNotes;
 use super::undo::Undo;
 use super::{Dynamic, Error, FileRange, Layout, Source, relocations};
 use crate::note::decode_program;
@@ -90,33 +91,11 @@ impl Embedded {
     }
 }
 
-/// A segment of notes.
-struct NoteSegment {
-    bytes: Vec<u8>,
-    /// Where they are in the file.
-    start: u64,
-    /// The segment's alignment.
-    align: u64,
-}
-
-impl NoteSegment {
-    /// Where a part of the bytes is in the file, if it is one.
-    fn place(&self, part: &[u8]) -> Option<FileRange> {
-        let at = part
-            .as_ptr()
-            .addr()
-            .checked_sub(self.bytes.as_ptr().addr())?;
-        let place = FileRange::new(self.start + at as u64, part.len() as u64);
-        let own = FileRange::new(self.start, self.bytes.len() as u64);
-        own.contains(&place).then_some(place)
-    }
-}
-
-/// The notes under PT_NOTE headers.
+/// The notes of owner `sandbox` under each PT_NOTE, and the alignment there.
 fn note_segments(
     layout: &Layout,
     source: &(impl Source + ?Sized),
-) -> Result<Vec<NoteSegment>, Error> {
+) -> Result<Vec<(SandboxNotes, u64)>, Error> {
     let mut left = MAX_NOTES;
     let mut segments = Vec::new();
     // The runtime passes over the same ones.
@@ -126,11 +105,8 @@ fn note_segments(
         left = left
             .checked_sub(range.size)
             .ok_or(Error::Malformed("its notes are too large"))?;
-        segments.push(NoteSegment {
-            bytes: source.read_at(range.start.0, range.size)?,
-            start: range.start.0,
-            align: segment.align,
-        });
+        let notes = SandboxNotes::read(layout, source, &range, segment.align)?;
+        segments.push((notes, segment.align));
     }
     Ok(segments)
 }
@@ -154,8 +130,8 @@ pub fn read(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<E
     let order = layout.encoding.note_order();
     let segments = note_segments(layout, source)?;
     let mut collector = Collector::new(order);
-    for segment in &segments {
-        collector.segment(&segment.bytes, segment.align)?;
+    for (notes, align) in &segments {
+        collector.segment(&notes.bytes, *align)?;
     }
     let Some(found) = collector.finish()? else {
         return if is_marked(layout) {
@@ -172,7 +148,7 @@ pub fn read(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<E
     let descriptor = found.filter.descriptor;
     let place = segments
         .iter()
-        .find_map(|segment| segment.place(descriptor));
+        .find_map(|(notes, _)| notes.place(descriptor));
     Ok(Some(Embedded {
         filter: place.unwrap_or_default(),
         policy: found.policy.to_vec(),
@@ -201,8 +177,8 @@ pub struct Runtime {
 /// The file can't be read.
 pub fn runtime(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<Runtime>, Error> {
     let order = layout.encoding.note_order();
-    for segment in note_segments(layout, source)? {
-        for note in Notes::new(&segment.bytes, order, segment.align).flatten() {
+    for (notes, align) in note_segments(layout, source)? {
+        for note in Notes::new(&notes.bytes, order, align).flatten() {
             if note.owner != OWNER || note.kind != kind::RUNTIME {
                 continue;
             }

@@ -5,7 +5,7 @@ mod called;
 use object::elf;
 
 use super::encoding::Encoding;
-use super::relocations::{self, Relocation};
+use super::relocations::{self, Extents, Relocation};
 use super::{Chunk, Dynamic, Error, FileRange, Layout, Source, VirtAddr, pieces};
 
 /// From when on the policy is to be in force.
@@ -139,8 +139,9 @@ pub(super) fn last_initialiser(
     let stored = read_word(layout, source, in_file)?;
     let mut relative = Vec::new();
     let mut other = false;
+    let mut extents = Extents::new(layout, source, dynamic);
     let look = |relocation: Relocation| {
-        let written = relocation.written(layout, source, dynamic)?;
+        let written = extents.of(&relocation)?;
         let touches = written.start < slot.saturating_add(word) && slot < written.end;
         if touches && relocation.is_relative(layout) && relocation.target == slot {
             relative.push(relocation);
@@ -154,8 +155,10 @@ pub(super) fn last_initialiser(
     } else {
         relocations::each_of_static(layout, source, look)?;
     }
-    let packed = relocations::packed_has(layout, source, dynamic, slot)?;
-    let (original, words) = match (&relative[..], packed) {
+    let written = slot..slot.saturating_add(word);
+    let packed = relocations::packed_target(layout, source, dynamic, &written)?;
+    other |= packed.is_some_and(|target| target != slot);
+    let (original, words) = match (&relative[..], packed.is_some()) {
         _ if other => return Ok(Err("its last initialiser is known only when it runs")),
         ([], true) => (stored, vec![in_file]),
         ([], false) if layout.header.kind == elf::ET_EXEC => (stored, vec![in_file]),

@@ -7,6 +7,7 @@ use sandbox_format::note::Collector;
 
 use super::encoding::ProgramHeader;
 use super::hook::Hook;
+use super::notes::SandboxNotes;
 use super::{Dynamic, Embedded, Error, FileRange, Layout, Source, Start, VirtAddr, hook};
 
 /// Gives a runtime the distance to where it goes on, and where its notes are,
@@ -43,6 +44,9 @@ pub struct Found {
     pub code: Vec<u8>,
 }
 
+/// A runtime is shorter, in bytes.
+const LONGEST: u64 = 1 << 16;
+
 /// Looks for the runtime that belongs to the policy of a program, at the start of
 /// the segment of its notes. It must find that very policy by itself.
 ///
@@ -60,7 +64,8 @@ pub fn find(
     if load.flags != elf::PF_R | elf::PF_X {
         return Ok(None);
     }
-    let mut code = source.read_at(load.offset, embedded.filter.start.0 - load.offset)?;
+    let before = embedded.filter.start.0 - load.offset;
+    let mut code = source.read_at(load.offset, before.min(LONGEST))?;
     let Some(header) = Header::read(&code) else {
         return Ok(None);
     };
@@ -126,9 +131,11 @@ fn leads_to_policy(
     if !is_placed {
         return Ok(false);
     }
-    let bytes = source.read_at(notes.start.0, notes.size)?;
+    let Ok(notes) = SandboxNotes::read(layout, source, &notes, place.align) else {
+        return Ok(false);
+    };
     let mut collector = Collector::new(layout.encoding.note_order());
-    if collector.segment(&bytes, place.align).is_err() {
+    if collector.segment(&notes.bytes, place.align).is_err() {
         return Ok(false);
     }
     let Ok(Some(found)) = collector.finish() else {

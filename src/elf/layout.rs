@@ -4,12 +4,16 @@
 mod dynamic;
 mod loads;
 
+use std::io;
+
 use object::elf;
 
 pub use dynamic::Dynamic;
 use loads::Loads;
 
 use super::encoding::{Encoding, FileHeader, ProgramHeader, Record, SectionHeader};
+use super::ranges::Ranges;
+use super::source::records;
 use super::{Error, FileRange, Source, VirtAddr};
 
 /// A file's headers, as read.
@@ -22,22 +26,22 @@ pub struct Layout {
     /// The program headers, in file order.
     pub segments: Vec<ProgramHeader>,
     loads: Loads,
-    /// The section headers with their names; empty where the file has none, or
-    /// none that can be read.
+    /// The section headers; empty where the file has none, or none that can be
+    /// read.
     pub sections: Vec<Section>,
+    section_names: FileRange,
+    allocated: Ranges,
     /// The dynamic section, if there is one.
     pub dynamic: Option<Dynamic>,
     /// The file's length in bytes.
     pub length: u64,
 }
 
-/// A section header and its name.
-#[derive(Clone, Debug)]
+/// A section.
+#[derive(Clone, Copy, Debug)]
 pub struct Section {
     /// The header.
     pub header: SectionHeader,
-    /// The name; not UTF-8 bytes are replaced.
-    pub name: String,
 }
 
 impl Section {
@@ -80,18 +84,38 @@ impl Layout {
             ));
         }
         let segments = read_segments(source, encoding, &header, length)?;
-        let sections = read_sections(source, encoding, &header, length)?;
+        let (sections, section_names) = read_sections(source, encoding, &header, length)?;
+        let allocated = sections.iter().filter(|section| section.is_allocated());
         let mut layout = Self {
             encoding,
             header,
             loads: Loads::of(&segments),
             segments,
+            allocated: Ranges::of(allocated.map(Section::range)),
             sections,
+            section_names,
             dynamic: None,
             length,
         };
         layout.dynamic = dynamic::read(&layout, source)?;
         Ok(layout)
+    }
+
+    /// The name of a section, as far as a name may be long; bytes that are not UTF-8
+    /// are replaced.
+    pub fn section_name(&self, source: &(impl Source + ?Sized), section: &Section) -> String {
+        const LONGEST: u64 = 256;
+        let at = u64::from(section.header.name);
+        let size = self.section_names.size.saturating_sub(at).min(LONGEST);
+        let name = source.read_at(self.section_names.start.0.saturating_add(at), size);
+        let name = name.unwrap_or_default();
+        let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(name).into_owned()
+    }
+
+    /// The file ranges of the sections that the program has in memory.
+    pub(super) const fn allocated(&self) -> &Ranges {
+        &self.allocated
     }
 
     /// The first program header of a type.
@@ -212,6 +236,12 @@ impl Layout {
         self.loads.range_at(address, size)
     }
 
+    /// The file range behind all memory from an address on that is in one.
+    #[must_use]
+    pub fn rest_at(&self, address: u64) -> Option<FileRange> {
+        self.loads.rest_at(address)
+    }
+
     /// Whether a PT_NOTE leads to notes: to the same bytes in memory as in the file.
     /// One that does not is nobody's. GNU strip makes such headers, without a true
     /// address, of what it leaves of several notes; nothing reads them when the
@@ -236,13 +266,25 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// A name is not in the dynamic string table.
+    /// A name is not in the dynamic string table, or they are longer than those of
+    /// any program: many entries may name one long string.
     pub fn needed(&self, source: &(impl Source + ?Sized)) -> Result<Vec<String>, Error> {
-        let entries = self.dynamic.iter().flat_map(|dynamic| &dynamic.entries);
-        entries
-            .filter(|entry| entry.tag == elf::DT_NEEDED)
-            .map(|entry| self.dynamic_string(source, entry.value))
-            .collect()
+        const LONGEST: usize = 1 << 20;
+        let mut needed = Vec::new();
+        let mut length = 0;
+        for entry in self.dynamic.iter().flat_map(|dynamic| &dynamic.entries) {
+            if entry.tag == elf::DT_NEEDED {
+                let name = self.dynamic_string(source, entry.value)?;
+                length += name.len() + size_of::<String>();
+                needed.push(name);
+            }
+            if length > LONGEST {
+                return Err(Error::Malformed(
+                    "the names of the libraries that it needs are longer than any program's",
+                ));
+            }
+        }
+        Ok(needed)
     }
 
     /// Refuses what is not a program with a dynamic loader.
@@ -347,17 +389,20 @@ impl Layout {
     }
 }
 
+/// The longest program header table that the kernel reads, in bytes, whatever the
+/// size of a page (fs/binfmt_elf.c, `load_elf_phdrs`).
+pub(super) const LONGEST_TABLE: u64 = 65536;
+
 fn read_segments(
     source: &(impl Source + ?Sized),
     encoding: Encoding,
     header: &FileHeader,
     length: u64,
 ) -> Result<Vec<ProgramHeader>, Error> {
-    if header.phnum == 0 {
+    // A core dump has one for each part of memory.
+    let is_started = [elf::ET_EXEC, elf::ET_DYN].contains(&header.kind);
+    if header.phnum == 0 || !is_started {
         return Ok(Vec::new());
-    }
-    if header.phnum == elf::PN_XNUM {
-        return Err(Error::Malformed("it has more than 65534 program headers"));
     }
     let size = ProgramHeader::size(encoding);
     if u64::from(header.phentsize) != size {
@@ -365,8 +410,14 @@ fn read_segments(
             "the program headers are of an unknown size",
         ));
     }
+    let size = size * u64::from(header.phnum);
+    if size > LONGEST_TABLE {
+        return Err(Error::Malformed(
+            "it has more program headers than the kernel reads",
+        ));
+    }
     let bytes = source
-        .read_at(header.phoff, size * u64::from(header.phnum))
+        .read_at(header.phoff, size)
         .map_err(|_| Error::Truncated("program header table"))?;
     let segments = ProgramHeader::decode_all(encoding, &bytes);
     // Whole pages are mapped, so that of two segments in one page the first is not
@@ -402,58 +453,41 @@ fn read_segments(
     Ok(segments)
 }
 
-/// Section headers with names, or nothing where the table is absent or false.
+/// Section headers and the place of their names; none where the table is absent or
+/// false.
 fn read_sections(
     source: &(impl Source + ?Sized),
     encoding: Encoding,
     header: &FileHeader,
     length: u64,
-) -> Result<Vec<Section>, Error> {
+) -> Result<(Vec<Section>, FileRange), Error> {
+    let none = (Vec::new(), FileRange::default());
     let size = SectionHeader::size(encoding);
     if header.shoff == 0 || u64::from(header.shentsize) != size {
-        return Ok(Vec::new());
+        return Ok(none);
     }
-    let read = |count: u64| {
-        let bytes = source
-            .read_at(header.shoff, size.checked_mul(count)?)
-            .ok()?;
-        Some(SectionHeader::decode_all(encoding, &bytes))
-    };
+    let first = || SectionHeader::decode(encoding, &source.read_at(header.shoff, size).ok()?);
     // A number that does not fit stands in the first header (gABI chapter 4,
     // `e_shnum`).
     let count = match header.shnum {
-        0 => read(1).map_or(0, |first| first[0].size),
+        0 => first().map_or(0, |first| first.size),
         count => count.into(),
     };
-    let end = size
-        .checked_mul(count)
-        .and_then(|size| size.checked_add(header.shoff));
-    if end.is_none_or(|end| end > length) {
-        return Ok(Vec::new());
+    let table = FileRange::new(header.shoff, size.saturating_mul(count));
+    if table.size == u64::MAX || table.end() > length {
+        return Ok(none);
     }
     if count >= elf::SHN_LORESERVE.into() {
         return Err(Error::TooManySections);
     }
-    let headers = read(count).unwrap_or_default();
-    let names = headers
+    let section = |header: io::Result<SectionHeader>| Ok(Section { header: header? });
+    let sections: io::Result<Vec<Section>> =
+        records(source, encoding, table)?.map(section).collect();
+    let sections = sections.unwrap_or_default();
+    let names = sections
         .get(usize::from(header.shstrndx.0))
-        .filter(|names| names.kind == elf::SHT_STRTAB)
-        .and_then(|names| source.read_at(names.offset, names.size).ok());
-    let Some(names) = names else {
-        return Ok(Vec::new());
-    };
-    let section = |header: SectionHeader| Section {
-        name: section_name(&names, header.name),
-        header,
-    };
-    Ok(headers.into_iter().map(section).collect())
-}
-
-/// A name in the table; of a hostile file, not more than a name may be long.
-fn section_name(names: &[u8], at: u32) -> String {
-    const LONGEST: usize = 256;
-    let name = names.get(at as usize..).unwrap_or_default();
-    let name = &name[..name.len().min(LONGEST)];
-    let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
-    String::from_utf8_lossy(name).into_owned()
+        .filter(|names| names.header.kind == elf::SHT_STRTAB)
+        .map(|names| FileRange::new(names.header.offset, names.header.size))
+        .filter(|names| names.end() <= length);
+    Ok(names.map_or(none, |names| (sections, names)))
 }

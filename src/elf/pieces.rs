@@ -1,9 +1,13 @@
 //! Parts of a program that may move: they are reached only through program
 //! headers and dynamic entries, never by an address in code.
 
+use std::io;
+
 use object::elf;
 
+use super::encoding::ProgramHeader;
 use super::machine::Machine;
+use super::source::numbers;
 use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr};
 
 /// Linkers leave fewer bytes than this between two parts, for alignment.
@@ -75,11 +79,10 @@ pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<V
         ));
     }
     for segment in layout.segments_of(elf::PT_NOTE) {
-        // Tools read the notes of a header without a true address by its offset.
         let address = if layout.is_of_notes(segment) {
             Some(segment.vaddr)
         } else {
-            layout.address_of(&segment.range())
+            left_without_address(layout, segment)
         };
         let align = alignment(segment.align, 4);
         let notes = |address| piece(layout, Kind::Notes, address, segment.filesz, align);
@@ -89,6 +92,18 @@ pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<V
     pieces.extend(dynamic_pieces(layout, source)?);
     pieces.sort_by_key(|piece| (piece.range.start, piece.range.size));
     Ok(separate(layout, merge_notes(pieces)))
+}
+
+/// The address of notes whose header GNU strip left without one, for tools, which go
+/// by its offset.
+fn left_without_address(layout: &Layout, segment: &ProgramHeader) -> Option<u64> {
+    let range = segment.range();
+    let behind_headers = range.start.0 >= layout.program_headers().end();
+    if segment.vaddr == 0 && behind_headers {
+        layout.address_of(&range)
+    } else {
+        None
+    }
 }
 
 fn piece(layout: &Layout, kind: Kind, address: u64, size: u64, align: u64) -> Option<Piece> {
@@ -137,8 +152,15 @@ fn information(layout: &Layout) -> Vec<Piece> {
     // A section and the segment that it has to itself are one piece.
     found.sort_by_key(|piece| piece.range);
     found.dedup_by_key(|piece| piece.range);
+    // A program has one of each. What stays where it is does no harm.
+    if found.len() > MOST_INFORMATION {
+        found.clear();
+    }
     found
 }
+
+/// More parts that tell of themselves than any program has.
+const MOST_INFORMATION: usize = 8;
 
 fn dynamic_pieces(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piece>, Error> {
     let Some(dynamic) = &layout.dynamic else {
@@ -259,26 +281,24 @@ fn is_section(layout: &Layout, address: u64, size: u64) -> bool {
     sections.any(|section| (section.header.addr, section.header.size) == (address, size))
 }
 
-fn words(
+/// Where `count` words of `width` bytes are in the file.
+fn words_at(layout: &Layout, address: u64, count: u64, width: u64) -> Option<FileRange> {
+    layout.range_at(address, count.checked_mul(width)?)
+}
+
+/// The first numbers at an address, of `width` bytes each; nothing where they are
+/// not in the file.
+fn first<const COUNT: usize>(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     address: u64,
-    count: u64,
-) -> Result<Option<Vec<u32>>, Error> {
-    let Some(range) = count
-        .checked_mul(4)
-        .and_then(|size| layout.range_at(address, size))
-    else {
+    width: u64,
+) -> Result<Option<[u64; COUNT]>, Error> {
+    let Some(range) = words_at(layout, address, COUNT as u64, width) else {
         return Ok(None);
     };
-    let bytes = source.read_at(range.start.0, range.size)?;
-    let order = layout.encoding.note_order();
-    Ok(Some(
-        bytes
-            .chunks_exact(4)
-            .filter_map(|word| order.read32(word, 0))
-            .collect(),
-    ))
+    let found: io::Result<Vec<u64>> = numbers(source, layout.encoding, range, width)?.collect();
+    Ok(found?.try_into().ok())
 }
 
 /// Size in bytes and number of symbols of a System V hash table (gABI chapter
@@ -288,26 +308,34 @@ fn hash_extent(
     source: &(impl Source + ?Sized),
     address: u64,
 ) -> Result<Option<(u64, u64)>, Error> {
-    let size = |header: Vec<u64>| {
-        let &[buckets, chains] = header.first_chunk()?;
+    let width = hash_word(layout);
+    let size = |[buckets, chains]: [u64; 2]| {
         let words = buckets.checked_add(chains)?.checked_add(2)?;
-        Some((words.checked_mul(hash_word(layout))?, chains))
+        Some((words.checked_mul(width)?, chains))
     };
-    Ok(hash_words(layout, source, address, 2)?.and_then(size))
+    Ok(first(layout, source, address, width)?.and_then(size))
 }
 
-/// The buckets and chains of a System V hash table, each an index of a symbol,
-/// and the number of symbols; nothing where it is not wholly in the file.
-pub(super) fn hash_table(
+/// Whether all buckets and chains of a System V hash table lead to symbols that it
+/// has; not where it is not wholly in the file.
+pub(super) fn hash_is_closed(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     address: u64,
-) -> Result<Option<(Vec<u64>, u64)>, Error> {
+) -> Result<bool, Error> {
     let Some((size, symbols)) = hash_extent(layout, source, address)? else {
-        return Ok(None);
+        return Ok(false);
     };
-    let words = hash_words(layout, source, address, size / hash_word(layout))?;
-    Ok(words.map(|words| (words[2..].to_vec(), symbols)))
+    let Some(range) = layout.range_at(address, size) else {
+        return Ok(false);
+    };
+    let words = numbers(source, layout.encoding, range, hash_word(layout))?;
+    for word in words.skip(2) {
+        if word? >= symbols.max(1) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn hash_word(layout: &Layout) -> u64 {
@@ -318,102 +346,94 @@ fn hash_word(layout: &Layout) -> u64 {
     }
 }
 
-fn hash_words(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    address: u64,
-    count: u64,
-) -> Result<Option<Vec<u64>>, Error> {
-    if hash_word(layout) == 4 {
-        let wide = |words: Vec<u32>| words.into_iter().map(u64::from).collect();
-        return Ok(words(layout, source, address, count)?.map(wide));
-    }
-    let size = count.checked_mul(8);
-    let Some(range) = size.and_then(|size| layout.range_at(address, size)) else {
-        return Ok(None);
-    };
-    let bytes = source.read_at(range.start.0, range.size)?;
-    let order = layout.encoding.note_order();
-    Ok(Some(
-        bytes
-            .chunks_exact(8)
-            .filter_map(|word| order.read64(word, 0))
-            .collect(),
-    ))
-}
-
 /// A GNU hash table: four words (buckets, first symbol, Bloom filter words,
 /// shift), the Bloom filter, the buckets, then a chain word for each symbol from
 /// the first on; the lowest bit marks a chain's end (glibc, elf/dl-lookup.c,
 /// `_dl_setup_hash`).
 pub(super) struct GnuHash {
     /// The first symbol that is in the table.
-    pub(super) first: u32,
+    pub(super) first: u64,
     /// For each hash, the first symbol of its chain; 0 for none.
-    pub(super) buckets: Vec<u32>,
+    pub(super) buckets: FileRange,
     /// The chain words.
-    pub(super) chains: Vec<u32>,
+    pub(super) chains: FileRange,
     /// Size of the table in bytes.
     pub(super) size: u64,
 }
 
 impl GnuHash {
+    /// How many chain words there are.
+    pub(super) fn count(&self) -> u64 {
+        self.chains.size / 4
+    }
+
     /// How many symbols there are; a table without any does not tell.
     fn symbols(&self) -> Option<u64> {
-        (!self.chains.is_empty()).then_some(u64::from(self.first) + self.chains.len() as u64)
+        (self.count() > 0).then_some(self.first + self.count())
     }
 }
 
-/// Reads a GNU hash table; nothing where it is not wholly in the file.
+/// Finds the parts of a GNU hash table; nothing where it is not wholly in the file.
 pub(super) fn gnu_hash(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     address: u64,
 ) -> Result<Option<GnuHash>, Error> {
-    let Some(header) = words(layout, source, address, 4)? else {
+    let Some([bucket_count, first, bloom]) = first(layout, source, address, 4)? else {
         return Ok(None);
     };
-    let [bucket_count, first, bloom] = [header[0], header[1], header[2]];
     let word = if layout.encoding.is_64 { 8 } else { 4 };
-    let buckets_at = 16 + u64::from(bloom) * word;
-    let chains_at = buckets_at + u64::from(bucket_count) * 4;
-    let Some(buckets) = words(
-        layout,
-        source,
-        address.saturating_add(buckets_at),
-        bucket_count.into(),
-    )?
-    else {
+    let buckets_at = 16 + bloom * word;
+    let chains_at = buckets_at + bucket_count * 4;
+    let buckets = words_at(layout, address.saturating_add(buckets_at), bucket_count, 4);
+    let Some(buckets) = buckets else {
         return Ok(None);
     };
     // The chain of the last bucket in use ends the table.
-    let last = buckets.iter().copied().max().unwrap_or_default();
-    let mut chains = Vec::new();
-    if last >= first {
-        let before = u64::from(last - first);
-        let Some(words_before) = words(layout, source, address.saturating_add(chains_at), before)?
-        else {
-            return Ok(None);
-        };
-        chains = words_before;
-        loop {
-            let at = address.saturating_add(chains_at + chains.len() as u64 * 4);
-            let Some(chain) = words(layout, source, at, 1)? else {
-                return Ok(None);
-            };
-            chains.push(chain[0]);
-            if chain[0] & 1 == 1 {
-                break;
-            }
-        }
+    let mut last = 0;
+    for bucket in numbers(source, layout.encoding, buckets, 4)? {
+        last = last.max(bucket?);
     }
-    let size = chains_at + chains.len() as u64 * 4;
-    Ok(Some(GnuHash {
+    let mut table = GnuHash {
         first,
         buckets,
-        chains,
-        size,
+        chains: FileRange::default(),
+        size: chains_at,
+    };
+    if last < first {
+        return Ok(Some(table));
+    }
+    let chain_at = address.saturating_add(chains_at + (last - first) * 4);
+    let Some(last_chain) = chain_length(layout, source, chain_at)? else {
+        return Ok(None);
+    };
+    let count = last - first + last_chain;
+    let chains = words_at(layout, address.saturating_add(chains_at), count, 4);
+    Ok(chains.map(|chains| {
+        table.size += chains.size;
+        GnuHash { chains, ..table }
     }))
+}
+
+/// How many words a chain of a GNU hash table has; nothing where its end is not in
+/// the file.
+fn chain_length(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    address: u64,
+) -> Result<Option<u64>, Error> {
+    /// A chain of more bytes is none.
+    const LONGEST: u64 = 64 << 20;
+    let Some(mut rest) = layout.rest_at(address) else {
+        return Ok(None);
+    };
+    rest.size = rest.size.min(LONGEST);
+    for (length, word) in (1..).zip(numbers(source, layout.encoding, rest, 4)?) {
+        if word? & 1 == 1 {
+            return Ok(Some(length));
+        }
+    }
+    Ok(None)
 }
 
 /// PT_NOTE segments that overlap move as one.
@@ -439,21 +459,28 @@ fn merge_notes(pieces: Vec<Piece>) -> Vec<Piece> {
 /// Leaves out what shares bytes with another piece, or with a part of an
 /// allocated section that reaches beyond it.
 fn separate(layout: &Layout, pieces: Vec<Piece>) -> Vec<Piece> {
-    let alone = |piece: &Piece| {
-        let range = piece.range;
-        let others = pieces.iter().filter(|other| *other != piece);
-        let sections = layout
-            .sections
-            .iter()
-            .filter(|section| section.is_allocated());
-        !others.into_iter().any(|other| other.range.overlaps(&range))
-            && !sections.into_iter().any(|section| {
-                section.range().overlaps(&range) && !range.contains(&section.range())
-            })
-    };
-    pieces
-        .iter()
-        .filter(|piece| alone(piece))
-        .copied()
+    // In the order of their starts.
+    let mut reach = 0;
+    let shared: Vec<bool> = (1..)
+        .zip(&pieces)
+        .map(|(next, piece)| {
+            let before = reach > piece.range.start.0;
+            reach = reach.max(piece.range.end());
+            let next = pieces.get(next);
+            before || next.is_some_and(|next| next.range.start.0 < piece.range.end())
+        })
+        .collect();
+    let is_shared =
+        |(piece, shared): &(Piece, bool)| *shared || layout.allocated().cross(&piece.range);
+    let all = pieces.into_iter().zip(shared);
+    all.filter(|piece| !is_shared(piece))
+        .map(|(piece, _)| piece)
         .collect()
+}
+
+/// The piece that has a byte of the file, among pieces that are apart and in order.
+pub(super) fn holding(pieces: &[Piece], offset: u64) -> Option<usize> {
+    let behind = pieces.partition_point(|piece| piece.range.start.0 <= offset);
+    let index = behind.checked_sub(1)?;
+    (offset < pieces[index].range.end()).then_some(index)
 }

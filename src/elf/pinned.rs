@@ -4,10 +4,11 @@
 use object::elf;
 use sandbox_format::note::{Note, Notes};
 
-use super::encoding::{Record, Symbol};
+use super::encoding::Symbol;
 use super::machine::Machine;
-use super::pieces::{Kind, Piece};
-use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr, relocations, symbols};
+use super::pieces::{self, Kind, Piece};
+use super::source::records;
+use super::{Dynamic, Error, Layout, Source, VirtAddr, relocations, symbols};
 
 /// Leaves out the pieces that something refers to by address, as far as the
 /// file tells: by a symbol, by a relocation. Of notes only those are known to be
@@ -27,11 +28,9 @@ pub(super) fn leave_out(
         .map(|piece| Ok(piece.kind == Kind::Notes && !has_known_notes(layout, source, piece)?))
         .collect::<Result<Vec<bool>, Error>>()?;
     let holding = |address: u64| {
-        let byte = FileRange::new(layout.offset_of(VirtAddr(address))?, 1);
-        pieces.iter().position(|piece| {
-            let of_program = [Kind::Notes, Kind::Interpreter, Kind::Information];
-            of_program.contains(&piece.kind) && piece.range.contains(&byte)
-        })
+        let piece = pieces::holding(&pieces, layout.offset_of(VirtAddr(address))?)?;
+        let of_program = [Kind::Notes, Kind::Interpreter, Kind::Information];
+        of_program.contains(&pieces[piece].kind).then_some(piece)
     };
     relocations::each(layout, source, dynamic, |relocation| {
         // With a symbol, the addend is a distance.
@@ -51,8 +50,8 @@ pub(super) fn leave_out(
         }
     });
     if let Some(symbols) = pieces.iter().find(|piece| piece.kind == Kind::Symbols) {
-        let bytes = source.read_at(symbols.range.start.0, symbols.range.size)?;
-        for symbol in Symbol::decode_all(layout.encoding, &bytes) {
+        for symbol in records::<Symbol, _>(source, layout.encoding, symbols.range)? {
+            let symbol = symbol?;
             if let Some(piece) = holding(symbol.value).filter(|_| symbol.section.0 != 0) {
                 pinned[piece] = true;
             }

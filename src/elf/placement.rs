@@ -10,7 +10,7 @@ use super::room::{self, Destination, Displaced, Room};
 use super::runs::{self, Run};
 use super::symbols::{self, Symbol};
 use super::tail::Tail;
-use super::undo::Undo;
+use super::undo::{self, Undo};
 use super::{Dynamic, Error, FileRange, Layout, Source, align_up, cut};
 
 /// A moved piece and its new place.
@@ -95,6 +95,11 @@ impl Placement {
         recorded.extend(symbols.iter().map(|symbol| symbol.range));
         let runs = 1 + usize::from(cut < elf_end) + usize::from(subject.tail.last.size > 0);
         let undo = Undo::size(runs, &recorded, placed.len());
+        if recorded.len().max(placed.len()) > undo::MOST || undo > undo::LONGEST {
+            return Err(Error::Malformed(
+                "more of it would have to be recorded than of any program",
+            ));
+        }
         let is_shared = |placed: &&Placed| Some(placed.piece.range.start.0) == room.shared_note;
         let shared = placed.iter().find(is_shared);
         let shared = shared.map(|placed| placed.piece.align);

@@ -3,10 +3,13 @@
 //! section, does no harm as long as nobody changes what happens to be there.
 //! A file that has them is damaged, and is refused rather than broken.
 
+use std::io;
+
 use object::elf;
 
 use super::encoding::{ProgramHeader, Record, Symbol};
 use super::pieces::{self, Kind, Piece};
+use super::source::{numbers, records};
 use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr, relocations};
 
 /// Checks the tables against the pieces that were found.
@@ -52,13 +55,17 @@ pub(super) const OF_NO_PIECE: [elf::ProgramType; 4] = [
     elf::PT_GNU_RELRO,
 ];
 
+/// More records of version requirements than any program has: an index of a version
+/// is 15 bits long.
+const MOST_VERSIONS: u32 = 1 << 16;
+
 struct References<'a, S: ?Sized> {
     layout: &'a Layout,
     source: &'a S,
     dynamic: &'a Dynamic,
     pieces: &'a [Piece],
     /// The dynamic symbols, where their number is known.
-    symbols: Option<Vec<Symbol>>,
+    symbols: Option<FileRange>,
 }
 
 fn symbols(
@@ -66,7 +73,7 @@ fn symbols(
     source: &(impl Source + ?Sized),
     dynamic: &Dynamic,
     pieces: &[Piece],
-) -> Result<Option<Vec<Symbol>>, Error> {
+) -> Result<Option<FileRange>, Error> {
     let Some((address, size)) = pieces::symbol_table(layout, source, dynamic)? else {
         return Ok(None);
     };
@@ -83,8 +90,7 @@ fn symbols(
             "its dynamic symbols share bytes with something else",
         ));
     }
-    let bytes = source.read_at(range.start.0, range.size)?;
-    Ok(Some(Symbol::decode_all(layout.encoding, &bytes)))
+    Ok(Some(range))
 }
 
 impl<S: Source + ?Sized> References<'_, S> {
@@ -187,9 +193,22 @@ impl<S: Source + ?Sized> References<'_, S> {
         Ok(())
     }
 
-    fn strings(&self) -> u64 {
-        let strings = self.pieces.iter().find(|piece| piece.kind == Kind::Strings);
-        strings.map_or(0, |piece| piece.range.size)
+    /// The dynamic strings, if they may move.
+    fn strings(&self) -> Option<FileRange> {
+        let mut pieces = self.pieces.iter();
+        let strings = pieces.find(|piece| piece.kind == Kind::Strings)?;
+        Some(strings.range)
+    }
+
+    /// How many dynamic symbols there are, where that is known.
+    fn symbol_count(&self) -> Option<u64> {
+        let size = Symbol::size(self.layout.encoding);
+        self.symbols.map(|symbols| symbols.size / size)
+    }
+
+    fn each_symbol(&self) -> Result<impl Iterator<Item = io::Result<Symbol>>, Error> {
+        let symbols = self.symbols.unwrap_or_default();
+        Ok(records(self.source, self.layout.encoding, symbols)?)
     }
 
     fn check_entries(&self) -> Result<(), Error> {
@@ -201,9 +220,9 @@ impl<S: Source + ?Sized> References<'_, S> {
             elf::DT_AUXILIARY,
             elf::DT_FILTER,
         ];
-        let outside = |entry: &super::encoding::Dyn| {
-            NAMES.contains(&entry.tag) && entry.value >= self.strings()
-        };
+        let strings = self.strings().map_or(0, |strings| strings.size);
+        let outside =
+            |entry: &super::encoding::Dyn| NAMES.contains(&entry.tag) && entry.value >= strings;
         if self.dynamic.entries.iter().any(outside) {
             return Err(Error::Malformed(
                 "a name in its dynamic section lies outside the string table",
@@ -232,31 +251,30 @@ impl<S: Source + ?Sized> References<'_, S> {
         Ok(())
     }
 
-    fn read(&self, range: FileRange) -> Result<Vec<u8>, Error> {
-        Ok(self.source.read_at(range.start.0, range.size)?)
-    }
-
     fn check_symbols(&self) -> Result<(), Error> {
-        let strings = self.strings();
-        let outside = |symbol: &Symbol| u64::from(symbol.name) >= strings;
-        if self.symbols.iter().flatten().any(outside) {
-            return Err(Error::Malformed(
-                "the name of a dynamic symbol lies outside the string table",
-            ));
+        let strings = self.strings().map_or(0, |strings| strings.size);
+        for symbol in self.each_symbol()? {
+            if u64::from(symbol?.name) >= strings {
+                return Err(Error::Malformed(
+                    "the name of a dynamic symbol lies outside the string table",
+                ));
+            }
         }
         Ok(())
     }
 
     /// Whether the System V hash table leads to symbols only.
     fn check_hash(&self) -> Result<(), Error> {
-        let wrong = || Error::Malformed("its hash table does not fit its dynamic symbols");
         let Some(address) = self.dynamic.get(elf::DT_HASH) else {
             return Ok(());
         };
-        let (words, symbols) =
-            pieces::hash_table(self.layout, self.source, address)?.ok_or_else(wrong)?;
-        let fits = words.iter().all(|&word| word < symbols.max(1));
-        fits.then_some(()).ok_or_else(wrong)
+        if pieces::hash_is_closed(self.layout, self.source, address)? {
+            Ok(())
+        } else {
+            Err(Error::Malformed(
+                "its hash table does not fit its dynamic symbols",
+            ))
+        }
     }
 
     /// Each symbol in the hash table must hash to where it is found: look-ups
@@ -271,36 +289,50 @@ impl<S: Source + ?Sized> References<'_, S> {
         let Some(table) = pieces::gnu_hash(self.layout, self.source, address)? else {
             return wrong;
         };
-        let symbols = self.symbols.as_deref().unwrap_or_default();
-        let Some(strings) = self.pieces.iter().find(|piece| piece.kind == Kind::Strings) else {
+        let Some(strings) = self.strings() else {
             return Ok(());
         };
-        let strings = self.read(strings.range)?;
         let end = address.saturating_add(table.size);
         let next = pieces::next_start(self.layout, self.dynamic, address);
-        if next.is_some_and(|next| next < end) {
-            return wrong;
-        }
-        if table.buckets.is_empty() || (!symbols.is_empty() && table.first as usize > symbols.len())
+        let symbols = self.symbol_count().unwrap_or(0);
+        if next.is_some_and(|next| next < end)
+            || table.buckets.size == 0
+            || (symbols > 0 && table.first > symbols)
+            || table.first.saturating_add(table.count()) > symbols.max(table.first)
         {
             return wrong;
         }
-        for (symbol, hash) in (table.first as usize..).zip(&table.chains) {
-            let name = symbols
-                .get(symbol)
-                .and_then(|symbol| strings.get(symbol.name as usize..));
+        let strings = self.source.read_at(strings.start.0, strings.size)?;
+        // Each name is in the table once, or shares its end with another; some have
+        // several versions. Those of a hostile file may all have the same long end.
+        let mut left = strings.len().saturating_mul(16);
+        let chains = self.numbers(table.chains)?;
+        let first = usize::try_from(table.first).unwrap_or(usize::MAX);
+        for (symbol, hash) in self.each_symbol()?.skip(first).zip(chains) {
+            let name = strings.get(symbol?.name as usize..);
+            let name = name.and_then(|name| name.get(..left.min(name.len())));
             let name = name.and_then(|name| name.split(|&byte| byte == 0).next());
-            if name.is_none_or(|name| elf::gnu_hash(name) | 1 != hash | 1) {
+            let Some(name) = name else {
+                return wrong;
+            };
+            if u64::from(elf::gnu_hash(name)) | 1 != hash? | 1 {
+                return wrong;
+            }
+            left -= name.len();
+        }
+        let end = table.first + table.count();
+        for bucket in self.numbers(table.buckets)? {
+            let bucket = bucket?;
+            if bucket != 0 && !(table.first..end).contains(&bucket) {
                 return wrong;
             }
         }
-        let end = u64::from(table.first) + table.chains.len() as u64;
-        let leads_out =
-            |&bucket: &u32| bucket != 0 && !(u64::from(table.first)..end).contains(&bucket.into());
-        if table.buckets.iter().any(leads_out) {
-            return wrong;
-        }
         Ok(())
+    }
+
+    /// The words of a table.
+    fn numbers(&self, range: FileRange) -> Result<impl Iterator<Item = io::Result<u64>>, Error> {
+        Ok(numbers(self.source, self.layout.encoding, range, 4)?)
     }
 
     /// The names in `.gnu.version_r`, and that `.gnu.version` has no index that
@@ -314,21 +346,18 @@ impl<S: Source + ?Sized> References<'_, S> {
         ) else {
             return Ok(());
         };
-        let Some(count) = self.symbols.as_ref().map(|symbols| symbols.len() as u64) else {
+        let Some(count) = self.symbol_count() else {
             return Ok(());
         };
         let range = self.layout.range_at(address, count * 2).ok_or_else(wrong)?;
         // 0 and 1 are the local and the global version, bit 15 hides a symbol.
         let largest = needed.unwrap_or(1).max(1);
-        let indices = self.read(range)?;
-        let mut indices = indices
-            .chunks_exact(2)
-            .map(|index| self.half(index, 0) & 0x7fff);
-        if indices.any(|index| index > largest) {
-            Err(wrong())
-        } else {
-            Ok(())
+        for index in numbers(self.source, self.layout.encoding, range, 2)? {
+            if index? & 0x7fff > largest.into() {
+                return Err(wrong());
+            }
         }
+        Ok(())
     }
 
     fn half(&self, bytes: &[u8], at: usize) -> u16 {
@@ -340,6 +369,7 @@ impl<S: Source + ?Sized> References<'_, S> {
         }
     }
 
+    /// The largest index of a version that is needed.
     fn largest_needed_version(&self) -> Result<Option<u16>, Error> {
         let wrong = || Error::Malformed("its version requirements lie outside their tables");
         let Some(mut at) = self.dynamic.get(elf::DT_VERNEED) else {
@@ -347,7 +377,10 @@ impl<S: Source + ?Sized> References<'_, S> {
         };
         // Elf_Verneed: version, count, file, aux, next;
         // Elf_Vernaux: hash, flags, other, name, next.
-        let record = |address: u64| self.read(self.layout.range_at(address, 16).ok_or_else(wrong)?);
+        let record = |address: u64| {
+            let range = self.layout.range_at(address, 16).ok_or_else(wrong)?;
+            Ok::<_, Error>(self.source.read_at(range.start.0, range.size)?)
+        };
         let word = |record: &[u8], at| {
             u64::from(
                 self.layout
@@ -357,17 +390,17 @@ impl<S: Source + ?Sized> References<'_, S> {
                     .unwrap_or_default(),
             )
         };
+        let strings = self.strings().map_or(0, |strings| strings.size);
         let is_name = |offset: u64| {
-            if offset < self.strings() {
+            if offset < strings {
                 Ok(())
             } else {
                 Err(wrong())
             }
         };
         let mut largest = 0;
-        // Loaders follow the chain to its end, whatever DT_VERNEEDNUM says. It
-        // can't have more records than the file has room for.
-        let mut budget = self.layout.length / 16;
+        // Loaders follow the chain to its end, whatever DT_VERNEEDNUM says.
+        let mut budget = MOST_VERSIONS;
         let mut spend = || {
             budget = budget.checked_sub(1).ok_or_else(wrong)?;
             Ok::<_, Error>(())
@@ -401,7 +434,7 @@ impl<S: Source + ?Sized> References<'_, S> {
         let dynamic = segment.map_or(0..0, |segment| {
             segment.vaddr..segment.vaddr.saturating_add(segment.memsz)
         });
-        let symbols = self.symbols.as_ref().map(|symbols| symbols.len() as u64);
+        let symbols = self.symbol_count();
         relocations::each(self.layout, self.source, self.dynamic, |relocation| {
             let wrong = if !self.layout.is_memory(VirtAddr(relocation.target)) {
                 "a relocation writes outside of its segments"

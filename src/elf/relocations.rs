@@ -6,6 +6,7 @@ use object::elf;
 
 use super::encoding::{Record, Symbol};
 use super::machine::Machine;
+use super::source::{blocks, numbers};
 use super::{Dynamic, Error, FileRange, Layout, Source};
 
 /// What a relocation says.
@@ -25,54 +26,74 @@ pub(super) struct Relocation {
 }
 
 impl Relocation {
-    /// The addresses that it writes to. Some types fill more than a word (psABIs of
-    /// x86-64, i386 and aarch64, "Relocation Types"); how much is copied, the symbol
-    /// says.
-    pub(super) fn written(
-        &self,
-        layout: &Layout,
-        source: &(impl Source + ?Sized),
-        dynamic: &Dynamic,
-    ) -> Result<Range<u64>, Error> {
-        let word: u64 = if layout.encoding.is_64 { 8 } else { 4 };
-        let (copy, descriptor) = match layout.header.machine {
-            elf::EM_X86_64 => (elf::R_X86_64_COPY.0, elf::R_X86_64_TLSDESC.0),
-            elf::EM_386 => (elf::R_386_COPY.0, elf::R_386_TLS_DESC.0),
-            elf::EM_AARCH64 => (elf::R_AARCH64_COPY.0, elf::R_AARCH64_TLSDESC.0),
-            _ => return Ok(self.target..self.target.saturating_add(word)),
-        };
-        let size = if self.kind == copy {
-            let symbol = dynamic_symbol(layout, source, dynamic, self.symbol)?;
-            symbol.map_or(u64::MAX, |symbol| symbol.size)
-        } else if self.kind == descriptor {
-            2 * word
-        } else {
-            word
-        };
-        Ok(self.target..self.target.saturating_add(size))
-    }
-
     /// Whether it does no more than to add the load bias.
     pub(super) fn is_relative(&self, layout: &Layout) -> bool {
         Machine::of(layout).relative_relocation == Some(self.kind) && self.symbol == 0
     }
 }
 
-/// A dynamic symbol; nothing where it is not in the file.
-fn dynamic_symbol(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    dynamic: &Dynamic,
-    index: u64,
-) -> Result<Option<Symbol>, Error> {
-    let size = Symbol::size(layout.encoding);
-    let place = |table: u64| table.checked_add(index.checked_mul(size)?);
-    let place = dynamic.get(elf::DT_SYMTAB).and_then(place);
-    let Some(range) = place.and_then(|place| layout.range_at(place, size)) else {
-        return Ok(None);
-    };
-    let bytes = source.read_at(range.start.0, range.size)?;
-    Ok(Symbol::decode(layout.encoding, &bytes))
+/// What relocations write to. Some types fill more than a word (psABIs of x86-64,
+/// i386 and aarch64, "Relocation Types"); how much is copied, the symbol says.
+pub(super) struct Extents<'a, S: ?Sized> {
+    layout: &'a Layout,
+    source: &'a S,
+    /// The address of the dynamic symbols.
+    symbols: Option<u64>,
+    /// How many more are read.
+    copies: u32,
+}
+
+/// More relocations that copy than any program has.
+const MOST_COPIES: u32 = 1 << 16;
+
+impl<'a, S: Source + ?Sized> Extents<'a, S> {
+    pub(super) fn new(layout: &'a Layout, source: &'a S, dynamic: &Dynamic) -> Self {
+        Self {
+            layout,
+            source,
+            symbols: dynamic.get(elf::DT_SYMTAB),
+            copies: MOST_COPIES,
+        }
+    }
+
+    /// The addresses that a relocation writes to.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read, or too many of its relocations copy.
+    pub(super) fn of(&mut self, relocation: &Relocation) -> Result<Range<u64>, Error> {
+        let word: u64 = if self.layout.encoding.is_64 { 8 } else { 4 };
+        let (copy, descriptor) = match self.layout.header.machine {
+            elf::EM_X86_64 => (Some(elf::R_X86_64_COPY.0), Some(elf::R_X86_64_TLSDESC.0)),
+            elf::EM_386 => (Some(elf::R_386_COPY.0), Some(elf::R_386_TLS_DESC.0)),
+            elf::EM_AARCH64 => (Some(elf::R_AARCH64_COPY.0), Some(elf::R_AARCH64_TLSDESC.0)),
+            _ => (None, None),
+        };
+        let size = if Some(relocation.kind) == copy {
+            self.copies = self.copies.checked_sub(1).ok_or(Error::Malformed(
+                "more of its relocations copy than any program's",
+            ))?;
+            let symbol = self.symbol(relocation.symbol)?;
+            symbol.map_or(u64::MAX, |symbol| symbol.size)
+        } else if Some(relocation.kind) == descriptor {
+            2 * word
+        } else {
+            word
+        };
+        Ok(relocation.target..relocation.target.saturating_add(size))
+    }
+
+    /// A dynamic symbol; nothing where it is not in the file.
+    fn symbol(&self, index: u64) -> Result<Option<Symbol>, Error> {
+        let size = Symbol::size(self.layout.encoding);
+        let place = |table: u64| table.checked_add(index.checked_mul(size)?);
+        let place = self.symbols.and_then(place);
+        let Some(range) = place.and_then(|place| self.layout.range_at(place, size)) else {
+            return Ok(None);
+        };
+        let bytes = self.source.read_at(range.start.0, range.size)?;
+        Ok(Symbol::decode(self.layout.encoding, &bytes))
+    }
 }
 
 /// Size in bytes of a table of relocations, as the dynamic section has it; nothing
@@ -87,9 +108,6 @@ pub(super) fn size_of(dynamic: &Dynamic, table: elf::DynamicTag) -> Option<u64> 
     };
     dynamic.get(size)
 }
-
-/// Records read at a time.
-const BATCH: u64 = 4096;
 
 /// Calls `visit` for each but those that do nothing. DT_RELR is left out: it
 /// has neither symbols nor addends.
@@ -137,6 +155,7 @@ pub(super) fn each_of_static(
     mut visit: impl FnMut(Relocation) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let word: u64 = if layout.encoding.is_64 { 8 } else { 4 };
+    let mut left = layout.length;
     for section in &layout.sections {
         let header = &section.header;
         let entry = match header.kind {
@@ -146,6 +165,9 @@ pub(super) fn each_of_static(
         };
         let in_memory = layout.range_at(header.addr, header.size);
         if let Some(range) = in_memory.filter(|_| section.is_allocated()) {
+            left = left
+                .checked_sub(range.size)
+                .ok_or(Error::Malformed("sections of relocations share bytes"))?;
             each_in(layout, source, range, entry, &mut visit)?;
         }
     }
@@ -160,17 +182,11 @@ fn each_in(
     entry: u64,
     mut visit: impl FnMut(Relocation) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let FileRange { start, size } = table;
-    let mut done = 0;
-    while done < size {
-        let bytes = source.read_at(start.0 + done, (size - done).min(BATCH * entry))?;
-        let entries = bytes.chunks_exact(usize::try_from(entry).unwrap_or(usize::MAX));
-        let places = (start.0 + done..).step_by(usize::try_from(entry).unwrap_or(usize::MAX));
-        done += bytes.len() as u64;
-        for relocation in places
-            .zip(entries)
-            .map(|(at, entry)| decode(layout, at, entry))
-        {
+    let size = usize::try_from(entry).unwrap_or(usize::MAX);
+    for block in blocks(source, table, entry)? {
+        let (start, bytes) = block?;
+        for (at, bytes) in (start..).step_by(size).zip(bytes.chunks_exact(size)) {
+            let relocation = decode(layout, at, bytes);
             // R_*_NONE, which linkers leave where a relocation was dropped.
             if (relocation.target, relocation.symbol) != (0, 0) {
                 visit(relocation)?;
@@ -216,59 +232,56 @@ fn decode(layout: &Layout, at: u64, bytes: &[u8]) -> Relocation {
     }
 }
 
-/// Whether the packed relative relocations (DT_RELR) have one for an address.
+/// The first place among the addresses that packed relative relocations (DT_RELR)
+/// write to, if there is one.
+/// An even word is an address; each bit of an odd one, from the second on, stands for
+/// one of the words that follow (gABI, "Relative Relocation Table").
 ///
 /// # Errors
 ///
 /// The table is not in the file.
-pub(super) fn packed_has(
+pub(super) fn packed_target(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     dynamic: &Dynamic,
-    wanted: u64,
-) -> Result<bool, Error> {
-    let mut found = false;
-    each_packed(layout, source, dynamic, |target| found |= target == wanted)?;
-    Ok(found)
-}
-
-/// Calls `visit` for each address that packed relative relocations (DT_RELR) write
-/// a word to. An even word is an address; each bit of an odd one, from the second
-/// on, stands for one of the words that follow (gABI, "Relative Relocation Table").
-fn each_packed(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    dynamic: &Dynamic,
-    mut visit: impl FnMut(u64),
-) -> Result<(), Error> {
+    addresses: &Range<u64>,
+) -> Result<Option<u64>, Error> {
     let table = dynamic.get(elf::DT_RELR).zip(dynamic.get(elf::DT_RELRSZ));
     let Some((address, size)) = table else {
-        return Ok(());
+        return Ok(None);
     };
     let word: u64 = if layout.encoding.is_64 { 8 } else { 4 };
     let wrong = Error::Malformed("its relocations are not in the file");
     let range = layout.range_at(address, size).ok_or(wrong)?;
-    let bytes = source.read_at(range.start.0, range.size)?;
-    let order = layout.encoding.note_order();
+    let is_there = |target: &u64| overlap(&(*target..target.saturating_add(word)), addresses);
     let mut next: u64 = 0;
-    for entry in bytes.chunks_exact(usize::try_from(word).unwrap_or(usize::MAX)) {
-        let entry = match word {
-            4 => order.read32(entry, 0).map(u64::from),
-            _ => order.read64(entry, 0),
-        };
-        let entry = entry.unwrap_or_default();
+    for entry in numbers(source, layout.encoding, range, word)? {
+        let entry = entry?;
         if entry & 1 == 0 {
-            visit(entry);
+            if is_there(&entry) {
+                return Ok(Some(entry));
+            }
             next = entry.wrapping_add(word);
             continue;
         }
         let places = word * 8 - 1;
-        for index in (0..places).filter(|index| (entry >> (index + 1)) & 1 == 1) {
-            visit(next.wrapping_add(index * word));
+        let end = next.wrapping_add(places * word);
+        // One that wraps around is nobody's; its targets are looked at one by one.
+        if end < next || overlap(&(next..end), addresses) {
+            let is_set = |index: &u64| (entry >> (index + 1)) & 1 == 1;
+            let targets = (0..places).filter(is_set);
+            let mut targets = targets.map(|index| next.wrapping_add(index * word));
+            if let Some(target) = targets.find(is_there) {
+                return Ok(Some(target));
+            }
         }
-        next = next.wrapping_add(places * word);
+        next = end;
     }
-    Ok(())
+    Ok(None)
+}
+
+fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
+    one.start < other.end && other.start < one.end
 }
 
 /// Whether a relocation of a program writes to one of the addresses.
@@ -283,11 +296,10 @@ pub(super) fn write_to(
 ) -> Result<bool, Error> {
     let none = Dynamic::default();
     let dynamic = layout.dynamic.as_ref().unwrap_or(&none);
-    let is_there =
-        |written: Range<u64>| written.start < addresses.end && addresses.start < written.end;
+    let mut extents = Extents::new(layout, source, dynamic);
     let mut found = false;
     let look = |relocation: Relocation| {
-        found |= is_there(relocation.written(layout, source, dynamic)?);
+        found |= overlap(&extents.of(&relocation)?, addresses);
         Ok(())
     };
     if layout.dynamic.is_some() {
@@ -295,9 +307,5 @@ pub(super) fn write_to(
     } else {
         each_of_static(layout, source, look)?;
     }
-    let word = if layout.encoding.is_64 { 8 } else { 4 };
-    each_packed(layout, source, dynamic, |target| {
-        found |= is_there(target..target.saturating_add(word));
-    })?;
-    Ok(found)
+    Ok(found || packed_target(layout, source, dynamic, addresses)?.is_some())
 }

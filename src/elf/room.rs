@@ -8,6 +8,7 @@ use object::elf;
 use sandbox_format::note::{Note, Notes};
 
 use super::encoding::{ProgramHeader, Record};
+use super::layout::LONGEST_TABLE;
 use super::pieces::{self, Kind, PADDING, Piece};
 use super::{Error, FileRange, Layout, Source, VirtAddr, align_up};
 
@@ -62,16 +63,14 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Refuses a table that the kernel would: of more than 64 KiB, whatever the
-    /// size of a page (fs/binfmt_elf.c, `load_elf_phdrs`).
+    /// Refuses a table that the kernel would.
     ///
     /// # Errors
     ///
     /// It would be as large as that.
     pub(super) fn check_size(&self, layout: &Layout) -> Result<(), Error> {
-        const MAX: u64 = 65536;
         let count = layout.segments.len();
-        if table_size(layout, count + self.headers) > MAX {
+        if table_size(layout, count + self.headers) > LONGEST_TABLE {
             return Err(Error::TooManyHeaders {
                 count,
                 added: self.headers,
@@ -297,8 +296,12 @@ fn check_growth(
         layout.header.shoff,
         count * u64::from(layout.header.shentsize),
     );
+    let near: Vec<&Piece> = pieces
+        .iter()
+        .filter(|piece| piece.range.overlaps(growth))
+        .collect();
     let covered = |range: &FileRange| {
-        section_headers.contains(range) || pieces.iter().any(|piece| piece.range.contains(range))
+        section_headers.contains(range) || near.iter().any(|piece| piece.range.contains(range))
     };
     // A table of unknown length, which may begin with zeros.
     let tables = layout.dynamic.iter().flat_map(pieces::tables);
@@ -311,7 +314,7 @@ fn check_growth(
     for section in &layout.sections {
         if section.is_allocated() && section.range().overlaps(growth) && !covered(&section.range())
         {
-            return Err(Error::NoRoom(section.name.clone()));
+            return Err(Error::NoRoom(layout.section_name(source, section)));
         }
     }
     for segment in &layout.segments {
@@ -320,6 +323,9 @@ fn check_growth(
         if !container && range.overlaps(growth) && !covered(&range) {
             return Err(Error::NoRoom("a segment of its own".to_owned()));
         }
+    }
+    if growth.end() > layout.length {
+        return Err(Error::NoRoom("the end of the file".to_owned()));
     }
     let bytes = source.read_at(growth.start.0, growth.size)?;
     let mut padding = 0;
@@ -404,12 +410,8 @@ fn holes(
         }
         if let Some(last) = holes.last_mut() {
             let gap = FileRange::new(last.end(), start.saturating_sub(last.end()));
-            let unused = !layout
-                .sections
-                .iter()
-                .any(|section| section.is_allocated() && section.range().overlaps(&gap));
             if gap.size < PADDING
-                && unused
+                && !layout.allocated().overlap(&gap)
                 && source
                     .read_at(gap.start.0, gap.size)?
                     .iter()
@@ -438,14 +440,12 @@ fn take(holes: &mut [FileRange], piece: &Piece) -> Option<u64> {
 }
 
 fn loses_build_id(layout: &Layout, source: &(impl Source + ?Sized), moved: &Displaced) -> bool {
-    let was_in_core_dumps = moved.piece.range.end() <= FIRST_PAGE;
-    was_in_core_dumps
-        && moved.to == Destination::NewSegment
-        && has_build_id(layout, source, &moved.piece)
+    moved.to == Destination::NewSegment && has_build_id(layout, source, &moved.piece)
 }
 
+/// Whether a piece has a build-id in the first page.
 fn has_build_id(layout: &Layout, source: &(impl Source + ?Sized), piece: &Piece) -> bool {
-    if piece.kind != Kind::Notes {
+    if piece.kind != Kind::Notes || piece.range.end() > FIRST_PAGE {
         return false;
     }
     let Ok(bytes) = source.read_at(piece.range.start.0, piece.range.size) else {

@@ -17,6 +17,9 @@ const APPENDED: &[u8] = b"~Module signature appended~\n";
 /// What of a section is looked at: some reserve room and fill it with zeros.
 const LOOK: u64 = 1 << 12;
 
+/// More than anybody reads.
+const MOST: usize = 8;
+
 /// Where the file has signatures, for people.
 ///
 /// # Errors
@@ -25,8 +28,9 @@ const LOOK: u64 = 1 << 12;
 pub fn signatures(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     for section in &layout.sections {
-        if is_named_so(section) && is_filled(section, source) {
-            found.push(format!("section {}", section.name));
+        let name = layout.section_name(source, section);
+        if is_named_so(section, &name) && is_filled(section, source) && found.len() < MOST {
+            found.push(format!("section {name}"));
         }
     }
     let length = APPENDED.len() as u64;
@@ -37,8 +41,8 @@ pub fn signatures(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Ve
 }
 
 /// What a program has in memory, but for notes, is for the program itself.
-fn is_named_so(section: &Section) -> bool {
-    let mut words = section.name.split(|c: char| !c.is_ascii_alphanumeric());
+fn is_named_so(section: &Section, name: &str) -> bool {
+    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
     let is_apart = !section.is_allocated() || section.header.kind == elf::SHT_NOTE;
     is_apart && words.any(|word| WORDS.contains(&word))
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::FileRange;
+use super::encoding::{Encoding, Record};
 
 /// The most that is read at once, in bytes.
 const LIMIT: u64 = 256 << 20;
@@ -44,6 +45,76 @@ pub trait Source {
         self.read_exact_at(offset, &mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// What tables are read in, in bytes: so much memory does one take, however long it
+/// is.
+const BLOCK: u64 = 1 << 16;
+
+/// The bytes of a range, in blocks of whole records of `record` bytes, and where each
+/// block is.
+///
+/// # Errors
+///
+/// The range is larger than any table of a program.
+pub(super) fn blocks<S: Source + ?Sized>(
+    source: &S,
+    range: FileRange,
+    record: u64,
+) -> io::Result<impl Iterator<Item = io::Result<(u64, Vec<u8>)>>> {
+    if range.size > LIMIT {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let step = (BLOCK / record).max(1) * record;
+    let starts = (range.start.0..range.end()).step_by(usize::try_from(step).unwrap_or(usize::MAX));
+    let read = move |at: u64| Ok((at, source.read_at(at, step.min(range.end() - at))?));
+    Ok(starts.map(read))
+}
+
+/// The records of a range.
+///
+/// # Errors
+///
+/// The range is larger than any table of a program.
+pub(super) fn records<R: Record, S: Source + ?Sized>(
+    source: &S,
+    encoding: Encoding,
+    range: FileRange,
+) -> io::Result<impl Iterator<Item = io::Result<R>>> {
+    let decoded = move |block: io::Result<(u64, Vec<u8>)>| match block {
+        Ok((_, bytes)) => R::decode_all(encoding, &bytes)
+            .into_iter()
+            .map(Ok)
+            .collect(),
+        Err(error) => vec![Err(error)],
+    };
+    Ok(blocks(source, range, R::size(encoding))?.flat_map(decoded))
+}
+
+/// The numbers of a range, of `width` bytes each: 2, 4 or 8.
+///
+/// # Errors
+///
+/// The range is larger than any table of a program.
+pub(super) fn numbers<S: Source + ?Sized>(
+    source: &S,
+    encoding: Encoding,
+    range: FileRange,
+    width: u64,
+) -> io::Result<impl Iterator<Item = io::Result<u64>>> {
+    let order = encoding.note_order();
+    let size = usize::try_from(width).unwrap_or(usize::MAX);
+    let number = move |bytes: &[u8]| match bytes {
+        &[one, two] if encoding.is_big_endian() => u16::from_be_bytes([one, two]).into(),
+        &[one, two] => u16::from_le_bytes([one, two]).into(),
+        &[_, _, _, _] => order.read32(bytes, 0).unwrap_or_default().into(),
+        _ => order.read64(bytes, 0).unwrap_or_default(),
+    };
+    let decoded = move |block: io::Result<(u64, Vec<u8>)>| match block {
+        Ok((_, bytes)) => bytes.chunks_exact(size).map(|it| Ok(number(it))).collect(),
+        Err(error) => vec![Err(error)],
+    };
+    Ok(blocks(source, range, width)?.flat_map(decoded))
 }
 
 impl Source for File {

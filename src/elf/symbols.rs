@@ -2,10 +2,13 @@
 //! files define `__abi_tag`, the address of the ABI note, linkers `_DYNAMIC`, and
 //! old ones a symbol for each section. Loaders don't read them, tools do.
 
+use std::cell::OnceCell;
+
 use object::elf;
 
 use super::encoding::{FileHeader, Record, Symbol as Entry};
 use super::room::Displaced;
+use super::source::records;
 use super::{FileRange, Layout, Section, Source};
 
 /// A symbol whose value is the address of something that moves.
@@ -17,9 +20,6 @@ pub(super) struct Symbol {
     pub(super) entry: Entry,
 }
 
-/// Entries read at a time.
-const BATCH: u64 = 4096;
-
 /// Which symbols of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
@@ -29,9 +29,11 @@ pub(super) enum Which {
     All,
 }
 
-/// A symbol table and the place of its names.
+/// The names of a symbol table.
 pub(super) struct Table {
-    names: FileRange,
+    range: FileRange,
+    /// Read once somebody asks; many symbols may have to be looked at.
+    names: OnceCell<Vec<u8>>,
 }
 
 impl Table {
@@ -42,10 +44,10 @@ impl Table {
         offset: u32,
         with: &[u8],
     ) -> bool {
-        let start = self.names.start.0.saturating_add(offset.into());
-        source
-            .read_at(start, with.len() as u64)
-            .is_ok_and(|found| found == with)
+        let read = || source.read_at(self.range.start.0, self.range.size);
+        let names = self.names.get_or_init(|| read().unwrap_or_default());
+        let name = names.get(offset as usize..);
+        name.is_some_and(|name| name.starts_with(with))
     }
 }
 
@@ -57,44 +59,35 @@ pub(super) fn each(
     which: Which,
     mut visit: impl FnMut(&Table, Symbol),
 ) {
-    let size = Entry::size(layout.encoding);
     // A file has one such table (gABI chapter 4, SHT_SYMTAB). A hostile one has
     // as many as it has sections, each with all of the file for symbols.
     let section = layout
         .sections
         .iter()
-        .find(|section| section.header.kind == elf::SHT_SYMTAB);
-    if let Some(section) = section.filter(|section| !is_loaded(layout, section)) {
-        let names = layout
-            .sections
-            .get(section.header.link as usize)
-            .map(Section::range);
-        let table = Table {
-            names: names.unwrap_or(FileRange::new(0, 0)),
-        };
-        let all = section.header.size / size;
-        let count = if which == Which::Local {
-            all.min(section.header.info.into())
-        } else {
-            all
-        };
-        let mut first = 0;
-        while first < count {
-            let start = section.header.offset.saturating_add(first * size);
-            let Ok(bytes) = source.read_at(start, (count - first).min(BATCH) * size) else {
-                break;
-            };
-            for (index, entry) in (0..).zip(Entry::decode_all(layout.encoding, &bytes)) {
-                visit(
-                    &table,
-                    Symbol {
-                        range: FileRange::new(start + index * size, size),
-                        entry,
-                    },
-                );
-            }
-            first += BATCH;
-        }
+        .find(|section| section.header.kind == elf::SHT_SYMTAB)
+        .filter(|section| !is_loaded(layout, section));
+    let Some(section) = section else {
+        return;
+    };
+    let names = layout.sections.get(section.header.link as usize);
+    let table = Table {
+        range: names.map(Section::range).unwrap_or_default(),
+        names: OnceCell::new(),
+    };
+    let size = Entry::size(layout.encoding);
+    let all = section.header.size / size;
+    let count = match which {
+        Which::Local => all.min(section.header.info.into()),
+        Which::All => all,
+    };
+    let range = FileRange::new(section.header.offset, count * size);
+    let Ok(entries) = records(source, layout.encoding, range) else {
+        return;
+    };
+    let places = (range.start.0..).step_by(usize::try_from(size).unwrap_or(usize::MAX));
+    for (start, entry) in places.zip(entries.map_while(Result::ok)) {
+        let range = FileRange::new(start, size);
+        visit(&table, Symbol { range, entry });
     }
 }
 

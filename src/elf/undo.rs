@@ -57,6 +57,13 @@ const MAX_RUNS: u32 = 16;
 /// that round the size of a note, to 4 or to 8, change nothing.
 const PADDING: usize = 8;
 
+/// More ranges, and more moves, than any patch has: a handful of each, and a range for
+/// each symbol that names what moves.
+pub(super) const MOST: usize = 1 << 12;
+
+/// The longest descriptor, in bytes: headers and the dynamic section are its most.
+pub(super) const LONGEST: usize = 4 << 20;
+
 /// A part of the program that the patch moved, by link-time addresses, which
 /// survive `strip`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +174,11 @@ impl Undo {
             return Err(Error::Note(note::Problem::UnknownVersion));
         }
         let [runs, ranges, moves] = [fields.word()?, fields.word()?, fields.word()?];
+        if ranges.max(moves) as usize > MOST || bytes.len() > LONGEST {
+            return Err(Error::Malformed(
+                "its record of the original is longer than any patch's",
+            ));
+        }
         if runs > MAX_RUNS {
             return Err(truncated());
         }

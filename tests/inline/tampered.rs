@@ -55,7 +55,7 @@ impl Patched {
     /// Where a section header is in the file.
     fn section(&self, name: &str) -> usize {
         let mut sections = self.layout.sections.iter();
-        let index = sections.position(|section| section.name == name);
+        let index = sections.position(|it| self.layout.section_name(&self.program[..], it) == name);
         place(self.layout.header.shoff) + 64 * index.expect("the section")
     }
 

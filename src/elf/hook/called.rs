@@ -1,9 +1,12 @@
 //! Whether anything calls a program's initialisers. A program with start-up code
 //! of its own may have a list of them, which linkers make, and never look at it.
 
+use std::collections::HashSet;
+
 use object::elf;
 
-use crate::elf::encoding::{Record, Symbol};
+use crate::elf::encoding::Symbol;
+use crate::elf::source::{blocks, records};
 use crate::elf::{Dynamic, Error, Layout, Source, pieces};
 
 /// What both C libraries call their part of the start-up, which calls the
@@ -81,18 +84,36 @@ fn needs_start_up(
     let Some(range) = table.and_then(|(address, size)| layout.range_at(address, size)) else {
         return Ok(false);
     };
+    let names = places_of_name(layout, source)?;
+    for symbol in records::<Symbol, _>(source, layout.encoding, range)? {
+        let symbol = symbol?;
+        if symbol.section.0 == 0 && names.contains(&symbol.name.into()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Where the dynamic strings have the name: once in a program, but for other names
+/// that end with it.
+fn places_of_name(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<HashSet<u64>, Error> {
+    const MOST: usize = 64;
     let strings = layout.dynamic_strings()?;
-    let bytes = source.read_at(range.start.0, range.size)?;
-    let is_start_up = |symbol: &Symbol| {
-        let name = strings.start.0.saturating_add(symbol.name.into());
-        symbol.section.0 == 0
-            && source
-                .read_at(name, START_UP.len() as u64)
-                .is_ok_and(|found| found == START_UP)
-    };
-    Ok(Symbol::decode_all(layout.encoding, &bytes)
-        .iter()
-        .any(is_start_up))
+    let mut found = HashSet::new();
+    let mut kept = Vec::new();
+    for block in blocks(source, strings, 1)? {
+        let (at, bytes) = block?;
+        // The last bytes of a block are the first of the next.
+        let start = at - strings.start.0 - kept.len() as u64;
+        kept.extend(bytes);
+        let windows = (start..).zip(kept.windows(START_UP.len()));
+        found.extend(windows.filter(|(_, it)| *it == START_UP).map(|(at, _)| at));
+        if found.len() > MOST {
+            return Err(Error::Malformed("its dynamic strings repeat a name"));
+        }
+        kept.drain(..kept.len().saturating_sub(START_UP.len() - 1));
+    }
+    Ok(found)
 }
 
 /// Whether code has both addresses in it: each as four bytes, or as the distance
@@ -108,7 +129,13 @@ fn refers_to(
         .segments_of(elf::PT_LOAD)
         .filter(|load| load.flags.0 & elf::PF_X.0 != 0);
     let mut found = [false; 2];
+    let mut left = layout.length;
     for load in code {
+        // Segments of a hostile file may all have the same bytes.
+        let Some(rest) = left.checked_sub(load.filesz) else {
+            return Ok(false);
+        };
+        left = rest;
         let mut at = 0;
         while at + 4 <= load.filesz {
             // The last bytes of a block are the first of the next.

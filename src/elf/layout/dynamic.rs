@@ -53,6 +53,10 @@ impl Dynamic {
     }
 }
 
+/// More entries than any program has, which needs hundreds of libraries at most;
+/// loaders know no limit.
+const LONGEST: u64 = 1 << 16;
+
 /// The dynamic section of a program, if there is one.
 ///
 /// # Errors
@@ -81,23 +85,29 @@ pub(super) fn read(
             "the dynamic section's offset and address disagree",
         ));
     }
+    if range.size > LONGEST * Dyn::size(layout.encoding) {
+        return Err(Error::Malformed(
+            "its dynamic section is longer than any program's",
+        ));
+    }
     let bytes = source
-        .read_at(segment.offset, segment.filesz)
+        .read_at(range.start.0, range.size)
         .map_err(|_| Error::Truncated("dynamic section"))?;
-    let all = Dyn::decode_all(layout.encoding, &bytes);
-    let used = match all.iter().position(|entry| entry.tag == elf::DT_NULL) {
-        Some(used) => used,
-        None if ends_behind(layout, source, &range) => all.len(),
-        None => return Err(Error::Malformed("the dynamic section has no end")),
-    };
+    let mut entries = Dyn::decode_all(layout.encoding, &bytes);
+    let end = entries.iter().position(|entry| entry.tag == elf::DT_NULL);
+    if end.is_none() && !ends_behind(layout, source, &range) {
+        return Err(Error::Malformed("the dynamic section has no end"));
+    }
+    let used = end.unwrap_or(entries.len());
     // Entries behind the first DT_NULL are spare only if nobody uses them.
-    let spare = all[used..]
+    let spare = entries[used..]
         .iter()
         .take_while(|entry| entry.tag == elf::DT_NULL && entry.value == 0);
     let slots = used + spare.count();
-    refuse_ambiguous(&all[..used])?;
+    entries.truncate(used);
+    refuse_ambiguous(&entries)?;
     Ok(Some(Dynamic {
-        entries: all[..used].to_vec(),
+        entries,
         slots,
         range,
     }))

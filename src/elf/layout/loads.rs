@@ -41,24 +41,36 @@ impl Loads {
     /// more than one where each goes on where the former ends, in the file and in
     /// memory, as patchelf cuts a segment in two.
     pub(super) fn spanning(&self, address: u64, size: u64) -> Option<&[ProgramHeader]> {
-        let first = self.index(address)?;
         let end = address.checked_add(size)?;
+        self.bringing(address)?;
+        let first = self.index(address)?;
         let mut last = first;
-        let file_end = |load: &ProgramHeader| load.vaddr + load.filesz;
-        if address >= file_end(&self.0[first]) {
-            return None;
-        }
         while end > file_end(&self.0[last]) {
-            let (load, next) = (&self.0[last], self.0.get(last + 1)?);
-            let goes_on = load.filesz == load.memsz
-                && next.vaddr == file_end(load)
-                && next.offset == load.range().end();
-            if !goes_on {
+            if !self.goes_on(last) {
                 return None;
             }
             last += 1;
         }
         Some(&self.0[first..=last])
+    }
+
+    /// Whether the next one goes on where one ends.
+    fn goes_on(&self, index: usize) -> bool {
+        let load = &self.0[index];
+        let next = self.0.get(index + 1);
+        let place = (file_end(load), load.range().end());
+        load.filesz == load.memsz && next.is_some_and(|next| (next.vaddr, next.offset) == place)
+    }
+
+    /// The file range of all that is brought from an address on, without a gap.
+    pub(super) fn rest_at(&self, address: u64) -> Option<FileRange> {
+        let first = self.bringing(address)?;
+        let start = first.offset + (address - first.vaddr);
+        let mut last = self.index(address)?;
+        while self.goes_on(last) {
+            last += 1;
+        }
+        Some(FileRange::new(start, self.0[last].range().end() - start))
     }
 
     /// Where `size` bytes from an address on are in the file, if one range of it has
@@ -68,4 +80,9 @@ impl Loads {
         let start = first.offset + (address - first.vaddr);
         Some(FileRange::new(start, size))
     }
+}
+
+/// The address behind what a segment brings from the file.
+const fn file_end(load: &ProgramHeader) -> u64 {
+    load.vaddr + load.filesz
 }

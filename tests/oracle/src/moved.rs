@@ -68,8 +68,9 @@ fn notes(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
         "a PT_NOTE is elsewhere in memory than in the file"
     );
     for old in pair.before.segments_of(pt::NOTE) {
+        // A header whose address leads to something else than its offset is nobody's.
         let file = pair.before.file_range(old.vaddr, old.filesz);
-        let file = file.unwrap_or_default();
+        let file = file.filter(|file| *file == old.file()).unwrap_or_default();
         let Some(content) = pair.before.slice(file.clone()) else {
             continue;
         };

@@ -1,5 +1,7 @@
 //! Files that were made to mislead whoever looks at them, and file names.
 
+mod bombs;
+#[path = "../support/mod.rs"]
 mod support;
 
 use support::{Kind, PatchedFile, Workspace, library};

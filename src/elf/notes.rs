@@ -1,0 +1,134 @@
+//! The notes of owner `sandbox` under a program header, without what others have
+//! there: a hostile file may be all notes.
+
+use std::io;
+
+use sandbox_format::note::OWNER;
+
+use super::undo::LONGEST as LONGEST_UNDO;
+use super::{Error, FileRange, Layout, Source};
+
+/// Bytes of the words before a note's owner.
+const WORDS: usize = 12;
+
+/// More than all notes of a program take, in bytes: policy and filter have limits of
+/// their own.
+const LONGEST: u64 = LONGEST_UNDO as u64 + (1 << 20);
+
+/// Bytes that are read at a time.
+const WINDOW: u64 = 1 << 16;
+
+/// The notes, one after the other as they stand in the file, each with its padding. The
+/// last may be cut off, as a damaged file has it.
+pub(super) struct SandboxNotes {
+    pub(super) bytes: Vec<u8>,
+    /// For each, where it is in these bytes, and in the file.
+    places: Vec<(usize, u64)>,
+}
+
+impl SandboxNotes {
+    /// Reads those of a range of notes that are padded as a program header says with
+    /// its alignment.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read, or the notes are too long.
+    pub(super) fn read(
+        layout: &Layout,
+        source: &(impl Source + ?Sized),
+        range: &FileRange,
+        align: u64,
+    ) -> Result<Self, Error> {
+        let order = layout.encoding.note_order();
+        let align = if align == 8 { 8 } else { 4 };
+        let mut window = Window::of(source, *range);
+        let mut found = Self {
+            bytes: Vec::new(),
+            places: Vec::new(),
+        };
+        let mut at = range.start.0;
+        while at < range.end() {
+            let left = range.end() - at;
+            let start = window.at(at)?;
+            let word = |index: usize| order.read32(start, index * 4).map(u64::from);
+            let padded = |size: u64| size.next_multiple_of(align);
+            let extent = word(0).zip(word(1)).map(|(owner, descriptor)| {
+                let end = padded(WORDS as u64 + owner) + descriptor;
+                (
+                    end,
+                    owner == OWNER.len() as u64 && start[WORDS..].starts_with(OWNER),
+                )
+            });
+            let Some((end, is_own)) = extent.filter(|&(end, _)| end <= left) else {
+                // Cut off, and so it is in the copy: whoever reads that is to see it.
+                found.bytes.extend(&start[..WORDS.min(start.len())]);
+                break;
+            };
+            if is_own {
+                found.keep(source, FileRange::new(at, padded(end).min(left)))?;
+            }
+            at += padded(end);
+        }
+        Ok(found)
+    }
+
+    /// Copies a note.
+    fn keep(&mut self, source: &(impl Source + ?Sized), note: FileRange) -> Result<(), Error> {
+        if note.size + self.bytes.len() as u64 > LONGEST {
+            return Err(Error::Malformed("its notes are too large"));
+        }
+        self.places.push((self.bytes.len(), note.start.0));
+        self.bytes.extend(source.read_at(note.start.0, note.size)?);
+        Ok(())
+    }
+
+    /// Where a part of the bytes, which lies in one note, is in the file.
+    pub(super) fn place(&self, part: &[u8]) -> Option<FileRange> {
+        let own = self.bytes.as_ptr().addr();
+        let at = part.as_ptr().addr().checked_sub(own)?;
+        if at + part.len() > self.bytes.len() {
+            return None;
+        }
+        let behind = self.places.partition_point(|&(start, _)| start <= at);
+        let (start, offset) = self.places[behind.checked_sub(1)?];
+        Some(FileRange::new(
+            offset + (at - start) as u64,
+            part.len() as u64,
+        ))
+    }
+}
+
+/// The bytes of a range that are looked at, and some that follow.
+struct Window<'s, S: ?Sized> {
+    source: &'s S,
+    range: FileRange,
+    /// Where the bytes are in the file.
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'s, S: Source + ?Sized> Window<'s, S> {
+    fn of(source: &'s S, range: FileRange) -> Self {
+        Self {
+            source,
+            range,
+            start: range.start.0,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// What there is from an offset on: enough for the words and an owner of ours, but
+    /// at the end of the range.
+    fn at(&mut self, offset: u64) -> io::Result<&[u8]> {
+        let wanted = FileRange::new(offset, (WORDS + OWNER.len()) as u64);
+        let wanted = wanted.intersection(&self.range);
+        let held = FileRange::new(self.start, self.bytes.len() as u64);
+        if !held.contains(&wanted) {
+            let window = FileRange::new(offset, WINDOW).intersection(&self.range);
+            self.bytes = self.source.read_at(window.start.0, window.size)?;
+            self.start = offset;
+        }
+        let at = usize::try_from(offset - self.start).unwrap_or(usize::MAX);
+        Ok(self.bytes.get(at..).unwrap_or_default())
+    }
+}

@@ -1,0 +1,70 @@
+//! Many ranges of a file, and whether another shares bytes with one of them: found
+//! by searching, since a hostile file may have as many questions as ranges.
+
+use super::FileRange;
+
+/// Ranges in the order of their starts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ranges {
+    starts: Vec<u64>,
+    /// For each, how far it and those before it reach.
+    reach: Vec<u64>,
+}
+
+impl Ranges {
+    pub(super) fn of(ranges: impl Iterator<Item = FileRange>) -> Self {
+        let mut ranges: Vec<FileRange> = ranges.collect();
+        ranges.sort();
+        let mut farthest = 0;
+        let reach = ranges.iter().map(|range| {
+            farthest = range.end().max(farthest);
+            farthest
+        });
+        Self {
+            reach: reach.collect(),
+            starts: ranges.iter().map(|range| range.start.0).collect(),
+        }
+    }
+
+    /// How far those reach that start before an offset.
+    fn reach_before(&self, offset: u64) -> u64 {
+        let behind = self.starts.partition_point(|&start| start < offset);
+        behind.checked_sub(1).map_or(0, |last| self.reach[last])
+    }
+
+    /// Whether one of them overlaps a range.
+    pub(super) fn overlap(&self, range: &FileRange) -> bool {
+        self.reach_before(range.end()) > range.start.0
+    }
+
+    /// Whether one of them overlaps a range, and reaches beyond it.
+    pub(super) fn cross(&self, range: &FileRange) -> bool {
+        self.reach_before(range.start.0) > range.start.0
+            || self.reach_before(range.end()) > range.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn range() -> impl Strategy<Value = FileRange> {
+        (0_u64..40, 0_u64..20).prop_map(|(start, size)| FileRange::new(start, size))
+    }
+
+    proptest! {
+        #[test]
+        fn searching_finds_what_looking_at_all_does(
+            all in prop::collection::vec(range(), 0..12),
+            asked in range(),
+        ) {
+            let ranges = Ranges::of(all.iter().copied());
+            let overlapping = || all.iter().filter(|it| it.overlaps(&asked));
+            prop_assert_eq!(ranges.overlap(&asked), overlapping().next().is_some());
+            let crossing = overlapping().any(|it| !asked.contains(it));
+            prop_assert_eq!(ranges.cross(&asked), crossing);
+        }
+    }
+}
