@@ -307,6 +307,21 @@ fn one_that_is_found_by_its_place_and_the_end_of_the_file_is_refused() {
     );
 }
 
+/// Words of the program that lead to nothing, eight million times.
+#[test]
+fn the_search_for_its_place_takes_no_time() {
+    let ws = Workspace::new();
+    let words = ".section .rodata\\n.fill 7000000, 8, 0x3801235\\n";
+    ws.run(&format!(
+        "echo 'int main(void) {{ return 0; }} asm(\"{words}\");' | gcc -x c - -o app && \
+         head -c 8M /dev/zero | tr '\\0' '\\377' >> app"
+    ))
+    .succeeds();
+    ws.run(&format!("timeout 20 {PATCH} app && ./app"))
+        .succeeds()
+        .complains("stay at its end");
+}
+
 const LONG: Duration = Duration::from_secs(300);
 
 #[test]

@@ -284,6 +284,33 @@ mod shared_blocks {
             .prints("SYS\n");
     }
 
+    /// What is appended to a program, and is kept at two places.
+    #[test]
+    fn hold_what_is_there_twice() {
+        let ws = Workspace::new();
+        ws.compile_as("gcc -DIN_DATA -DWIDE", "finds_payload.c", "app");
+        let bundle = support::fixture_path("bundle.py");
+        ws.run(&format!(
+            "python3 {} app IN_DATA WIDE && head -c 8M /dev/urandom >> app",
+            bundle.display()
+        ))
+        .succeeds();
+        ws.run_with_mounts(&format!(
+            "truncate -s 400M image && mkfs.xfs -q image\n\
+             mkdir disk && mount -o loop image disk\n\
+             cp app disk/ && sync disk/app\n\
+             used() {{ df --output=used -k disk | tail -1; }}\n\
+             before=$(used)\n\
+             {OTHER} -o disk/out disk/app\n\
+             sync disk/out\n\
+             test $(($(used) - before)) -lt 1000\n\
+             test $(stat -c %s disk/out) -gt 16000000\n\
+             disk/out\n"
+        ))
+        .succeeds()
+        .prints_only("PAYLOAD of the program\n");
+    }
+
     #[test]
     fn can_be_told_from_copied_ones() {
         let copied = "strace -f -o log -e inject=ioctl,copy_file_range:error=EOPNOTSUPP ";

@@ -81,8 +81,8 @@ impl<S: Source + ?Sized> Last<'_, S> {
         Ok(self.at(u64::from_le_bytes(self.bytes(0)?))? == MAGIC)
     }
 
-    /// The offsets of bundle and metadata, behind a magic number: until 2022. What
-    /// follows the second one, up to the trailer, is the metadata.
+    /// The offsets of bundle and metadata, behind a magic number, as early versions
+    /// had it. What follows the second one, up to the trailer, is the metadata.
     fn is_old_deno(&self) -> io::Result<bool> {
         Ok(self.bytes(16)? == *b"d3n0l4nd")
     }
