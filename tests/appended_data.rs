@@ -247,7 +247,10 @@ fn saved_lisp_systems_are_kept_as_they_are() {
         println!("{lisp}");
         let ws = Workspace::new();
         ws.write("save.lisp", program);
-        ws.run(&format!("{lisp} save.lisp")).succeeds();
+        ws.shell(&format!("{lisp} save.lisp"))
+            .within(LONG)
+            .finish()
+            .succeeds();
         ws.run("./app").succeeds().prints_only("saved\n");
         assert_goes_on_working(&ws, "./app", IN_PLACE);
     }
@@ -317,7 +320,9 @@ fn the_search_for_its_place_takes_no_time() {
          head -c 8M /dev/zero | tr '\\0' '\\377' >> app"
     ))
     .succeeds();
-    ws.run(&format!("timeout 20 {PATCH} app && ./app"))
+    ws.shell(&format!("timeout 60 {PATCH} app && ./app"))
+        .within(LONG)
+        .finish()
         .succeeds()
         .complains("stay at its end");
 }

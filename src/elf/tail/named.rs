@@ -9,7 +9,7 @@ use std::io;
 use memchr::memmem::Finder;
 use object::elf;
 
-use super::super::{FileRange, Layout, Source, VirtAddr};
+use super::super::{FileRange, Layout, Section, Source, VirtAddr};
 
 /// Bytes that are read at a time.
 const BLOCK: u64 = 1 << 20;
@@ -262,6 +262,7 @@ pub(super) fn in_loaded(
     tail: &FileRange,
     values: &[u64],
 ) -> io::Result<Loaded> {
+    let tables = linker_tables(layout);
     let mut search = Search {
         layout,
         tail: *tail,
@@ -279,7 +280,14 @@ pub(super) fn in_loaded(
             let block = FileRange::new(at, BLOCK.min(range.end() - at));
             let start = at.saturating_sub(CONTEXT).max(range.start.0);
             let end = block.end().saturating_add(CONTEXT).min(range.end());
-            let bytes = source.read_at(start, end - start)?;
+            let mut bytes = source.read_at(start, end - start)?;
+            let all = FileRange::new(start, end - start);
+            for table in tables.iter().filter(|table| table.overlaps(&all)) {
+                let part = table.intersection(&all);
+                let at = usize::try_from(part.start.0 - start).unwrap_or_default();
+                let size = usize::try_from(part.size).unwrap_or_default();
+                bytes[at..][..size].fill(0);
+            }
             search.markers(&bytes);
             if !is_code {
                 let own = usize::try_from(at - start).unwrap_or_default();
@@ -289,6 +297,25 @@ pub(super) fn in_loaded(
         }
     }
     Ok(search.loaded)
+}
+
+/// What linkers make, in the file: addresses, of which one may well be the same
+/// number as an offset.
+fn linker_tables(layout: &Layout) -> Vec<FileRange> {
+    const KINDS: [elf::SectionType; 9] = [
+        elf::SHT_RELA,
+        elf::SHT_REL,
+        elf::SHT_RELR,
+        elf::SHT_DYNSYM,
+        elf::SHT_DYNAMIC,
+        elf::SHT_INIT_ARRAY,
+        elf::SHT_FINI_ARRAY,
+        elf::SHT_HASH,
+        elf::SHT_GNU_HASH,
+    ];
+    let sections = layout.sections.iter();
+    let tables = sections.filter(|it| it.is_allocated() && KINDS.contains(&it.header.kind));
+    tables.map(Section::range).collect()
 }
 
 /// A search of the loaded bytes.
@@ -399,7 +426,11 @@ fn begins(before: &[u8], bytes: &[u8]) -> bool {
     let [a, b, c, d, ..] = *bytes else {
         return false;
     };
-    let is_text = bytes[..4].iter().all(u8::is_ascii_alphanumeric);
+    // In the middle of a text, words begin, but names in capitals seldom do.
+    let is_capital = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    let is_word = bytes[..4].iter().all(u8::is_ascii_alphanumeric);
+    let is_text = is_word && !before[3].is_ascii_alphanumeric() && !before[3].is_ascii_whitespace()
+        || bytes[..4].iter().all(is_capital);
     let is_count = [b, c, d] == [0; 3] && a != 0 || [a, b, c] == [0; 3] && d != 0;
     let is_apart = before.iter().all(|&byte| byte == 0) && a != 0;
     let is_known = KNOWN.iter().any(|known| bytes.starts_with(known));
