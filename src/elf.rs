@@ -21,6 +21,7 @@ mod hook;
 pub mod inline;
 mod layout;
 mod machine;
+pub mod memory;
 mod notes;
 mod original;
 mod packed;

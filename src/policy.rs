@@ -6,6 +6,7 @@
 //! (see [`Resolved::to_json`]).
 
 mod action;
+mod agreement;
 mod arch;
 mod arguments;
 mod errno;

@@ -1,5 +1,7 @@
 //! Reading what a file carries, and judging it.
 
+pub mod start;
+
 use std::path::Path;
 
 use anyhow::Result;
@@ -8,13 +10,13 @@ use sandbox_format::note::flags;
 use serde::Serialize;
 
 use super::inline::Inline;
-use super::library::{self, Presence, is_absolute, is_named_like_runtime};
-use super::loader::{UNKNOWN_MOMENT, early_code, moment, position, unknown_loader};
+use super::library::{self, Presence, is_absolute};
+use super::loader::{UNKNOWN_MOMENT, early_code, moment};
 use super::patch::arch;
 use super::show;
 use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
 use crate::elf::undo::Undo;
-use crate::elf::{Embedded, Encoding, Error, Layout, Position, Source, embedded, inline};
+use crate::elf::{Embedded, Encoding, Error, Layout, Source, Start, embedded, inline};
 use crate::filter;
 use crate::policy::{self, Arch, Resolved};
 
@@ -137,11 +139,9 @@ impl Examination {
                 found.policy(&embedded, arch);
                 found.check_header(&embedded, &layout);
                 found.original(embedded.undo.as_ref(), &layout);
-                match embedded.danger(&layout, source) {
-                    Ok(danger) => found.problems.extend(danger.map(str::to_owned)),
-                    Err(Error::Io(error)) => return Err(error.into()),
-                    Err(error) => found.problems.push(error.to_string()),
-                }
+                let danger = embedded.danger(&layout, source);
+                found.add(danger.map(|danger| danger.map(str::to_owned)))?;
+                found.add(start::problems(&layout, source, root))?;
                 if embedded.is_inline() {
                     found.inline(&embedded, &layout, source)?;
                 } else {
@@ -154,6 +154,22 @@ impl Examination {
         }
         found.sound = found.problems.is_empty();
         Ok(found)
+    }
+
+    /// Adds problems; a file that can't be read as it should be is one, too.
+    fn add<P: ToString>(
+        &mut self,
+        problems: Result<impl IntoIterator<Item = P>, Error>,
+    ) -> Result<()> {
+        match problems {
+            Ok(problems) => {
+                let problems = problems.into_iter().map(|problem| problem.to_string());
+                self.problems.extend(problems);
+            }
+            Err(Error::Io(error)) => return Err(error.into()),
+            Err(error) => self.problems.push(error.to_string()),
+        }
+        Ok(())
     }
 
     fn policy(&mut self, embedded: &Embedded, arch: Option<Arch>) {
@@ -244,7 +260,7 @@ impl Examination {
         if today.is_some_and(|rules| rules == resolved.rules) {
             return;
         }
-        if resolved.version == env!("CARGO_PKG_VERSION") {
+        if resolved.version == env!("CARGO_PKG_VERSION") || !resolved.agrees_with_its_names() {
             self.problems
                 .push("its rules are not what its names stand for".to_owned());
         } else {
@@ -265,33 +281,27 @@ impl Examination {
             self.problems
                 .push("its dynamic section does not say that it was patched".to_owned());
         }
-        let needed = layout.needed(source)?;
-        let at = needed.iter().position(|path| is_named_like_runtime(path));
-        let Some(at) = at else {
+        let (loading, problems) = start::loading(layout, source)?;
+        self.add(Ok(problems))?;
+        let Some(loading) = loading else {
             self.problems.push(
                 "it does not load libsandbox.so, so that its policy is not enforced".to_owned(),
             );
             return Ok(());
         };
         self.protected = self.resolved.is_some();
-        self.notices
-            .extend(early_code(layout, None).map(str::to_owned));
-        let interpreter = self.interpreter.as_deref().unwrap_or_default();
-        let place = position(interpreter, &needed);
-        if place.is_none() {
-            self.notices.push(unknown_loader(interpreter));
+        self.enforced = Some(match loading.expected {
+            _ if !loading.is_in_place => "before the constructors of some other libraries",
+            Some(_) => show::ENFORCED,
+            None => UNKNOWN_MOMENT,
+        });
+        if !loading.is_in_place {
+            self.notices.push(
+                "libraries were added after it was patched; the policy holds for their constructors"
+                    .to_owned(),
+            );
         }
-        let expected = match place.unwrap_or(Position::First) {
-            Position::First => 0,
-            Position::Last => needed.len() - 1,
-        };
-        if at == expected {
-            self.enforced = Some(place.map_or(UNKNOWN_MOMENT, |_| show::ENFORCED));
-        } else {
-            self.enforced = Some("before the constructors of some other libraries");
-            self.notices.push("libraries were added after it was patched; the policy holds for their constructors".to_owned());
-        }
-        self.library(&needed[at], root, layout);
+        self.library(&loading.runtime, root, layout);
         Ok(())
     }
 
@@ -321,8 +331,12 @@ impl Examination {
         };
         self.protected = self.resolved.is_some();
         self.enforced = Some(moment(start, layout));
-        let early = early_code(layout, Some(start));
-        self.notices.extend(early.map(str::to_owned));
+        let early = early_code(layout, source, Some(start))?.map(str::to_owned);
+        // From main on, all of the program's own start-up runs before.
+        match start {
+            Start::Main => self.notices.extend(early),
+            Start::Entry | Start::Best => self.problems.extend(early),
+        }
         if let Some(why) = found.why_not_later {
             self.notices.push(format!(
                 "the policy could not be put in force right before main: {why}"

@@ -164,6 +164,14 @@ pub fn presence(path: &str, root: &Path, program: &Layout) -> Presence {
     }
 }
 
+/// The name that a library below `root` gives itself (DT_SONAME), if it can be read.
+pub(super) fn name_within(path: &str, root: &Path) -> Option<String> {
+    let file = open(path, root).ok()??;
+    let layout = Layout::read(&file).ok()?;
+    let name = layout.dynamic.as_ref()?.get(elf::DT_SONAME)?;
+    layout.dynamic_string(&file, name).ok()
+}
+
 fn is_absence(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory)

@@ -2,29 +2,74 @@
 
 use object::elf;
 
-use crate::elf::{Dynamic, Layout, Position, Start};
+use crate::elf::{Dynamic, Error, Layout, Position, Source, Start, memory};
 
-/// The warning that code of the program runs before any library's constructors
-/// (gABI chapter 5, DT_PREINIT_ARRAY), where that is before the policy is in force.
-/// `start` is when a runtime within the program is called; nothing for the library.
-/// In a static program the C library's start-up calls such code.
-#[must_use]
-pub fn early_code(layout: &Layout, start: Option<Start>) -> Option<&'static str> {
-    let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
-    if !is_dynamic && start != Some(Start::Main) {
-        return None;
-    }
-    let entry = |dynamic: &Dynamic| dynamic.get(elf::DT_PREINIT_ARRAYSZ);
-    let mut sections = layout.sections.iter().map(|section| &section.header);
-    let mut in_static = || sections.find(|header| header.kind == elf::SHT_PREINIT_ARRAY);
-    let size = match &layout.dynamic {
-        Some(dynamic) => entry(dynamic),
-        None => in_static().map(|header| header.size),
+/// What is said of functions in DT_PREINIT_ARRAY (gABI chapter 5).
+const PREINIT: &str = "the program has functions in DT_PREINIT_ARRAY, which glibc calls before \
+                       the policy is in force";
+
+/// What is said of indirect functions (R_*_IRELATIVE, STT_GNU_IFUNC).
+const RESOLVERS: &str = "the program has indirect functions (IFUNC), whose resolvers the loader \
+                         calls before the policy is in force";
+
+/// Code of the program that runs before any library's constructors, where that is before the
+/// policy is in force. `start` is when a runtime within the program is called; nothing for
+/// the library.
+///
+/// # Errors
+///
+/// The file can't be read.
+pub fn early_code(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    start: Option<Start>,
+) -> Result<Option<&'static str>, Error> {
+    let Some(interpreter) = layout.interpreter(source)? else {
+        return Ok(early_code_of_static(layout, start));
     };
-    size.is_some_and(|size| size > 0).then_some(
-        "the program has functions in DT_PREINIT_ARRAY, which glibc calls before the policy is in \
-         force",
-    )
+    let of_dynamic = |dynamic: &Dynamic| dynamic.get(elf::DT_PREINIT_ARRAYSZ);
+    let size = layout.dynamic.as_ref().and_then(of_dynamic);
+    // musl's loader does not look at that array.
+    if size.is_some_and(|size| size > 0) && !is_musl(&interpreter) {
+        return Ok(Some(PREINIT));
+    }
+    Ok(memory::has_resolvers(layout, source)?.then_some(RESOLVERS))
+}
+
+/// In a static program the C library's start-up calls such code.
+fn early_code_of_static(layout: &Layout, start: Option<Start>) -> Option<&'static str> {
+    let mut sections = layout.sections.iter().map(|section| &section.header);
+    let size = match &layout.dynamic {
+        Some(dynamic) => dynamic.get(elf::DT_PREINIT_ARRAYSZ),
+        None => sections
+            .find(|header| header.kind == elf::SHT_PREINIT_ARRAY)
+            .map(|header| header.size),
+    };
+    let is_before = start == Some(Start::Main) && size.is_some_and(|size| size > 0);
+    is_before.then_some(PREINIT)
+}
+
+/// Whether a loader is one of those whose ways are known, by its name. The C library that a
+/// program needs does not tell that the loader is its own.
+#[must_use]
+pub fn is_known(interpreter: &str) -> bool {
+    is_musl(interpreter) || is_glibc(interpreter)
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+fn is_musl(interpreter: &str) -> bool {
+    file_name(interpreter).starts_with("ld-musl-")
+}
+
+/// The loaders' names (shlib-versions, sysdeps/*/shlib-versions).
+fn is_glibc(interpreter: &str) -> bool {
+    let name = file_name(interpreter);
+    ["ld-linux", "ld.so.1", "ld64.so."]
+        .iter()
+        .any(|start| name.starts_with(start))
 }
 
 /// The place among the needed libraries that is initialised last; nothing where
@@ -34,20 +79,18 @@ pub fn early_code(layout: &Layout, start: Option<Start>) -> Option<&'static str>
 /// needs is the loader's own.
 #[must_use]
 pub fn position(interpreter: &str, needed: &[String]) -> Option<Position> {
-    let loader = interpreter.rsplit('/').next().unwrap_or_default();
-    let needs = |is_it: fn(&str) -> bool| needed.iter().any(|name| is_it(name));
-    // Alpine Linux gives musl's library the name of its loader.
-    if loader.starts_with("ld-musl-")
-        || needs(|name| name == "libc.so" || name.starts_with("libc.musl-"))
-    {
+    if is_musl(interpreter) {
         return Some(Position::Last);
     }
-    // glibc's loaders and libraries (shlib-versions, sysdeps/*/shlib-versions).
-    let glibc = ["ld-linux", "ld.so.1", "ld64.so."]
-        .iter()
-        .any(|start| loader.starts_with(start))
-        || needs(|name| name == "libc.so.6" || name == "libc.so.6.1");
-    glibc.then_some(Position::First)
+    if is_glibc(interpreter) {
+        return Some(Position::First);
+    }
+    let needs = |is_it: fn(&str) -> bool| needed.iter().any(|name| is_it(name));
+    // Alpine Linux gives musl's library the name of its loader.
+    if needs(|name| name == "libc.so" || name.starts_with("libc.musl-")) {
+        return Some(Position::Last);
+    }
+    needs(|name| name == "libc.so.6" || name == "libc.so.6.1").then_some(Position::First)
 }
 
 /// The library at that place.

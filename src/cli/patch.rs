@@ -15,10 +15,10 @@ use super::running::processes_of;
 use super::runtime::Runtimes;
 use super::show;
 use super::summary::{FAILED, Verdict};
-use crate::elf::{self, Appended, Embedded, Layout, Original, Plan, Request, embedded};
+use crate::elf::{self, Appended, Embedded, Layout, Original, Plan, Request, Start, embedded};
 use crate::file::{self, Identity, Input, Keep, Pending, Place, Stamp, Target};
 use crate::policy::{Arch, Policy, Resolved};
-use prepared::Prepared;
+use prepared::{Prepared, unaccepted};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -136,7 +136,9 @@ pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report>
         .as_ref()
         .map_or(path, |_| target.place.path());
     let length = (layout.length, plan.length());
-    let (unusual, appended) = (unusual(&plan, &layout), plan.appended);
+    let mut unusual = unusual(&plan);
+    unusual.extend(early(&plan, &layout, &original)?);
+    let appended = plan.appended;
     let mut report = prepared.report(shown, outcome, options.dry_run, length, plan.moved);
     report.appended = appended;
     report.warnings.extend(unusual);
@@ -151,11 +153,21 @@ pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report>
     Ok(report)
 }
 
+/// The program's own code that runs before a runtime that is in it.
+fn early(plan: &Plan, layout: &Layout, original: &Original<'_>) -> Result<Option<String>> {
+    let Some(start) = plan.start else {
+        return Ok(None);
+    };
+    let found = early_code(layout, original, plan.start)?;
+    Ok(found.map(|early| match start {
+        Start::Main => early.to_owned(),
+        Start::Entry | Start::Best => unaccepted(early),
+    }))
+}
+
 /// What the user should know of how the file had to be changed.
-fn unusual(plan: &Plan, layout: &Layout) -> Vec<String> {
+fn unusual(plan: &Plan) -> Vec<String> {
     let mut warnings = Vec::new();
-    let early = plan.start.and_then(|start| early_code(layout, Some(start)));
-    warnings.extend(early.map(str::to_owned));
     if let Some(why) = plan.why_at_entry {
         warnings.push(format!(
             "the policy is in force from the entry point on, since {why}; what runs before main \

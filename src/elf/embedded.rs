@@ -82,7 +82,7 @@ impl Embedded {
         // program does not start.
         let dynamic = layout.dynamic.as_ref();
         let is_touched = dynamic.is_some_and(Dynamic::has_text_relocations);
-        if is_touched && relocations::write_to(layout, source, &memory(own))? {
+        if is_touched && relocations::write_to(layout, source, &[memory(own)])? {
             return Ok(Some(
                 "a relocation changes its policy before that is in force",
             ));

@@ -132,7 +132,7 @@ pub(super) fn last_initialiser(
     let dynamic_segment = layout.segment(elf::PT_DYNAMIC);
     let entries = dynamic_segment.map(|it| it.vaddr..it.vaddr.saturating_add(it.memsz));
     if let Some(entries) = entries
-        && relocations::write_to(layout, source, &entries)?
+        && relocations::write_to(layout, source, &[entries])?
     {
         return Ok(Err("a relocation changes its dynamic section"));
     }

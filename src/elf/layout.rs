@@ -177,14 +177,14 @@ impl Layout {
         let bytes = source
             .read_at(segment.offset, segment.filesz)
             .map_err(|_| Error::Truncated("program interpreter's name"))?;
-        let name = bytes.strip_suffix(b"\0").ok_or(Error::Malformed(
-            "the program interpreter's name has no end",
-        ))?;
-        Ok(Some(
-            String::from_utf8_lossy(name)
-                .trim_end_matches('\0')
-                .to_owned(),
-        ))
+        if bytes.last() != Some(&0) {
+            return Err(Error::Malformed(
+                "the program interpreter's name has no end",
+            ));
+        }
+        // It is opened up to the first zero byte.
+        let name = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+        Ok(Some(String::from_utf8_lossy(name).into_owned()))
     }
 
     /// The string at an offset of the dynamic string table.

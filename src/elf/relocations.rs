@@ -284,7 +284,32 @@ fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
     one.start < other.end && other.start < one.end
 }
 
-/// Whether a relocation of a program writes to one of the addresses.
+/// Whether a relocation calls code of the program, to ask it for an address
+/// (R_*_IRELATIVE).
+///
+/// # Errors
+///
+/// A table is not in the file.
+pub(super) fn call_resolvers(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+) -> Result<bool, Error> {
+    let calls = match layout.header.machine {
+        elf::EM_X86_64 => elf::R_X86_64_IRELATIVE.0,
+        elf::EM_386 => elf::R_386_IRELATIVE.0,
+        elf::EM_AARCH64 => elf::R_AARCH64_IRELATIVE.0,
+        _ => return Ok(false),
+    };
+    let mut found = false;
+    each(layout, source, dynamic, |relocation| {
+        found |= relocation.kind == calls;
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Whether a relocation of a program writes to one of the ranges of addresses.
 ///
 /// # Errors
 ///
@@ -292,14 +317,15 @@ fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
 pub(super) fn write_to(
     layout: &Layout,
     source: &(impl Source + ?Sized),
-    addresses: &Range<u64>,
+    addresses: &[Range<u64>],
 ) -> Result<bool, Error> {
     let none = Dynamic::default();
     let dynamic = layout.dynamic.as_ref().unwrap_or(&none);
     let mut extents = Extents::new(layout, source, dynamic);
     let mut found = false;
     let look = |relocation: Relocation| {
-        found |= overlap(&extents.of(&relocation)?, addresses);
+        let written = extents.of(&relocation)?;
+        found |= addresses.iter().any(|it| overlap(&written, it));
         Ok(())
     };
     if layout.dynamic.is_some() {
@@ -307,5 +333,8 @@ pub(super) fn write_to(
     } else {
         each_of_static(layout, source, look)?;
     }
-    Ok(found || packed_target(layout, source, dynamic, addresses)?.is_some())
+    for range in addresses {
+        found |= packed_target(layout, source, dynamic, range)?.is_some();
+    }
+    Ok(found)
 }

@@ -1,16 +1,18 @@
 //! What goes into a program, made before anything is written.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, ensure};
 
 use super::{Options, Outcome, Report, arch};
+use crate::cli::examine::start::loader_problem;
 use crate::cli::library::{Library, Presence};
 use crate::cli::loader::{UNKNOWN_MOMENT, early_code, moment, placed, position, unknown_loader};
 use crate::cli::runtime::Chosen;
 use crate::cli::show;
-use crate::elf::{self, Embedded, Enforcement, Layout, Position, Start, embedded, inline};
+use crate::elf::{self, Embedded, Enforcement, Layout, Position, Start, embedded, inline, memory};
 use crate::filter;
 use crate::note::Content;
 use crate::policy::{self, Arch, Resolved, Warning};
@@ -61,10 +63,11 @@ impl Prepared {
             identity: compiled.identity,
         };
         let mut warnings = Vec::new();
+        warnings.extend(loader_doubt(layout, source)?);
         let (position, enforced) = match runtime {
             Chosen::Library(_) => {
-                warnings.extend(early_code(layout, None).map(str::to_owned));
-                order(layout, source, &mut warnings)?
+                warnings.extend(early_code(layout, source, None)?.map(unaccepted));
+                order(layout, source)?
             }
             Chosen::Inline(_, start) => (Position::First, moment(start, layout)),
         };
@@ -180,6 +183,15 @@ impl Prepared {
             intact.map_err(|error| fault(&error.to_string()))?,
             fault("runtime")
         );
+        let divergences = memory::divergences(&layout, output);
+        if let Some(divergence) = divergences
+            .map_err(|error| fault(&error.to_string()))?
+            .first()
+        {
+            return Err(anyhow!(
+                "{divergence}; no policy in it could be relied on: link it anew"
+            ));
+        }
         let undo = found.undo.ok_or_else(|| fault("no way back"))?;
         ensure!(undo.is_exact(output)?, fault("the way back"));
         Ok(())
@@ -232,17 +244,26 @@ fn doubt(library: &Library, program: &Layout) -> Result<Option<String>> {
     })
 }
 
+/// What is doubtful of the program's loader.
+fn loader_doubt(layout: &Layout, source: &File) -> Result<Option<String>> {
+    let Some(interpreter) = layout.interpreter(source)? else {
+        return Ok(None);
+    };
+    if position(&interpreter, &layout.needed(source)?).is_none() {
+        return Ok(Some(unaccepted(unknown_loader(&interpreter))));
+    }
+    Ok(loader_problem(&interpreter, Path::new("/")).map(unaccepted))
+}
+
+/// A warning of what `verify` takes for a problem.
+pub(super) fn unaccepted(warning: impl Display) -> String {
+    format!("{warning}; 'sandbox-patch verify' does not accept that")
+}
+
 /// The library's place among the others, and from when on it enforces the policy.
-fn order(
-    layout: &Layout,
-    source: &File,
-    warnings: &mut Vec<String>,
-) -> Result<(Position, &'static str)> {
+fn order(layout: &Layout, source: &File) -> Result<(Position, &'static str)> {
     let interpreter = layout.interpreter(source)?.unwrap_or_default();
     let position = position(&interpreter, &layout.needed(source)?);
-    if position.is_none() {
-        warnings.push(unknown_loader(&interpreter));
-    }
     let enforced = position.map_or(UNKNOWN_MOMENT, |_| show::ENFORCED);
     Ok((position.unwrap_or(Position::First), enforced))
 }

@@ -23,6 +23,11 @@ const GLIBC: &[u8] = &[
     0x31, 0xed, 0x49, 0x89, 0xd1, 0x5e, 0x48, 0x89, 0xe2, 0x48, 0x83, 0xe4, 0xf0,
 ];
 
+/// What follows since glibc 2.34: the registers that once led to the program's own functions
+/// for initialisers are cleared, and the C library looks for entries of the dynamic section
+/// (csu/libc-start.c, `call_init`).
+const GLIBC_SINCE_2_34: &[u8] = &[0x50, 0x54, 0x45, 0x31, 0xc0, 0x31, 0xc9];
+
 /// musl's: no frame, the stack as first argument, `_DYNAMIC` as second
 /// (arch/x86_64/crt_arch.h).
 const MUSL: &[u8] = &[0x48, 0x31, 0xed, 0x48, 0x89, 0xe7, 0x48, 0x8d, 0x35];
@@ -44,15 +49,20 @@ pub(super) fn are_called(
     [start, end]: [u64; 2],
 ) -> Result<Result<(), &'static str>, Error> {
     // One of another name may never come to it, whatever is linked in.
-    if !is_start_up(layout, source, entry)? {
+    let Some(start_up) = start_up(layout, source, entry)? else {
         return Ok(Err(
             "it does not begin with the start-up code of a C library",
         ));
-    }
+    };
+    let code_has = |addresses| refers_to(layout, source, addresses);
     let are_called = if layout.segment(elf::PT_INTERP).is_some() {
         needs_start_up(layout, source, dynamic)?
+            && (start_up == StartUp::ByEntries || code_has([start, end])?)
     } else {
-        refers_to(layout, source, [start, end])?
+        // Of a position-independent one the code finds the relocations by `_DYNAMIC`.
+        let is_pie = layout.header.kind == elf::ET_DYN;
+        let entries = layout.segment(elf::PT_DYNAMIC).filter(|_| is_pie);
+        code_has([start, end])? && entries.map_or(Ok(true), |it| code_has([it.vaddr; 2]))?
     };
     Ok(if are_called {
         Ok(())
@@ -61,18 +71,32 @@ pub(super) fn are_called(
     })
 }
 
-fn is_start_up(
+/// How a C library's start-up code in a dynamic program comes to the initialisers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StartUp {
+    /// The C library follows the dynamic section.
+    ByEntries,
+    /// A function in the program has their addresses.
+    ByCode,
+}
+
+/// Nothing where a program does not begin with such code.
+fn start_up(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     entry: u64,
-) -> Result<bool, Error> {
-    let size = ENDBR64.len() + GLIBC.len();
+) -> Result<Option<StartUp>, Error> {
+    let size = ENDBR64.len() + GLIBC.len() + GLIBC_SINCE_2_34.len();
     let Some(range) = layout.range_at(entry, size as u64) else {
-        return Ok(false);
+        return Ok(None);
     };
     let code = source.read_at(range.start.0, range.size)?;
     let code = code.strip_prefix(ENDBR64).unwrap_or(&code);
-    Ok(code.starts_with(GLIBC) || code.starts_with(MUSL))
+    Ok(match code.strip_prefix(GLIBC) {
+        Some(rest) if rest.starts_with(GLIBC_SINCE_2_34) => Some(StartUp::ByEntries),
+        Some(_) => Some(StartUp::ByCode),
+        None => code.starts_with(MUSL).then_some(StartUp::ByEntries),
+    })
 }
 
 fn needs_start_up(

@@ -1,0 +1,162 @@
+//! Whether what starts a program brings it to its runtime, before any code of its own.
+
+use std::fmt;
+use std::path::Path;
+
+use object::elf;
+
+use crate::cli::library::{self, is_named_like_runtime};
+use crate::cli::loader;
+use crate::elf::memory::{self, Divergence};
+use crate::elf::{Error, Layout, Position, Source};
+
+/// Why a policy that is in the file may not come into force, or not in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// What runs is not what the file says.
+    Divergence(Divergence),
+    /// Only a loader loads libraries, and the kernel starts one only where PT_INTERP names it.
+    NoLoader,
+    /// The kernel looks for the loader in the working directory.
+    RelativeLoader(String),
+    /// The file that is started in the program's place may be anything.
+    UnknownLoader(String),
+    /// The loader takes the program or itself for the runtime.
+    PosesAsRuntime,
+    /// Two libraries by the name of the runtime, of which one is looked at.
+    TwoRuntimes,
+    /// A library that glibc has loaded may stand for the runtime (DT_SONAME), and its
+    /// constructors can do anything.
+    LibraryBefore(String),
+    /// Code of the program that runs before the policy is in force.
+    EarlyCode(&'static str),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Divergence(divergence) => divergence.fmt(f),
+            Self::NoLoader => f.write_str(
+                "it names no loader (PT_INTERP), so that nothing loads its runtime and its policy \
+                 is not enforced",
+            ),
+            Self::RelativeLoader(path) => write!(
+                f,
+                "the path of its loader {path} is not absolute, so that the loader can be replaced"
+            ),
+            Self::UnknownLoader(path) => write!(
+                f,
+                "the loader {path} is not known, so that it may never come to the runtime"
+            ),
+            Self::PosesAsRuntime => f.write_str(
+                "the loader takes the program itself for its runtime, so that its policy is not \
+                 enforced",
+            ),
+            Self::TwoRuntimes => f.write_str("it loads two libraries named libsandbox.so"),
+            Self::LibraryBefore(name) => write!(
+                f,
+                "it loads {name} before its runtime, which that library can replace; it was added \
+                 after patching: patch the program again"
+            ),
+            Self::EarlyCode(what) => f.write_str(what),
+        }
+    }
+}
+
+/// Who loads the runtime, and from when on it is in force.
+#[derive(Clone, Debug)]
+pub(super) struct Loading {
+    /// The DT_NEEDED value of the runtime.
+    pub(super) runtime: String,
+    /// The place where patching puts it for this loader; nothing where that is unknown.
+    pub(super) expected: Option<Position>,
+    /// Whether it is there.
+    pub(super) is_in_place: bool,
+}
+
+/// What keeps a program from becoming what its file says, whoever enforces its policy.
+///
+/// # Errors
+///
+/// The file can't be read.
+pub fn problems(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    root: &Path,
+) -> Result<Vec<Problem>, Error> {
+    let divergences = memory::divergences(layout, source)?;
+    let mut found: Vec<_> = divergences.into_iter().map(Problem::Divergence).collect();
+    if let Some(interpreter) = layout.interpreter(source)? {
+        found.extend(loader_problem(&interpreter, root));
+    }
+    Ok(found)
+}
+
+/// What is wrong with a loader. One of another name is known by what is in the file, below
+/// `root`.
+#[must_use]
+pub fn loader_problem(interpreter: &str, root: &Path) -> Option<Problem> {
+    if !interpreter.starts_with('/') {
+        return Some(Problem::RelativeLoader(interpreter.to_owned()));
+    }
+    let is_known = loader::is_known(interpreter)
+        || library::name_within(interpreter, root).is_some_and(|name| loader::is_known(&name));
+    (!is_known).then(|| Problem::UnknownLoader(interpreter.to_owned()))
+}
+
+/// How the loader comes to the runtime; nothing where the program does not name one.
+///
+/// # Errors
+///
+/// The file can't be read.
+pub(super) fn loading(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+) -> Result<(Option<Loading>, Vec<Problem>), Error> {
+    let needed = layout.needed(source)?;
+    let Some(at) = needed.iter().position(|path| is_named_like_runtime(path)) else {
+        return Ok((None, Vec::new()));
+    };
+    let runtime = needed[at].clone();
+    let mut found = Vec::new();
+    let interpreter = layout.interpreter(source)?;
+    if interpreter.is_none() {
+        found.push(Problem::NoLoader);
+    }
+    // Both C libraries compare a name with those of what is loaded already: glibc with
+    // DT_SONAME and with its own path, as PT_INTERP has it (elf/dl-load.c, `_dl_map_object`),
+    // musl with the latter (ldso/dynlink.c, `load_library`).
+    if interpreter.as_ref() == Some(&runtime)
+        || own_name(layout, source)?.as_ref() == Some(&runtime)
+    {
+        found.push(Problem::PosesAsRuntime);
+    }
+    let like_it = needed.iter().filter(|path| is_named_like_runtime(path));
+    if like_it.count() > 1 {
+        found.push(Problem::TwoRuntimes);
+    }
+    let expected = loader::position(interpreter.as_deref().unwrap_or_default(), &needed);
+    let place = match expected.unwrap_or(Position::First) {
+        Position::First => 0,
+        Position::Last => needed.len() - 1,
+    };
+    if at > place {
+        found.push(Problem::LibraryBefore(needed[0].clone()));
+    }
+    if let Some(what) = loader::early_code(layout, source, None)? {
+        found.push(Problem::EarlyCode(what));
+    }
+    let loading = Loading {
+        runtime,
+        expected,
+        is_in_place: at == place,
+    };
+    Ok((Some(loading), found))
+}
+
+/// The name that the program gives itself (DT_SONAME).
+fn own_name(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<String>, Error> {
+    let dynamic = layout.dynamic.as_ref();
+    let name = dynamic.and_then(|dynamic| dynamic.get(elf::DT_SONAME));
+    name.map(|at| layout.dynamic_string(source, at)).transpose()
+}

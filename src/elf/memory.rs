@@ -1,0 +1,312 @@
+//! A program as it is when it runs: what the kernel maps of the file, and what a dynamic
+//! loader then finds in memory. All else in this crate reads the file; here is told whether
+//! that is the same.
+
+mod image;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+
+use object::elf;
+
+use self::image::Image;
+use super::encoding::{Dyn, ProgramHeader, Record, Symbol};
+use super::{Dynamic, Error, FileRange, Layout, Source, pieces, relocations};
+
+/// How what runs differs from what the file says, or may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Divergence {
+    /// More program headers than the kernel takes.
+    TooManyHeaders,
+    /// Memory at the address of a segment holds something else.
+    Covered,
+    /// The kernel tells the loader of program headers (AT_PHDR) that are not those of the
+    /// file, or does so in some versions.
+    HeadersElsewhere,
+    /// PT_PHDR, by which loaders know where the program is, has another address, or is not
+    /// there.
+    WrongBias,
+    /// Two PT_INTERP: the kernel follows the first, loaders the last.
+    TwoInterpreters,
+    /// The name of the interpreter is another one in memory, where loaders read it.
+    InterpreterElsewhere,
+    /// No dynamic section, or not all of it is in memory.
+    NoDynamic,
+    /// Two entries of a tag: of most the loader takes the last.
+    RepeatedEntry(elf::DynamicTag),
+    /// An entry by which glibc loads what is in no list of libraries.
+    LoadsMore(elf::DynamicTag),
+    /// A relocation changes what is looked up later: program headers, dynamic section, notes.
+    Relocated,
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self {
+            Self::TooManyHeaders => "it has more program headers than the kernel takes",
+            Self::Covered => {
+                "its segments overlap in memory, where whole pages count, so that it is not what \
+                 the file says"
+            }
+            Self::HeadersElsewhere => {
+                "its program headers are not where the kernel tells the loader to look for them"
+            }
+            Self::WrongBias => {
+                "its program headers do not say where they are (PT_PHDR), so that the loader reads \
+                 something else"
+            }
+            Self::TwoInterpreters => "it names two loaders",
+            Self::InterpreterElsewhere => {
+                "the name of its loader is not in memory where its header says"
+            }
+            Self::NoDynamic => "the loader sees another dynamic section than the file has",
+            Self::RepeatedEntry(tag) => {
+                return write!(
+                    f,
+                    "its dynamic section has two entries of type {:#x}, of which loaders and tools \
+                     may take different ones",
+                    tag.0
+                );
+            }
+            Self::LoadsMore(tag) => {
+                return write!(
+                    f,
+                    "its dynamic section loads more than its list of libraries says (entry of type \
+                     {:#x})",
+                    tag.0
+                );
+            }
+            Self::Relocated => {
+                "a relocation changes its headers, its dynamic section or its notes before they are \
+                 read"
+            }
+        };
+        f.write_str(what)
+    }
+}
+
+/// Looks for differences between what runs and what the file says. Only a dynamic loader
+/// looks at more than segments.
+///
+/// # Errors
+///
+/// A table is not in the file, or it can't be read.
+pub fn divergences(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+) -> Result<Vec<Divergence>, Error> {
+    // `load_elf_phdrs`, fs/binfmt_elf.c.
+    if layout.program_headers().size > 0x1_0000 {
+        return Ok(vec![Divergence::TooManyHeaders]);
+    }
+    let loads: Vec<_> = layout.segments_of(elf::PT_LOAD).copied().collect();
+    let memory = Memory {
+        layout,
+        image: Image::of(&loads),
+    };
+    let mut found = Vec::new();
+    found.extend(memory.covered());
+    if layout.segment(elf::PT_INTERP).is_some() {
+        found.extend(memory.headers_elsewhere());
+        found.extend(memory.wrong_bias());
+        found.extend(memory.interpreter());
+        found.extend(memory.no_dynamic());
+        found.extend(entries(layout));
+        found.extend(relocated(layout, source)?);
+    }
+    Ok(found)
+}
+
+/// A program and its memory.
+struct Memory<'a> {
+    layout: &'a Layout,
+    image: Image,
+}
+
+impl Memory<'_> {
+    fn covered(&self) -> Option<Divergence> {
+        let mut loads = self.layout.segments_of(elf::PT_LOAD);
+        let is_there = |load: &ProgramHeader| self.image.shows(load.vaddr, load.range());
+        (!loads.all(is_there)).then_some(Divergence::Covered)
+    }
+
+    /// Since Linux 5.18 AT_PHDR is an address in the last segment that has the start of the
+    /// table; before, it was computed from the first segment, wherever the table was
+    /// (`load_elf_binary` and `create_elf_tables`, fs/binfmt_elf.c).
+    fn headers_elsewhere(&self) -> Option<Divergence> {
+        let table = self.layout.program_headers();
+        let first = self.layout.segment(elf::PT_LOAD)?;
+        let former = first
+            .vaddr
+            .wrapping_sub(first.offset)
+            .wrapping_add(table.start.0);
+        let Some(address) = self.headers() else {
+            return Some(Divergence::HeadersElsewhere);
+        };
+        let are_there = self.image.shows(address, table)
+            && (former == address || self.image.is_unmapped(former, table.size));
+        (!are_there).then_some(Divergence::HeadersElsewhere)
+    }
+
+    /// The link-time address of the program headers; nothing where no segment has them.
+    fn headers(&self) -> Option<u64> {
+        let table = self.layout.program_headers();
+        let start = FileRange::new(table.start.0, 1);
+        let mut loads = self.layout.segments.iter().rev();
+        let load = loads.find(|it| it.kind == elf::PT_LOAD && it.range().contains(&start))?;
+        load.vaddr.checked_add(table.start.0 - load.offset)
+    }
+
+    /// glibc and musl compute the load bias from AT_PHDR and the last PT_PHDR, and take 0
+    /// where there is none (elf/rtld.c, `rtld_setup_main_map`; ldso/dynlink.c, `__dls3`).
+    fn wrong_bias(&self) -> Option<Divergence> {
+        let address = self.headers();
+        let mut headers = self.layout.segments_of(elf::PT_PHDR).peekable();
+        let may_be_absent = self.layout.header.kind == elf::ET_EXEC;
+        let is_right = (may_be_absent || headers.peek().is_some())
+            && headers.all(|header| Some(header.vaddr) == address);
+        (!is_right).then_some(Divergence::WrongBias)
+    }
+
+    /// The kernel follows the offset in the first PT_INTERP. Loaders take themselves for a
+    /// library of the name at the address in the last (glibc, elf/rtld.c,
+    /// `rtld_setup_main_map`; musl, ldso/dynlink.c, `__dls3` and `load_library`).
+    fn interpreter(&self) -> Option<Divergence> {
+        let mut named = self.layout.segments_of(elf::PT_INTERP);
+        let interpreter = named.next()?;
+        if named.next().is_some() {
+            return Some(Divergence::TwoInterpreters);
+        }
+        let is_there = self.image.shows(interpreter.vaddr, interpreter.range());
+        (!is_there).then_some(Divergence::InterpreterElsewhere)
+    }
+
+    /// Loaders go on to DT_NULL, whatever the size in the header.
+    fn no_dynamic(&self) -> Option<Divergence> {
+        let dynamic = self.layout.dynamic.as_ref();
+        let header = self.layout.segment(elf::PT_DYNAMIC);
+        let Some((dynamic, header)) = dynamic.zip(header) else {
+            return Some(Divergence::NoDynamic);
+        };
+        let entry = Dyn::size(self.layout.encoding);
+        let size = entry * dynamic.entries.len() as u64;
+        let start = dynamic.range.start.0;
+        let end = header.vaddr.saturating_add(size);
+        let is_there = self.image.shows(header.vaddr, FileRange::new(start, size))
+            && (self.image.shows(end, FileRange::new(start + size, entry))
+                || self.image.is_zero(end, entry));
+        (!is_there).then_some(Divergence::NoDynamic)
+    }
+}
+
+/// Entries that mean more than they say. glibc loads the libraries of DT_AUDIT and
+/// DT_DEPAUDIT before all others (elf/rtld.c, `process_dl_audit`) and those of DT_AUXILIARY
+/// and DT_FILTER among them (elf/dl-deps.c).
+fn entries(layout: &Layout) -> Vec<Divergence> {
+    const LOAD: [elf::DynamicTag; 4] = [
+        elf::DT_AUDIT,
+        elf::DT_DEPAUDIT,
+        elf::DT_AUXILIARY,
+        elf::DT_FILTER,
+    ];
+    // Each counts, or how many there are does not.
+    const MANY: [elf::DynamicTag; 5] = [
+        elf::DT_NEEDED,
+        elf::DT_DEBUG,
+        elf::DT_TEXTREL,
+        elf::DT_SYMBOLIC,
+        elf::DT_BIND_NOW,
+    ];
+    let entries = layout.dynamic.iter().flat_map(|dynamic| &dynamic.entries);
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for tag in entries.map(|entry| entry.tag) {
+        let is_new = seen.insert(tag.0);
+        if LOAD.contains(&tag) {
+            found.push(Divergence::LoadsMore(tag));
+        } else if !is_new && !MANY.contains(&tag) {
+            found.push(Divergence::RepeatedEntry(tag));
+        }
+    }
+    found
+}
+
+/// What is read when the program has been relocated, as by constructors of libraries.
+fn relocated(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+) -> Result<Option<Divergence>, Error> {
+    let read_late = [elf::PT_DYNAMIC, elf::PT_NOTE, elf::PT_PHDR];
+    let memory = |it: &ProgramHeader| it.vaddr..it.vaddr.saturating_add(it.memsz.max(it.filesz));
+    let mut ranges: Vec<Range<u64>> = layout
+        .segments
+        .iter()
+        .filter(|it| read_late.contains(&it.kind))
+        .map(memory)
+        .collect();
+    let table = layout.program_headers();
+    let of_table = |load: &ProgramHeader| {
+        let start = load.vaddr.wrapping_add(table.start.0 - load.offset);
+        start..start.saturating_add(table.size)
+    };
+    let loads = layout.segments_of(elf::PT_LOAD);
+    ranges.extend(loads.filter(|it| it.range().contains(&table)).map(of_table));
+    let is_changed = relocations::write_to(layout, source, &few(ranges))?;
+    Ok(is_changed.then_some(Divergence::Relocated))
+}
+
+/// Ranges that hold all of these: the same, or one from the first to the last where a hostile
+/// file has so many that each relocation would have to be compared with all of them.
+fn few(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    const MOST: usize = 16;
+    if ranges.len() <= MOST {
+        return ranges;
+    }
+    let start = ranges.iter().map(|range| range.start).min();
+    let end = ranges.iter().map(|range| range.end).max();
+    vec![start.unwrap_or_default()..end.unwrap_or_default()]
+}
+
+/// Whether code of the program is called when it is relocated: resolvers of indirect
+/// functions (R_*_IRELATIVE, STT_GNU_IFUNC).
+///
+/// # Errors
+///
+/// A table is not in the file, or it can't be read.
+pub fn has_resolvers(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<bool, Error> {
+    let Some(dynamic) = &layout.dynamic else {
+        return Ok(false);
+    };
+    Ok(relocations::call_resolvers(layout, source, dynamic)?
+        || defines_resolvers(layout, source, dynamic)?)
+}
+
+/// Symbols read at a time.
+const BATCH: u64 = 4096;
+
+fn defines_resolvers(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+) -> Result<bool, Error> {
+    let table = pieces::symbol_table(layout, source, dynamic)?;
+    let Some(range) = table.and_then(|(address, size)| layout.range_at(address, size)) else {
+        return Ok(false);
+    };
+    let is_resolver =
+        |symbol: &Symbol| symbol.section.0 != 0 && symbol.info.st_type() == elf::STT_GNU_IFUNC;
+    let mut rest = range;
+    while rest.size > 0 {
+        let size = rest.size.min(BATCH * Symbol::size(layout.encoding));
+        let bytes = source.read_at(rest.start.0, size)?;
+        if Symbol::decode_all(layout.encoding, &bytes)
+            .iter()
+            .any(is_resolver)
+        {
+            return Ok(true);
+        }
+        rest = FileRange::new(rest.start.0 + size, rest.size - size);
+    }
+    Ok(false)
+}
