@@ -81,18 +81,16 @@ impl Libc {
         let before = ["timeout", "20", "strace", "-f", "-o", log.to_str()?];
         self.start(&before, &arguments, &folder.path);
         let log = std::fs::read_to_string(log).expect("a trace");
-        // The last call of the process or thread that was killed.
-        let mut calls = BTreeMap::new();
+        // The last that was begun: when one thread is killed, all are.
+        let mut last = String::new();
         for line in log.lines() {
-            let (pid, event) = line.split_once(' ').unwrap_or_default();
+            let (_pid, event) = line.split_once(' ').unwrap_or_default();
             if event.contains("+++ killed by SIGSYS") {
-                return Some(calls.remove(pid).unwrap_or_default());
+                return Some(last);
             }
             let event = event.trim();
-            let call = event.split(" = ").next().unwrap_or(event);
-            let call = call.split(" <unfinished").next().unwrap_or(call).trim_end();
-            if call.starts_with(|first: char| first.is_ascii_alphabetic()) {
-                calls.insert(pid, call.to_owned());
+            if event.contains('(') && event.starts_with(|first: char| first.is_ascii_lowercase()) {
+                event.clone_into(&mut last);
             }
         }
         Some("fails without a violation".to_owned())
