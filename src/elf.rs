@@ -53,5 +53,6 @@ pub use plan::{Enforcement, Patched, Plan, Position, Request};
 pub use runs::Run;
 pub use signatures::signatures;
 pub use source::Source;
+pub use symbols::defines;
 pub use tail::{Appended, Reader};
 pub use write::write;

@@ -1,6 +1,7 @@
 //! Putting a policy into a program.
 
 mod prepared;
+mod warnings;
 
 use std::fmt;
 use std::fs::File;

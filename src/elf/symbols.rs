@@ -1,6 +1,7 @@
 //! Symbols of the symbol table that name moved parts: the C library's start
 //! files define `__abi_tag`, the address of the ABI note, linkers `_DYNAMIC`, and
-//! old ones a symbol for each section. Loaders don't read them, tools do.
+//! old ones a symbol for each section. Loaders don't read them, tools do. And what
+//! a program offers to its libraries.
 
 use std::cell::OnceCell;
 
@@ -89,6 +90,40 @@ pub(super) fn each(
         let range = FileRange::new(start, size);
         visit(&table, Symbol { range, entry });
     }
+}
+
+/// More symbols than a program offers to its libraries; the rest of a hostile
+/// table is not read.
+const MAX_DYNAMIC: u64 = 1 << 18;
+
+/// Whether a program defines functions of all these names, each with its NUL, for
+/// its libraries to use; without section headers this is not looked for.
+#[must_use]
+pub fn defines(layout: &Layout, source: &(impl Source + ?Sized), names: &[&[u8]]) -> bool {
+    let of_kind = |section: &&Section| section.header.kind == elf::SHT_DYNSYM;
+    let Some(section) = layout.sections.iter().find(of_kind) else {
+        return false;
+    };
+    let Some(strings) = layout.sections.get(section.header.link as usize) else {
+        return false;
+    };
+    let size = Entry::size(layout.encoding);
+    let count = (section.header.size / size).min(MAX_DYNAMIC);
+    let table = Table {
+        names: strings.range(),
+    };
+    let Ok(bytes) = source.read_at(section.header.offset, count * size) else {
+        return false;
+    };
+    let symbols = Entry::decode_all(layout.encoding, &bytes);
+    let defined: Vec<_> = symbols
+        .iter()
+        .filter(|entry| entry.section != elf::SHN_UNDEF && entry.info.st_type() == elf::STT_FUNC)
+        .collect();
+    names.iter().all(|name| {
+        let mut defined = defined.iter();
+        defined.any(|entry| table.name_starts_with(source, entry.name, name))
+    })
 }
 
 /// Whether a section shares bytes with a segment, or with headers: what stands

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, ensure};
 
+use super::warnings::of_memory;
 use super::{Options, Outcome, Report, arch};
 use crate::cli::examine::start::loader_problem;
 use crate::cli::library::{Library, Presence};
@@ -64,6 +65,7 @@ impl Prepared {
         };
         let mut warnings = Vec::new();
         warnings.extend(loader_doubt(layout, source)?);
+        warnings.extend(of_memory(&resolved, layout, source, &runtime));
         let (position, enforced) = match runtime {
             Chosen::Library(_) => {
                 warnings.extend(early_code(layout, source, None)?.map(unaccepted));

@@ -1,0 +1,45 @@
+//! What an allow-list lacks that the program will probably call.
+
+use std::fs::File;
+
+use object::elf;
+
+use crate::cli::runtime::Chosen;
+use crate::elf::{self as rewriting, Layout};
+use crate::policy::{List, Resolved};
+
+/// Both runtimes have the C library's allocator ask for its first memory before the
+/// policy is in force, but not one that is the program's own, nor do they find it
+/// where the loader does not say which libraries there are. Nothing where the list
+/// has what it takes.
+pub(super) fn of_memory(
+    resolved: &Resolved,
+    layout: &Layout,
+    source: &File,
+    runtime: &Chosen,
+) -> Option<String> {
+    let dynamic = layout.dynamic.as_ref()?;
+    if resolved.policy.list != List::Allow || layout.segment(elf::PT_INTERP).is_none() {
+        return None;
+    }
+    let is_inline = matches!(runtime, Chosen::Inline(..));
+    let (why, calls) = if rewriting::defines(layout, source, &[b"malloc\0", b"free\0"]) {
+        ("its allocator is its own", ["brk", "mmap"])
+    } else if is_inline && dynamic.get(elf::DT_DEBUG).is_none() {
+        (
+            "it has no DT_DEBUG, by which libraries are found",
+            ["brk", "getrandom"],
+        )
+    } else {
+        return None;
+    };
+    let is_on_list = |call: &&str| resolved.rules.iter().any(|rule| rule.name == **call);
+    let missing: Vec<_> = calls.into_iter().filter(|call| !is_on_list(call)).collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "{why}, so that it asks for its first memory under the policy; if it dies then, \
+             permit {}",
+            missing.join(", ")
+        )
+    })
+}
