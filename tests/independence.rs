@@ -73,6 +73,38 @@ fn one_with_its_own_allocator_gets_to_prepare_it() {
     }
 }
 
+/// An allocator that is called before that runs into nothing.
+#[test]
+fn one_with_its_own_allocator_is_told_what_its_list_may_lack() {
+    const DOUBT: &str = "its allocator is its own, so that it asks for its first memory under the \
+                         policy; if it dies then, permit ";
+    for compiler in COMPILERS {
+        for options in ["", "--inline", "--inline --from main"] {
+            let ws = Workspace::new();
+            ws.compile(&format!("{compiler} -fno-builtin"), "own_allocator.c");
+            for (more, missing) in [("", "brk, mmap\n"), (":brk --exact", "mmap\n")] {
+                ws.run(&format!(
+                    "sandbox-patch {options} --allow exit_group:write{more} -o patched \
+                     ./own_allocator"
+                ))
+                .succeeds()
+                .complains(&format!("{DOUBT}{missing}"));
+                ws.run("./patched")
+                    .succeeds()
+                    .is_silent()
+                    .prints_only("allocated\n");
+            }
+            for policy in ["--allow exit_group:write:brk", "--deny uname"] {
+                let outcome = ws.run(&format!(
+                    "sandbox-patch {options} {policy} -o patched ./own_allocator"
+                ));
+                outcome.succeeds();
+                assert!(!outcome.stderr.contains(DOUBT), "{outcome}");
+            }
+        }
+    }
+}
+
 #[test]
 fn one_with_its_own_environ_keeps_it() {
     let library = library();

@@ -10,9 +10,15 @@ const LINE: &str = "My OS is Linux!";
 
 /// `./myos`, patched with the article's command, under every kind of output.
 fn the_command_works_with_every_kind_of_output(compiler: &str) {
+    the_options_work_with_every_kind_of_output(compiler, "");
+}
+
+fn the_options_work_with_every_kind_of_output(compiler: &str, options: &str) {
     let ws = Workspace::with_myos(compiler);
-    ws.run("sandbox-patch --allow exit_group:fstat:uname:write ./myos")
-        .succeeds();
+    ws.run(&format!(
+        "sandbox-patch {options} --allow exit_group:fstat:uname:write ./myos"
+    ))
+    .succeeds();
     for output in Output::ALL {
         let outcome = ws.shell("./myos").output_to(output).finish();
         println!("{compiler}, {output:?}:\n{outcome}");
@@ -53,6 +59,22 @@ fn a_musl_pie_works_with_every_kind_of_output() {
 #[test]
 fn a_musl_program_at_a_fixed_address_works_with_every_kind_of_output() {
     the_command_works_with_every_kind_of_output("musl-gcc -no-pie");
+}
+
+/// The runtime inside finds the C library's allocator by the loader's list.
+#[test]
+fn a_dynamic_program_with_the_runtime_inside_works_with_every_kind_of_output() {
+    for compiler in [
+        "gcc",
+        "gcc -no-pie",
+        "gcc -Wl,--hash-style=sysv",
+        "musl-gcc",
+        "musl-gcc -no-pie",
+    ] {
+        for from in ["", "--from main"] {
+            the_options_work_with_every_kind_of_output(compiler, &format!("--inline {from}"));
+        }
+    }
 }
 
 #[test]

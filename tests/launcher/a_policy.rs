@@ -377,3 +377,37 @@ fn of_which_relatives_stay_open_is_warned_of() {
         .succeeds()
         .is_silent();
 }
+
+/// Whoever asks for it: the launcher over and over, or the program itself.
+#[test]
+fn is_put_in_force_once() {
+    const ONE_FILTER: &str = "NoNewPrivs:\t1\nSeccomp_filters:\t1\n";
+    let policy = "--deny ptrace,process_vm_readv";
+    let sandboxify = format!("sandboxify -q {policy}");
+    for compiler in ["gcc", "musl-gcc -static"] {
+        let ws = Workspace::new();
+        ws.compile(compiler, "reloads.c");
+        ws.run(&format!("{sandboxify} ./reloads 9"))
+            .succeeds()
+            .prints_only(ONE_FILTER);
+        ws.run(&format!(
+            "{}./reloads 9",
+            format!("{sandboxify} ").repeat(40)
+        ))
+        .succeeds()
+        .is_silent()
+        .prints_only(ONE_FILTER);
+        ws.run(&format!("sandbox-patch -q {policy} -o patched ./reloads"))
+            .succeeds();
+        ws.run(&format!("{sandboxify} ./patched 9"))
+            .succeeds()
+            .is_silent()
+            .prints_only(ONE_FILTER);
+        // Another policy, be it looser, is another filter.
+        ws.run(&format!(
+            "{sandboxify} sandboxify -q --deny ptrace ./reloads"
+        ))
+        .succeeds()
+        .prints_only("NoNewPrivs:\t1\nSeccomp_filters:\t2\n");
+    }
+}

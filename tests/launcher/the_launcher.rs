@@ -134,6 +134,9 @@ fn starts_nothing_if_the_kernel_refuses() {
         ),
         ("seccomp 38", "the kernel refused the filter"),
         ("seccomp 0", "the kernel's answer can't be trusted"),
+        // The installation alone; and the secret, of which nothing is there then.
+        ("seccomp:1 0", "the kernel's answer can't be trusted"),
+        ("getrandom 0", "the kernel's answer can't be trusted"),
         ("prctl 22", "the kernel refused no_new_privs"),
         ("prctl 0", "the kernel's answer can't be trusted"),
     ] {
