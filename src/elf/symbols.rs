@@ -110,20 +110,19 @@ pub fn defines(layout: &Layout, source: &(impl Source + ?Sized), names: &[&[u8]]
     let size = Entry::size(layout.encoding);
     let count = (section.header.size / size).min(MAX_DYNAMIC);
     let table = Table {
-        names: strings.range(),
+        range: strings.range(),
+        names: OnceCell::new(),
     };
-    let Ok(bytes) = source.read_at(section.header.offset, count * size) else {
-        return false;
-    };
-    let symbols = Entry::decode_all(layout.encoding, &bytes);
-    let defined: Vec<_> = symbols
-        .iter()
-        .filter(|entry| entry.section != elf::SHN_UNDEF && entry.info.st_type() == elf::STT_FUNC)
-        .collect();
-    names.iter().all(|name| {
-        let mut defined = defined.iter();
-        defined.any(|entry| table.name_starts_with(source, entry.name, name))
-    })
+    let range = FileRange::new(section.header.offset, count * size);
+    let mut missing = names.to_vec();
+    if let Ok(entries) = records::<Entry, _>(source, layout.encoding, range) {
+        for entry in entries.map_while(Result::ok) {
+            if entry.section != elf::SHN_UNDEF && entry.info.st_type() == elf::STT_FUNC {
+                missing.retain(|name| !table.name_starts_with(source, entry.name, name));
+            }
+        }
+    }
+    missing.is_empty()
 }
 
 /// Whether a section shares bytes with a segment, or with headers: what stands
