@@ -436,6 +436,19 @@ pub struct Collector<'a> {
     malformed: bool,
 }
 
+/// What the notes of a segment are padded to. mold puts notes of both paddings under
+/// one header, and postject all of them, padded to 4, under one that says 8: where
+/// they can't be read to the end as the header says, but the other way, that it is.
+fn padding(bytes: &[u8], order: ByteOrder, align: u64) -> u64 {
+    let is_whole = |align| Notes::new(bytes, order, align).all(|note| note.is_ok());
+    let other = if align == 8 { 4 } else { 8 };
+    if !is_whole(align) && is_whole(other) {
+        other
+    } else {
+        align
+    }
+}
+
 impl<'a> Collector<'a> {
     /// An empty collector for notes in the given byte order.
     #[must_use]
@@ -455,10 +468,9 @@ impl<'a> Collector<'a> {
     ///
     /// A note of owner `sandbox` that is there twice, or of unknown type.
     pub fn segment(&mut self, bytes: &'a [u8], align: u64) -> Result<(), Problem> {
-        for note in Notes::new(bytes, self.order, align) {
-            // Programs have odd notes of their own: mold puts notes of both
-            // paddings under one header. What counts is whether the pair is
-            // there in the end.
+        for note in Notes::new(bytes, self.order, padding(bytes, self.order, align)) {
+            // Programs have odd notes of their own. What counts is whether the pair
+            // is there in the end.
             let Ok(note) = note else {
                 self.malformed = true;
                 return Ok(());

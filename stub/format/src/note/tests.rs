@@ -175,3 +175,20 @@ proptest! {
         }
     }
 }
+
+/// As postject leaves them.
+#[test]
+fn notes_padded_to_four_are_found_under_a_header_that_says_eight() {
+    let order = ByteOrder::Little;
+    let mut build_id = order.bytes32(4).to_vec();
+    build_id.extend(order.bytes32(20));
+    build_id.extend(order.bytes32(3));
+    build_id.extend(b"GNU\0");
+    build_id.extend([7; 20]);
+    let segment = [build_id, pair()].concat();
+    for align in [4, 8] {
+        let mut collector = Collector::new(order);
+        collector.segment(&segment, align).unwrap();
+        assert!(collector.finish().unwrap().is_some());
+    }
+}
