@@ -3,7 +3,9 @@
 
 mod support;
 
-use support::{Signal, Workspace};
+use std::collections::BTreeSet;
+
+use support::{Signal, Workspace, fixture_path};
 
 const MAKES: [&str; 7] = [
     "gcc",
@@ -137,4 +139,270 @@ fn a_patch_that_no_longer_fits_is_not_taken_out() {
         "program",
         "no longer fits the file",
     );
+}
+
+/// Programs of all kinds with debugging information, and how they are patched.
+const KINDS: [(&str, &str); 6] = [
+    ("gcc -g", ""),
+    ("gcc -g -no-pie", ""),
+    ("gcc -g -fuse-ld=lld", ""),
+    ("gcc -g -static", ""),
+    ("gcc -g -static-pie", ""),
+    ("gcc -g", "--inline"),
+];
+
+/// What else changes programs: FILE is one, and has the mark that postject looks
+/// for.
+const OTHER_TOOLS: [&str; 20] = [
+    "strip -R .comment FILE",
+    "strip -R .note.gnu.build-id FILE",
+    "eu-strip -f FILE.debug FILE",
+    "strip -R .note.ABI-tag FILE",
+    "strip -R .eh_frame_hdr FILE",
+    "objcopy --compress-debug-sections FILE",
+    "dwz FILE",
+    "dwz FILE && strip FILE",
+    "debugedit -i -b $PWD -d /usr/src/debug FILE",
+    "chrpath -d FILE",
+    "eu-strip -g FILE",
+    "llvm-objcopy --add-section .extra=/etc/os-release FILE",
+    "llvm-strip -R .comment FILE",
+    "/usr/bin/patchelf --set-rpath /usr/lib/a FILE",
+    "/usr/bin/patchelf --set-rpath /usr/lib/a/directory/that/makes/patchelf/move/the/dynamic/section FILE",
+    "/usr/bin/patchelf --add-needed libm.so.6 FILE",
+    "$TOOLS/patchelf --add-needed libm.so.6 FILE",
+    "$TOOLS/patchelf --set-interpreter /lib64/../lib64/ld-linux-x86-64.so.2 FILE",
+    "$TOOLS/python3 rebuild.py FILE",
+    "$TOOLS/postject FILE NOTE /etc/os-release",
+];
+
+/// What LIEF does to a file that it is told to write.
+const REBUILD: &str = "import lief, sys
+program = lief.parse(sys.argv[1])
+program.add_library('libm.so.6')
+program.write(sys.argv[1])
+";
+
+/// `verify` accepts what works, with these exceptions: make, option, tool, and what
+/// `verify` says.
+const REJECTED: [(&str, &str, &str, &str); 8] = [
+    // It puts the dynamic section where loaders can't write to it.
+    (
+        NO_PIE,
+        "",
+        "bin/patchelf --set-rpath",
+        "string table is not in the file",
+    ),
+    (
+        NO_PIE,
+        "",
+        "bin/patchelf --add-needed",
+        "string table is not in the file",
+    ),
+    // The dynamic section had moved, and is moved once more.
+    (LLD, "", "--set-rpath", "is not its dynamic section"),
+    (LLD, "", "--add-needed", "is not its dynamic section"),
+    (LLD, "", "rebuild.py", "is not its dynamic section"),
+    (LLD, "", "postject", "is not its dynamic section"),
+    // It puts a copy of the notes elsewhere, and the runtime inside reads its own.
+    ("-static", "", "postject", "lacks its policy or its filter"),
+    ("", "--inline", "postject", "is not beside its policy"),
+];
+
+const LLD: &str = "-fuse-ld=lld";
+
+const NO_PIE: &str = "-no-pie";
+
+/// A program is patched twice, once with a policy that forbids what it does, and
+/// both are changed by a tool that can change the original.
+fn change(ws: &Workspace, tool: &str) -> bool {
+    ws.run("cp before unpatched && cp free free.after && cp bound bound.after")
+        .succeeds();
+    let run = |file: &str| ws.run(&tool.replace("FILE", file));
+    let is_possible =
+        run("unpatched").status() == Some(0) && ws.run("./unpatched").stdout == "My OS is Linux!\n";
+    if is_possible {
+        run("free.after").succeeds();
+        run("bound.after").succeeds();
+    }
+    is_possible
+}
+
+fn patched((make, how): (&str, &str)) -> Workspace {
+    let ws = Workspace::new();
+    let fuse = "char fuse[] = \"POSTJECT_SENTINEL_fce680ab2cc467b6e072b8b5df1996b2:0\";\n";
+    ws.write("fuse.c", fuse);
+    ws.write("rebuild.py", REBUILD);
+    ws.run(&format!(
+        "{make} -o before {} fuse.c",
+        fixture_path("myos.c").display()
+    ))
+    .succeeds();
+    ws.run(&format!("sandbox-patch {how} -q {TIGHT} -o free before"))
+        .succeeds();
+    ws.run(&format!(
+        "sandbox-patch {how} -q --deny uname -o bound before"
+    ))
+    .succeeds();
+    ws
+}
+
+#[test]
+fn other_tools_leave_a_program_under_its_policy() {
+    let mut unused = BTreeSet::from(OTHER_TOOLS);
+    for kind in KINDS {
+        let ws = patched(kind);
+        for tool in OTHER_TOOLS {
+            println!("{kind:?}: {tool}");
+            if !change(&ws, tool) {
+                continue;
+            }
+            unused.remove(tool);
+            let rejected = REJECTED.iter().find(|(make, how, with, _)| {
+                kind.0.contains(make) && kind.1 == *how && tool.contains(with)
+            });
+            if let Some((_, _, _, reason)) = rejected {
+                ws.run("sandbox-patch verify bound.after")
+                    .exits_with(1)
+                    .complains(reason);
+                let outcome = ws.run("./bound.after");
+                outcome.does_not_print("My OS");
+                assert!([None, Some(121)].contains(&outcome.status()));
+                continue;
+            }
+            assert_runs(&ws, "free.after");
+            ws.run("./bound.after").dies_by(Signal::SYS);
+            ws.run("sandbox-patch verify -q free.after bound.after")
+                .succeeds();
+        }
+    }
+    assert!(unused.is_empty(), "{unused:?} can change no program");
+}
+
+#[test]
+fn without_its_notes_a_program_does_not_start() {
+    for kind in KINDS {
+        let ws = patched(kind);
+        for tool in [
+            "strip -R .note.sandbox FILE",
+            "llvm-objcopy -R .note.sandbox FILE",
+        ] {
+            println!("{kind:?}: {tool}");
+            // llvm-objcopy refuses static programs of glibc, patched or not.
+            if !change(&ws, tool) {
+                continue;
+            }
+            ws.run("./free.after")
+                .exits_with(121)
+                .complains("its notes are gone");
+            ws.run("sandbox-patch verify free.after").exits_with(1);
+        }
+    }
+}
+
+#[test]
+fn a_program_that_other_tools_have_changed_is_patched() {
+    for kind in [
+        ("gcc -g", ""),
+        ("gcc -g -no-pie", "--inline"),
+        ("gcc -g -static", ""),
+    ] {
+        let ws = patched(kind);
+        for tool in OTHER_TOOLS {
+            println!("{kind:?}: {tool}");
+            if !change(&ws, tool) {
+                continue;
+            }
+            let patch = format!("sandbox-patch {} -q --deny uname unpatched", kind.1);
+            ws.run(&patch).succeeds();
+            ws.run("./unpatched").dies_by(Signal::SYS);
+            ws.run("sandbox-patch verify -q unpatched").succeeds();
+        }
+    }
+}
+
+/// GNU strip splits a segment whose first section, by the order of section headers,
+/// it takes away.
+#[test]
+fn a_static_program_that_verify_rejects_after_strip_is_under_its_policy() {
+    let ws = patched(("gcc -g -static", ""));
+    assert!(change(&ws, "strip -R .note.gnu.property FILE"));
+    assert_runs(&ws, "free.after");
+    ws.run("./bound.after").dies_by(Signal::SYS);
+    ws.run("sandbox-patch verify bound.after").exits_with(1);
+}
+
+/// What other tools round, they round to 4 or to 8 (`p_align`).
+#[test]
+fn sizes_of_notes_that_are_rounded_up_stay_the_same() {
+    for policy in ["--deny reboot", "--deny mount", "--deny ptrace", TIGHT] {
+        let ws = Workspace::with_myos("gcc");
+        ws.run(&format!("sandbox-patch -q {policy} myos"))
+            .succeeds();
+        let program = ws.read("myos");
+        let mut records = program.windows(8).enumerate();
+        let mut notes = 0;
+        while let Some((at, _)) = records.find(|(_, owner)| *owner == b"sandbox\0") {
+            let field = |at: usize| u32::from_le_bytes(program[at..at + 4].try_into().unwrap());
+            // The library's path has the name in it, too.
+            if at >= 12 && field(at - 12) == 8 && field(at - 4) <= 3 {
+                assert_eq!(field(at - 8) % 8, 0);
+                notes += 1;
+            }
+        }
+        assert_eq!(notes, 3);
+    }
+}
+
+/// debhelper's tools change each program: dh_dwz, dh_strip, which puts debugging
+/// information into a package of its own, dh_shlibdeps, dh_makeshlibs.
+#[test]
+fn a_debian_package_is_built_of_patched_programs() {
+    let ws = Workspace::new();
+    let folder = fixture_path("debian");
+    ws.run(&format!(
+        "mkdir -p greet && cp -r {} greet/debian && mv greet/debian/greet.mk greet/Makefile \
+         && cp {} greet/",
+        folder.display(),
+        fixture_path("myos.c").display()
+    ))
+    .succeeds();
+    // Build dependencies are there, as far as they are needed.
+    ws.run(
+        "cd greet && CC='sandbox-patch link --deny uname -- cc' \
+         dpkg-buildpackage -d -us -uc -b > ../log 2>&1 || { cat ../log; exit 1; }",
+    )
+    .succeeds();
+    ws.run("for tool in dh_dwz dh_strip dh_shlibdeps dh_makeshlibs; do grep -q $tool log || exit 1; done")
+        .succeeds();
+    ws.run("dpkg-deb -x greet_1.0_*.deb unpacked && dpkg-deb -x greet-dbgsym_1.0_*.deb unpacked")
+        .succeeds();
+    for program in ["greet", "greet-static"] {
+        let program = format!("unpacked/usr/bin/{program}");
+        ws.run(&format!("./{program}")).dies_by(Signal::SYS);
+        ws.run(&format!("sandbox-patch verify -q {program}"))
+            .succeeds();
+        ws.run(&format!("readelf -SW {program} | grep -q debug_info"))
+            .exits_with(1);
+    }
+    ws.run("find unpacked/usr/lib/debug/.build-id -name '*.debug' | grep -c .")
+        .prints_only("2\n");
+}
+
+/// bun makes a program of a script and itself. It takes what is behind the first
+/// writable segment for something that is not loaded, and writes over it.
+#[test]
+#[ignore = "long: patches and copies a program of 100 MB"]
+fn a_patched_template_of_bun_makes_no_program_that_runs_without_its_policy() {
+    let ws = Workspace::new();
+    ws.write("app.js", "console.log('it ran')");
+    ws.run("sandbox-patch --deny reboot -q -o template $TOOLS/bun")
+        .succeeds();
+    ws.run(
+        "$TOOLS/bun build --compile --compile-executable-path=./template --outfile=app app.js \
+         && chmod 755 app",
+    )
+    .succeeds();
+    ws.run("./app").fails();
+    ws.run("sandbox-patch verify app").exits_with(1);
 }
