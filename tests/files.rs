@@ -87,14 +87,15 @@ mod a_file_that_changes_meanwhile {
         ws.run(&tampered("renameat2:error=EINVAL:when=1", &line))
             .succeeds();
         ws.run("./myos").dies_by(Signal::SYS);
-        let line = "sandbox-patch -q remove ./myos";
+        // And is looked at once more before.
+        let line = tampered(
+            "renameat2:error=EINVAL:delay_enter=1500000:when=1",
+            "sandbox-patch -q remove ./myos",
+        );
         let replace = "cp /bin/true newer && cp newer temporary && mv temporary myos";
-        let paused = tampered("linkat:delay_exit=1500000", line);
-        ws.run(&format!(
-            "{paused} -e inject=renameat2:error=EINVAL:when=1 & pid=$!; sleep 0.7; {replace}; wait $pid"
-        ))
-        .exits_with(1)
-        .complains("changed meanwhile");
+        ws.run(&format!("{line} & pid=$!; sleep 0.7; {replace}; wait $pid"))
+            .exits_with(1)
+            .complains("changed meanwhile");
         assert!(ws.read("myos") == ws.read("newer"));
     }
 
