@@ -144,36 +144,32 @@ fn finds_payload(make: &str, place: &str, form: &str, alignment: &str) -> Worksp
 
 const FORMS: [&str; 5] = ["WIDE", "WIDE -DBIG", "WORD", "WORD -DBIG", "DIGITS"];
 
-#[test]
-fn it_is_found_where_the_program_says() {
+/// The same in all forms of the offset.
+#[track_caller]
+fn assert_found(place: &str, alignments: &[&str]) {
     for form in FORMS {
-        for alignment in ["", "4096"] {
+        for alignment in alignments {
             println!("{form} {alignment}");
-            let ws = finds_payload("gcc", "IN_DATA", form, alignment);
+            let ws = finds_payload("gcc", place, form, alignment);
             assert_goes_on_working(&ws, "./app", TWICE);
         }
     }
+}
+
+#[test]
+fn it_is_found_where_the_program_says() {
+    assert_found("IN_DATA", &["", "4096"]);
 }
 
 /// The reader takes all between that place and the trailer.
 #[test]
 fn it_is_found_where_its_last_bytes_say() {
-    for form in FORMS {
-        for alignment in ["", "32768"] {
-            println!("{form} {alignment}");
-            let ws = finds_payload("gcc", "IN_TRAILER", form, alignment);
-            assert_goes_on_working(&ws, "./app", TWICE);
-        }
-    }
+    assert_found("IN_TRAILER", &["", "32768"]);
 }
 
 #[test]
 fn it_is_found_where_its_first_bytes_say() {
-    for form in FORMS {
-        println!("{form}");
-        let ws = finds_payload("gcc", "IN_TABLE", form, "");
-        assert_goes_on_working(&ws, "./app", TWICE);
-    }
+    assert_found("IN_TABLE", &[""]);
 }
 
 #[test]
@@ -341,6 +337,26 @@ fn programs_of_pyinstaller_find_their_modules() {
         .within(LONG)
         .finish()
         .succeeds();
+    assert_goes_on_working(&ws, "./app", "size");
+}
+
+#[test]
+#[ignore = "long: programs of 100 MB"]
+fn programs_of_node_find_their_script() {
+    let ws = Workspace::new();
+    ws.write("app.js", "console.log(JSON.stringify({ found: true }));\n");
+    ws.write(
+        "sea.json",
+        r#"{"main": "app.js", "output": "blob", "disableExperimentalSEAWarning": true}"#,
+    );
+    let fuse = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
+    ws.shell(&format!(
+        "$TOOLS/node --experimental-sea-config sea.json && cp -L $TOOLS/node app && \
+         $TOOLS/postject app NODE_SEA_BLOB blob --sentinel-fuse {fuse}"
+    ))
+    .within(LONG)
+    .finish()
+    .succeeds();
     assert_goes_on_working(&ws, "./app", "size");
 }
 
