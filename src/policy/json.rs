@@ -16,7 +16,7 @@ pub const FORMAT: u64 = 1;
 
 /// What the text is padded to, with blanks: some tools write the size of a note
 /// rounded up, to 4 or to 8, which then changes nothing.
-const PADDING: usize = 8;
+pub const PADDING: usize = 8;
 
 /// The fields are in alphabetical order, and so are written so.
 #[derive(Serialize, Deserialize)]

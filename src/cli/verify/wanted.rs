@@ -122,11 +122,13 @@ fn read(path: &Path, root: &Path) -> Result<Resolved> {
 /// The policy of a program as `inspect --json` prints it, or that part of it.
 fn from_json(text: &[u8]) -> Result<Resolved> {
     let value: Value = serde_json::from_slice(text)?;
-    let policy = match value.get("policy") {
+    let recorded = match value.get("policy") {
         Some(Value::Null) => return Err(anyhow!("it tells of a program without a policy")),
         Some(policy) => policy,
         None => &value,
     };
-    // A value's keys are sorted, as in the canonical text.
-    Ok(Resolved::from_json(&serde_json::to_vec(policy)?)?)
+    // A value's keys are sorted, as in the canonical text, which is padded.
+    let mut canonical = serde_json::to_vec(recorded)?;
+    canonical.resize(canonical.len().next_multiple_of(policy::PADDING), b' ');
+    Ok(Resolved::from_json(&canonical)?)
 }
