@@ -2,7 +2,7 @@
 //! enforced, whichever version wrote both.
 
 use super::names::{self, Lookup};
-use super::{List, Policy, Resolved, ResolvedRule, VDSO, resolve};
+use super::{List, Policy, Resolved, ResolvedRule, VDSO, multiplexed, resolve};
 
 impl Resolved {
     /// Whether each number is that of its name, each name that is listed is covered, and an
@@ -19,7 +19,7 @@ impl Resolved {
     fn rules_of_today(&self) -> Vec<ResolvedRule> {
         let is_known = |name: &&String| match names::look_up(name, self.arch) {
             Lookup::Number(_) => true,
-            Lookup::Elsewhere => !self.policy.exact,
+            Lookup::Elsewhere => !self.policy.exact || multiplexed::of(name).is_some(),
             Lookup::Unknown => false,
         };
         let known = Policy {
