@@ -289,8 +289,9 @@ impl Examination {
             );
             return Ok(());
         };
-        self.protected = self.resolved.is_some();
-        self.enforced = Some(match loading.expected {
+        let has_loader = self.interpreter.is_some();
+        self.protected = has_loader && self.resolved.is_some();
+        self.enforced = has_loader.then_some(match loading.expected {
             _ if !loading.is_in_place => "before the constructors of some other libraries",
             Some(_) => show::ENFORCED,
             None => UNKNOWN_MOMENT,
