@@ -22,7 +22,7 @@ pub(super) fn processes_of(file: Identity) -> &'static [u32] {
             };
             // Followed, as if it were an ordinary link: also where the file was
             // replaced since.
-            if let Ok(file) = stat(&entry.path().join("exe")) {
+            if let Ok(file) = stat(entry.path().join("exe")) {
                 let file = Status::from(file).identity();
                 running.entry(file).or_default().push(process);
             }

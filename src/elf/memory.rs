@@ -265,7 +265,7 @@ fn few(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     }
     let start = ranges.iter().map(|range| range.start).min();
     let end = ranges.iter().map(|range| range.end).max();
-    vec![start.unwrap_or_default()..end.unwrap_or_default()]
+    std::iter::once(start.unwrap_or_default()..end.unwrap_or_default()).collect()
 }
 
 /// Whether code of the program is called when it is relocated: resolvers of indirect

@@ -104,10 +104,10 @@ pub(super) fn numbers<S: Source + ?Sized>(
 ) -> io::Result<impl Iterator<Item = io::Result<u64>>> {
     let order = encoding.note_order();
     let size = usize::try_from(width).unwrap_or(usize::MAX);
-    let number = move |bytes: &[u8]| match bytes {
-        &[one, two] if encoding.is_big_endian() => u16::from_be_bytes([one, two]).into(),
-        &[one, two] => u16::from_le_bytes([one, two]).into(),
-        &[_, _, _, _] => order.read32(bytes, 0).unwrap_or_default().into(),
+    let number = move |bytes: &[u8]| match *bytes {
+        [one, two] if encoding.is_big_endian() => u16::from_be_bytes([one, two]).into(),
+        [one, two] => u16::from_le_bytes([one, two]).into(),
+        [_, _, _, _] => order.read32(bytes, 0).unwrap_or_default().into(),
         _ => order.read64(bytes, 0).unwrap_or_default(),
     };
     let decoded = move |block: io::Result<(u64, Vec<u8>)>| match block {

@@ -177,7 +177,7 @@ impl Program {
                             .map_err(|_| Unfit::Name)?,
                         privileges: privileges(&image),
                         image,
-                        elf,
+                        elf: elf.map(|elf| *elf),
                         machine,
                     });
                 }
@@ -225,7 +225,7 @@ enum Format {
     /// It starts another one.
     Script(PathBuf),
     /// It loads the file, or hands it to a handler of binfmt_misc.
-    Loaded(Machine, Option<(File, Layout)>),
+    Loaded(Machine, Option<Box<(File, Layout)>>),
 }
 
 impl Format {
@@ -249,7 +249,7 @@ impl Format {
                 return Ok(Self::Loaded(machine, None));
             };
             require_loader(&layout, &file)?;
-            return Ok(Self::Loaded(machine, Some((file, layout))));
+            return Ok(Self::Loaded(machine, Some(Box::new((file, layout)))));
         }
         // Text is a script without interpreter, which the kernel does not start.
         // The test is that of shells: no zero byte in the first line.

@@ -156,7 +156,7 @@ unsafe fn program_dynamic(auxiliary: Auxiliary, own: usize) -> Option<*const [us
         it.kind == PT_LOAD && own.wrapping_sub(bias.wrapping_add(it.address)) < it.memory_size
     };
     segments().find(has_own)?;
-    let dynamic = segments().filter(|it| it.kind == PT_DYNAMIC).last()?;
+    let dynamic = segments().rfind(|it| it.kind == PT_DYNAMIC)?;
     pointer(bias.wrapping_add(dynamic.address))
 }
 

@@ -90,13 +90,13 @@ impl<S: Source + ?Sized> Last<'_, S> {
     /// The record at the end of an archive (APPNOTE.TXT 4.3.16), behind which there
     /// may be a comment.
     fn zip(&self) -> io::Result<Option<Format>> {
-        const RECORD: u64 = 22;
-        const MAX_COMMENT: u64 = 0xffff;
-        let size = self.tail.size.min(RECORD + MAX_COMMENT);
+        const RECORD: usize = 22;
+        const MAX_COMMENT: usize = 0xffff;
+        let size = self.tail.size.min((RECORD + MAX_COMMENT) as u64);
         let start = self.tail.end() - size;
         let bytes = self.source.read_at(start, size)?;
         let found = memchr::memmem::rfind_iter(&bytes, b"PK\x05\x06").find_map(|at| {
-            let record = bytes[at..].first_chunk::<{ RECORD as usize }>()?;
+            let record = bytes[at..].first_chunk::<RECORD>()?;
             let comment = usize::from(u16::from_le_bytes([record[20], record[21]]));
             (at + record.len() + comment == bytes.len()).then_some((at, record))
         });
