@@ -224,8 +224,10 @@ fn installed(ws: &Workspace) -> Vec<Libc> {
         command: vec![ws.compile_as(compiler, "libc_functions.c", name)],
         is_traced: true,
     };
+    let own = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
+    let own = String::from_utf8(own.expect("getconf").stdout).expect("the version");
     vec![
-        libc("glibc", "gcc -w -pthread"),
+        libc(own.trim(), "gcc -w -pthread"),
         libc("musl", "musl-gcc -w"),
     ]
 }
