@@ -333,6 +333,84 @@ mod changed_by_other_tools {
 mod linked_with_options {
     use super::*;
 
+    /// gcc's library of it ends a program in whose list it does not come first.
+    #[test]
+    fn address_sanitizer_is_warned_of_and_works_with_the_runtime_inside() {
+        let ws = Workspace::with_myos("gcc -fsanitize=address");
+        ws.run("sandbox-patch -q --deny reboot -o after myos")
+            .succeeds()
+            .complains("its library libasan.so")
+            .complains("patch it with --inline");
+        ws.run("sandbox-patch inspect after")
+            .succeeds()
+            .prints("its library libasan.so");
+        ws.run("./after").fails().complains("does not come first");
+        ws.run("ASAN_OPTIONS=verify_asan_link_order=0 ./after")
+            .succeeds();
+        ws.run("sandbox-patch -q --inline --deny reboot -o inside myos")
+            .succeeds()
+            .does_not_complain("libasan");
+        ws.run("./inside").succeeds();
+        for other in ["thread", "leak", "undefined"] {
+            let ws = Workspace::with_myos(&format!("gcc -fsanitize={other}"));
+            ws.run("sandbox-patch -q --deny reboot myos")
+                .succeeds()
+                .does_not_complain("first");
+            ws.run("./myos").succeeds();
+        }
+    }
+
+    #[test]
+    fn a_program_that_asks_where_its_heap_is_is_warned_of() {
+        let ws = Workspace::new();
+        ws.write(
+            "asks.c",
+            "#include <unistd.h>\nint main(void) { return !sbrk(0); }\n",
+        );
+        ws.run("gcc -no-pie asks.c -o fixed && gcc -pie -fPIE asks.c -o anywhere")
+            .succeeds();
+        ws.run("sandbox-patch -q --deny reboot fixed")
+            .succeeds()
+            .complains("it asks for the place of its heap (sbrk)");
+        // There is randomisation between its data and its heap.
+        ws.run("sandbox-patch -q --deny reboot anywhere")
+            .succeeds()
+            .does_not_complain("heap");
+    }
+
+    /// As `unexec` leaves them: all that was zero is in the file, and the program turns
+    /// randomisation off.
+    #[test]
+    fn a_saved_heap_is_refused() {
+        let ws = Workspace::new();
+        ws.write(
+            "saved.c",
+            "#include <sys/personality.h>\n#include <unistd.h>\n\
+             int main(void) { return personality(-1) == -1 || !sbrk(0); }\n",
+        );
+        ws.run("gcc -no-pie saved.c -o saved").succeeds();
+        ws.run("sandbox-patch -q --deny reboot -o out saved")
+            .succeeds();
+        // p_filesz of the last loadable segment becomes p_memsz.
+        let mut program = ws.read("saved");
+        let headers = (64..).step_by(56).take(usize::from(program[56]));
+        let last = headers
+            .filter(|&at| program[at..].starts_with(&[1, 0, 0, 0]))
+            .last();
+        let last = last.expect("a loadable segment");
+        let memory = program[last + 40..last + 48].to_vec();
+        program[last + 32..last + 40].copy_from_slice(&memory);
+        ws.write("saved", program);
+        ws.run("./saved").succeeds();
+        for way in ["", "--inline"] {
+            ws.assert_refused(
+                &format!("sandbox-patch -q {way} --deny reboot ./saved"),
+                "./saved",
+                "it is a saved heap (unexec)",
+            );
+        }
+    }
+
     #[test]
     fn a_dynamic_section_without_spare_entries_moves() {
         let ws = Workspace::with_myos("gcc -Wl,--spare-dynamic-tags=0");

@@ -11,12 +11,12 @@ use serde::Serialize;
 
 use super::inline::Inline;
 use super::library::{self, Presence, is_absolute};
-use super::loader::{UNKNOWN_MOMENT, early_code, moment};
+use super::loader::{UNKNOWN_MOMENT, early_code, moment, refuses_company};
 use super::patch::arch;
 use super::show;
 use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
 use crate::elf::undo::Undo;
-use crate::elf::{Embedded, Encoding, Error, Layout, Source, Start, embedded, inline};
+use crate::elf::{Embedded, Encoding, Error, Layout, Position, Source, Start, embedded, inline};
 use crate::filter;
 use crate::policy::{self, Arch, Resolved};
 
@@ -302,6 +302,9 @@ impl Examination {
                     .to_owned(),
             );
         }
+        let wanted = loading.expected.unwrap_or(Position::First);
+        let needed = layout.needed(source)?;
+        self.notices.extend(refuses_company(wanted, &needed));
         self.library(&loading.runtime, root, layout);
         Ok(())
     }

@@ -101,6 +101,27 @@ pub(super) fn placed(position: Position, needed: &[String]) -> Option<&String> {
     }
 }
 
+/// The warning that a library of the program ends it where another is the first of the
+/// list, as the runtime is. Of sanitizers only AddressSanitizer does so
+/// (compiler-rt/lib/asan/asan_linux.cpp, `AsanCheckDynamicRTPrereqs`): that of gcc, and
+/// clang's with `-shared-libasan`.
+#[must_use]
+pub fn refuses_company(position: Position, needed: &[String]) -> Option<String> {
+    let is_it = |name: &&String| {
+        ["libasan.so", "libclang_rt.asan"]
+            .iter()
+            .any(|it| name.contains(it))
+    };
+    let library = needed.iter().find(is_it)?;
+    (position == Position::First).then(|| {
+        format!(
+            "its library {library} ends it where another library is loaded first, as \
+             libsandbox.so is; patch it with --inline, or start it with \
+             ASAN_OPTIONS=verify_asan_link_order=0"
+        )
+    })
+}
+
 /// From when on the policy holds where [`position`] knows nothing, for people.
 pub const UNKNOWN_MOMENT: &str = "at a moment that is not known for this loader";
 

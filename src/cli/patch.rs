@@ -16,7 +16,9 @@ use super::running::processes_of;
 use super::runtime::Runtimes;
 use super::show;
 use super::summary::{FAILED, Verdict};
-use crate::elf::{self, Appended, Embedded, Layout, Original, Plan, Request, Start, embedded};
+use crate::elf::{
+    self, Appended, Embedded, Heap, Layout, Original, Plan, Request, Start, embedded,
+};
 use crate::file::{self, Identity, Input, Keep, Pending, Place, Stamp, Target};
 use crate::policy::{Arch, Policy, Resolved};
 use prepared::{Prepared, unaccepted};
@@ -143,6 +145,9 @@ pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report>
     let mut report = prepared.report(shown, outcome, options.dry_run, length, plan.moved);
     report.appended = appended;
     report.warnings.extend(unusual);
+    if Heap::of(&layout, &original)? == Heap::Asked {
+        report.warnings.push(HEAP_MOVES.to_owned());
+    }
     report.warnings.extend(unsigned(&signatures));
     report.warnings.extend(locked(&target).map(str::to_owned));
     if target.is_in_place() && !options.dry_run {
@@ -165,6 +170,11 @@ fn early(plan: &Plan, layout: &Layout, original: &Original<'_>) -> Result<Option
         Start::Entry | Start::Best => unaccepted(early),
     }))
 }
+
+/// The warning for a program that asks where its heap is, at fixed addresses.
+const HEAP_MOVES: &str = "it asks for the place of its heap (sbrk), which begins behind the new \
+     segment from now on; a program that counts on its heap right behind its data does not work: \
+     start it with sandboxify";
 
 /// What the user should know of how the file had to be changed.
 fn unusual(plan: &Plan) -> Vec<String> {

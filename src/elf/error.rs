@@ -84,6 +84,12 @@ pub enum Error {
          ('upx -d') and patch that"
     )]
     Packed,
+    /// A process that was saved.
+    #[error(
+        "it is a saved heap (unexec), which does not start where its heap does not begin right \
+         behind its data, and patching puts a segment there; start it with sandboxify"
+    )]
+    SavedHeap,
     /// The runtime can't jump that far.
     #[error("the program is too large for a runtime within it")]
     TooFar,

@@ -10,7 +10,9 @@ use super::room::{self, Needs};
 use super::runs::{self, Run};
 use super::source::require_within;
 use super::tail::{self, Tail};
-use super::{Appended, Chunk, Dynamic, Error, Layout, Source, packed, pieces, pinned, references};
+use super::{
+    Appended, Chunk, Dynamic, Error, Heap, Layout, Source, packed, pieces, pinned, references,
+};
 use crate::note::Content;
 
 /// Where in the list of needed libraries the runtime stands, which decides
@@ -114,6 +116,9 @@ impl Plan {
     ) -> Result<Self, Error> {
         packed::refuse(layout, source)?;
         layout.require_user_addresses()?;
+        if Heap::of(layout, source)? == Heap::Saved {
+            return Err(Error::SavedHeap);
+        }
         let none = Dynamic::default();
         let (dynamic, means) = match request.enforcement {
             Enforcement::Library { path, position } => {

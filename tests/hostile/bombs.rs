@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sandbox_format::inline::{Header, Place};
 use sandbox_format::note::{ByteOrder, flags, kind};
 use sandbox_patch::elf::undo::{Digest, Move, Undo};
-use sandbox_patch::elf::{Chunk, Layout, Source};
+use sandbox_patch::elf::{Chunk, Layout, Run, Source};
 use sandbox_patch::filter;
 use sandbox_patch::note::Content;
 use sandbox_patch::policy::{Action, Arch, List, Policy, resolve};
@@ -124,9 +124,13 @@ impl Bomb {
             undo: Undo {
                 length: 1 << 30,
                 patched_length: 1 << 31,
-                tail: 0,
                 place: 0,
                 digest: Digest::default(),
+                runs: vec![Run {
+                    original: 0,
+                    patched: 0,
+                    size: 1 << 30,
+                }],
                 originals: Vec::new(),
                 moves: Vec::new(),
             },
@@ -174,6 +178,7 @@ impl Bomb {
         };
         let arch = Arch::from_name("x86_64").expect("an architecture");
         let (resolved, _) = resolve(&policy, arch).expect("a policy");
+        let compiled = filter::compile(&resolved).expect("a filter");
         let content = Content {
             policy: resolved.to_json(),
             flags: if carried == Carried::Runtime {
@@ -182,7 +187,8 @@ impl Bomb {
                 0
             },
             arch: arch.audit(),
-            program: filter::compile(&resolved).expect("a filter"),
+            identity: compiled.identity,
+            program: compiled.program,
         };
         let undo = self.undo.to_bytes(ByteOrder::Little).expect("a record");
         let notes = content.to_bytes(ByteOrder::Little, 4, None, &undo);

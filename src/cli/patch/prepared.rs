@@ -10,7 +10,9 @@ use super::warnings::of_memory;
 use super::{Options, Outcome, Report, arch};
 use crate::cli::examine::start::loader_problem;
 use crate::cli::library::{Library, Presence};
-use crate::cli::loader::{UNKNOWN_MOMENT, early_code, moment, placed, position, unknown_loader};
+use crate::cli::loader::{
+    UNKNOWN_MOMENT, early_code, moment, placed, position, refuses_company, unknown_loader,
+};
 use crate::cli::runtime::Chosen;
 use crate::cli::show;
 use crate::elf::{self, Embedded, Enforcement, Layout, Position, Start, embedded, inline, memory};
@@ -69,7 +71,9 @@ impl Prepared {
         let (position, enforced) = match runtime {
             Chosen::Library(_) => {
                 warnings.extend(early_code(layout, source, None)?.map(unaccepted));
-                order(layout, source)?
+                let (position, enforced) = order(layout, source)?;
+                warnings.extend(refuses_company(position, &layout.needed(source)?));
+                (position, enforced)
             }
             Chosen::Inline(_, start) => (Position::First, moment(start, layout)),
         };

@@ -1,13 +1,9 @@
 //! Whether anything calls a program's initialisers. A program with start-up code
 //! of its own may have a list of them, which linkers make, and never look at it.
 
-use std::collections::HashSet;
-
 use object::elf;
 
-use crate::elf::encoding::Symbol;
-use crate::elf::source::{blocks, records};
-use crate::elf::{Dynamic, Error, Layout, Source, pieces};
+use crate::elf::{Dynamic, Error, Layout, Source, imports};
 
 /// What both C libraries call their part of the start-up, which calls the
 /// initialisers (glibc, csu/libc-start.c; musl, src/env/__libc_start_main.c).
@@ -56,7 +52,7 @@ pub(super) fn are_called(
     };
     let code_has = |addresses| refers_to(layout, source, addresses);
     let are_called = if layout.segment(elf::PT_INTERP).is_some() {
-        needs_start_up(layout, source, dynamic)?
+        imports::has(layout, source, dynamic, START_UP)?
             && (start_up == StartUp::ByEntries || code_has([start, end])?)
     } else {
         // Of a position-independent one the code finds the relocations by `_DYNAMIC`.
@@ -97,47 +93,6 @@ fn start_up(
         Some(_) => Some(StartUp::ByCode),
         None => code.starts_with(MUSL).then_some(StartUp::ByEntries),
     })
-}
-
-fn needs_start_up(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    dynamic: &Dynamic,
-) -> Result<bool, Error> {
-    let table = pieces::symbol_table(layout, source, dynamic)?;
-    let Some(range) = table.and_then(|(address, size)| layout.range_at(address, size)) else {
-        return Ok(false);
-    };
-    let names = places_of_name(layout, source)?;
-    for symbol in records::<Symbol, _>(source, layout.encoding, range)? {
-        let symbol = symbol?;
-        if symbol.section.0 == 0 && names.contains(&symbol.name.into()) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Where the dynamic strings have the name: once in a program, but for other names
-/// that end with it.
-fn places_of_name(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<HashSet<u64>, Error> {
-    const MOST: usize = 64;
-    let strings = layout.dynamic_strings()?;
-    let mut found = HashSet::new();
-    let mut kept = Vec::new();
-    for block in blocks(source, strings, 1)? {
-        let (at, bytes) = block?;
-        // The last bytes of a block are the first of the next.
-        let start = at - strings.start.0 - kept.len() as u64;
-        kept.extend(bytes);
-        let windows = (start..).zip(kept.windows(START_UP.len()));
-        found.extend(windows.filter(|(_, it)| *it == START_UP).map(|(at, _)| at));
-        if found.len() > MOST {
-            return Err(Error::Malformed("its dynamic strings repeat a name"));
-        }
-        kept.drain(..kept.len().saturating_sub(START_UP.len() - 1));
-    }
-    Ok(found)
 }
 
 /// Whether code has both addresses in it: each as four bytes, or as the distance

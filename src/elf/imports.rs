@@ -1,0 +1,61 @@
+//! What a program has the loader look up in libraries.
+
+use std::collections::HashSet;
+
+use super::encoding::Symbol;
+use super::source::{blocks, records};
+use super::{Dynamic, Error, Layout, Source, pieces};
+
+/// Whether a program looks up a name, which ends with a zero.
+///
+/// # Errors
+///
+/// The file can't be read, or contradicts itself.
+pub(super) fn has(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    name: &[u8],
+) -> Result<bool, Error> {
+    let table = pieces::symbol_table(layout, source, dynamic)?;
+    let Some(range) = table.and_then(|(address, size)| layout.range_at(address, size)) else {
+        return Ok(false);
+    };
+    let names = places(layout, source, name)?;
+    if names.is_empty() {
+        return Ok(false);
+    }
+    for symbol in records::<Symbol, _>(source, layout.encoding, range)? {
+        let symbol = symbol?;
+        if symbol.section.0 == 0 && names.contains(&symbol.name.into()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Where the dynamic strings have a name: once in a program, but for other names that
+/// end with it.
+fn places(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    name: &[u8],
+) -> Result<HashSet<u64>, Error> {
+    const MOST: usize = 1 << 12;
+    let strings = layout.dynamic_strings()?;
+    let mut found = HashSet::new();
+    let mut kept = Vec::new();
+    for block in blocks(source, strings, 1)? {
+        let (at, bytes) = block?;
+        // The last bytes of a block are the first of the next.
+        let start = at - strings.start.0 - kept.len() as u64;
+        kept.extend(bytes);
+        let windows = (start..).zip(kept.windows(name.len()));
+        found.extend(windows.filter(|(_, it)| *it == name).map(|(at, _)| at));
+        if found.len() > MOST {
+            return Err(Error::Malformed("its dynamic strings repeat a name"));
+        }
+        kept.drain(..kept.len().saturating_sub(name.len() - 1));
+    }
+    Ok(found)
+}
