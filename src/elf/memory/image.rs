@@ -33,13 +33,16 @@ impl Extent {
     /// The part of it that is in a range.
     fn within(&self, range: &Range<u64>) -> Option<Self> {
         let part = self.range.start.max(range.start)..self.range.end.min(range.end);
+        if part.is_empty() {
+            return None;
+        }
         let content = match self.content {
             Content::File(offset) => {
-                Content::File(offset + (part.start.max(self.range.start) - self.range.start))
+                Content::File(offset.wrapping_add(part.start - self.range.start))
             }
             other => other,
         };
-        (part.start < part.end).then_some(Self {
+        Some(Self {
             range: part,
             content,
         })
@@ -307,6 +310,16 @@ mod tests {
         assert!(!shown(&loads, 0x2000, 0x1000, 0x800));
         let apart = [first, load(RW, 0x1800, 0x3800, [0, 0x10])];
         assert!(shown(&apart, 0x1000, 0, 0x1800));
+    }
+
+    #[test]
+    fn a_place_in_the_file_behind_all_others_is_no_content() {
+        let loads = [
+            load(RW, u64::MAX - 0xfff, 0x1000, [0, 0]),
+            load(RW, u64::MAX - 0xfff, 0x1800, [0, 0x10]),
+            load(RW, 0x1000, 0x1900, [0x10, 0x3000]),
+        ];
+        assert!(!shown(&loads, 0x1000, 0, 0x1000));
     }
 
     #[test]
