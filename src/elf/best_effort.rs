@@ -15,6 +15,7 @@ use super::runs::Run;
 use super::undo::{Move, Undo};
 use super::{
     Chunk, Dynamic, Error, FileRange, Layout, Plan, Section, Source, VirtAddr, pieces, references,
+    section_headers,
 };
 
 /// Plans the removal.
@@ -464,6 +465,12 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         })
     }
 
+    /// Whether it covers what the patch left where something moved away.
+    fn is_left(&self, section: &Section) -> bool {
+        let name = || self.layout.section_name(self.source, section);
+        !section.is_allocated() && section.header.addr != 0 && name() == section_headers::LEFT
+    }
+
     /// The section headers, if there are any: parts that moved back are found
     /// at their old place, and the headers of what the patch added are emptied.
     fn sections(&self) -> Result<Option<Chunk>, Error> {
@@ -486,7 +493,9 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             } else if let (elf::SHT_DYNAMIC, Some(old)) = (header.kind, old_dynamic) {
                 (header.addr, header.offset, header.size) =
                     (old.vaddr, self.offset_of(old.vaddr)?, old.filesz);
-            } else if section.is_allocated() && within(&self.added.loads, header.addr) {
+            } else if self.is_left(section)
+                || (section.is_allocated() && within(&self.added.loads, header.addr))
+            {
                 header = SectionHeader {
                     name: header.name,
                     ..EMPTY

@@ -5,7 +5,7 @@ use object::elf;
 use sandbox_format::note;
 
 use super::encoding::{Record, SectionHeader};
-use super::placement::Placement;
+use super::placement::{Placed, Placement};
 use super::{Chunk, Error, FileRange, Layout, Section, Source, align_up};
 
 /// The new table with the section names in front of it.
@@ -40,6 +40,7 @@ pub(super) fn make(
         .map(|section| moved(section, placement))
         .collect();
     let mut added = new(placement);
+    added.extend(left(layout, placement));
     // Names that the program has in memory, such as those in its dynamic
     // strings, stay as they are, and a section of its own gets the longer copy.
     if names.is_allocated() {
@@ -139,4 +140,46 @@ fn new(placement: &Placement) -> Vec<(&'static str, SectionHeader)> {
     let notes = header(elf::SHT_NOTE, elf::SHF_ALLOC, placement.notes, align);
     new.push((note::SECTION, notes));
     new
+}
+
+/// Bytes of the first segment that nothing uses any more, since what was there
+/// moved.
+pub(super) const LEFT: &str = ".sandbox.left";
+
+/// That section, for programs that are not position-independent. To make room in
+/// one, patchelf takes the place of all sections behind the program headers up to
+/// the first of code or data (0.14.3, src/patchelf.cc, `rewriteSectionsExecutable`);
+/// without this one it finds so much that it puts the dynamic section there, where
+/// loaders can't write to it. It is not said to be loaded: GNU strip splits a segment
+/// whose sections are in another order than their headers.
+fn left(layout: &Layout, placement: &Placement) -> Option<(&'static str, SectionHeader)> {
+    let is_fixed = layout.header.kind == elf::ET_EXEC && layout.dynamic.is_some();
+    if !is_fixed || placement.table_moves() {
+        return None;
+    }
+    let moved = placement.placed.iter();
+    let (gone, kept): (Vec<&Placed>, Vec<&Placed>) =
+        moved.partition(|placed| placed.in_new_segment);
+    let ends = kept
+        .iter()
+        .map(|placed| placed.offset + placed.piece.range.size);
+    let used = ends.fold(placement.table.end(), u64::max);
+    let piece = gone
+        .iter()
+        .map(|placed| placed.piece)
+        .find(|piece| piece.range.end() > used)?;
+    let at = used.saturating_sub(piece.range.start.0);
+    let header = SectionHeader {
+        name: 0,
+        kind: elf::SHT_PROGBITS,
+        flags: elf::SectionFlags(0),
+        addr: piece.address + at,
+        offset: piece.range.start.0 + at,
+        size: piece.range.size - at,
+        link: 0,
+        info: 0,
+        addralign: 1,
+        entsize: 0,
+    };
+    Some((LEFT, header))
 }
