@@ -3,7 +3,7 @@
 use object::elf;
 use sandbox_format::bpf::Instruction;
 use sandbox_format::note::{
-    Collector, DYNAMIC_TAG, FilterHeader, Notes, OWNER, Problem, VERSION, kind,
+    self, Collector, DYNAMIC_TAG, FilterHeader, Notes, OWNER, Problem, VERSION, kind,
 };
 
 use super::encoding::ProgramHeader;
@@ -105,10 +105,28 @@ fn note_segments(
         left = left
             .checked_sub(range.size)
             .ok_or(Error::Malformed("its notes are too large"))?;
-        let notes = SandboxNotes::read(layout, source, &range, segment.align)?;
-        segments.push((notes, segment.align));
+        segments.push(read_padded(layout, source, &range, segment.align)?);
     }
     Ok(segments)
+}
+
+/// The notes of a range, and what they are padded to, as the runtime decides it
+/// (`sandbox_format::note::Collector::segment`).
+pub(super) fn read_padded(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    range: &FileRange,
+    align: u64,
+) -> Result<(SandboxNotes, u64), Error> {
+    let notes = SandboxNotes::read(layout, source, range, align)?;
+    if !notes.is_whole {
+        let other = note::other_padding(align);
+        let notes = SandboxNotes::read(layout, source, range, other)?;
+        if notes.is_whole {
+            return Ok((notes, other));
+        }
+    }
+    Ok((notes, align))
 }
 
 /// Whether the dynamic section says that the program was patched.
@@ -131,7 +149,7 @@ pub fn read(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<E
     let segments = note_segments(layout, source)?;
     let mut collector = Collector::new(order);
     for (notes, align) in &segments {
-        collector.segment(&notes.bytes, *align)?;
+        collector.padded(&notes.bytes, *align)?;
     }
     let Some(found) = collector.finish()? else {
         return if is_marked(layout) {

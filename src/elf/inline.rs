@@ -5,9 +5,9 @@ use object::elf;
 use sandbox_format::inline::{Header, Place, SIZE};
 use sandbox_format::note::Collector;
 
+use super::embedded::read_padded;
 use super::encoding::ProgramHeader;
 use super::hook::Hook;
-use super::notes::SandboxNotes;
 use super::{Dynamic, Embedded, Error, FileRange, Layout, Source, Start, VirtAddr, hook};
 
 /// Gives a runtime the distance to where it goes on, and where its notes are,
@@ -131,11 +131,11 @@ fn leads_to_policy(
     if !is_placed {
         return Ok(false);
     }
-    let Ok(notes) = SandboxNotes::read(layout, source, &notes, place.align) else {
+    let Ok((notes, align)) = read_padded(layout, source, &notes, place.align) else {
         return Ok(false);
     };
     let mut collector = Collector::new(layout.encoding.note_order());
-    if collector.segment(&notes.bytes, place.align).is_err() {
+    if collector.padded(&notes.bytes, align).is_err() {
         return Ok(false);
     }
     let Ok(Some(found)) = collector.finish() else {

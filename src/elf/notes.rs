@@ -24,6 +24,8 @@ pub(super) struct SandboxNotes {
     pub(super) bytes: Vec<u8>,
     /// For each, where it is in these bytes, and in the file.
     places: Vec<(usize, u64)>,
+    /// Whether all notes of the range could be read to its end.
+    pub(super) is_whole: bool,
 }
 
 impl SandboxNotes {
@@ -45,6 +47,7 @@ impl SandboxNotes {
         let mut found = Self {
             bytes: Vec::new(),
             places: Vec::new(),
+            is_whole: true,
         };
         let mut at = range.start.0;
         while at < range.end() {
@@ -62,6 +65,7 @@ impl SandboxNotes {
             let Some((end, is_own)) = extent.filter(|&(end, _)| end <= left) else {
                 // Cut off, and so it is in the copy: whoever reads that is to see it.
                 found.bytes.extend(&start[..WORDS.min(start.len())]);
+                found.is_whole = false;
                 break;
             };
             if is_own {

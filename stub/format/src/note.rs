@@ -441,12 +441,18 @@ pub struct Collector<'a> {
 /// they can't be read to the end as the header says, but the other way, that it is.
 fn padding(bytes: &[u8], order: ByteOrder, align: u64) -> u64 {
     let is_whole = |align| Notes::new(bytes, order, align).all(|note| note.is_ok());
-    let other = if align == 8 { 4 } else { 8 };
+    let other = other_padding(align);
     if !is_whole(align) && is_whole(other) {
         other
     } else {
         align
     }
+}
+
+/// The one of the two paddings that a header does not say.
+#[must_use]
+pub const fn other_padding(align: u64) -> u64 {
+    if align == 8 { 4 } else { 8 }
 }
 
 impl<'a> Collector<'a> {
@@ -468,7 +474,16 @@ impl<'a> Collector<'a> {
     ///
     /// A note of owner `sandbox` that is there twice, or of unknown type.
     pub fn segment(&mut self, bytes: &'a [u8], align: u64) -> Result<(), Problem> {
-        for note in Notes::new(bytes, self.order, padding(bytes, self.order, align)) {
+        self.padded(bytes, padding(bytes, self.order, align))
+    }
+
+    /// Likewise, where it is known what the notes are padded to.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn padded(&mut self, bytes: &'a [u8], align: u64) -> Result<(), Problem> {
+        for note in Notes::new(bytes, self.order, align) {
             // Programs have odd notes of their own. What counts is whether the pair
             // is there in the end.
             let Ok(note) = note else {
