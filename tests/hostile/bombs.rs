@@ -461,7 +461,7 @@ fn a_record_of_millions_of_ranges(size: usize) -> Bomb {
         offset: offset as u64,
         bytes: vec![0; 4],
     };
-    bomb.undo.originals = (0..size / 16 - 100).map(range).collect();
+    bomb.undo.originals = (0..size / 24 - 100).map(range).collect();
     bomb
 }
 
