@@ -59,7 +59,10 @@ impl SandboxNotes {
                 let end = padded(WORDS as u64 + owner) + descriptor;
                 (
                     end,
-                    owner == OWNER.len() as u64 && start[WORDS..].starts_with(OWNER),
+                    owner == OWNER.len() as u64
+                        && start
+                            .get(WORDS..)
+                            .is_some_and(|rest| rest.starts_with(OWNER)),
                 )
             });
             let Some((end, is_own)) = extent.filter(|&(end, _)| end <= left) else {

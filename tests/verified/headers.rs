@@ -3,7 +3,7 @@
 
 use crate::mutate::{
     Changed, DT_NEEDED, DT_RELA, ENTRY, P_FILESZ, P_MEMSZ, P_OFFSET, P_VADDR, PT_INTERP, PT_LOAD,
-    PT_PHDR, SEGMENT,
+    PT_NOTE, PT_PHDR, SEGMENT,
 };
 use crate::support::Workspace;
 
@@ -326,4 +326,15 @@ fn patching_says_what_will_not_be_accepted() {
         "program",
         "indirect functions",
     );
+}
+
+#[test]
+fn notes_that_end_within_the_first_words_of_a_record() {
+    let mut story = Story::unpatched(GLIBC);
+    let notes = story.segment(PT_NOTE);
+    for size in 0..20 {
+        story.set(notes + P_FILESZ, size);
+        story.write();
+        story.ws.run("sandbox-patch inspect program").succeeds();
+    }
 }
