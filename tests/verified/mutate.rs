@@ -359,8 +359,9 @@ impl Changed {
             at
         } else {
             let entry = self.get(E_ENTRY, 8);
-            let sled = self.offset_of(entry).unwrap_or(0) + random.below(2048);
-            if sled + copy.len() > self.bytes.len() {
+            let sled = self.offset_of(entry).unwrap_or(0);
+            let sled = sled.saturating_add(random.below(2048));
+            if sled.saturating_add(copy.len()) > self.bytes.len() {
                 return;
             }
             sled
@@ -471,8 +472,8 @@ impl Changed {
         let Some(start) = self.offset_of(self.get(table + 8, 8)) else {
             return;
         };
-        let at = start + random.below(count) * RELOCATION;
-        if at + RELOCATION > self.bytes.len() {
+        let at = start.saturating_add(random.below(count) * RELOCATION);
+        if at.saturating_add(RELOCATION) > self.bytes.len() {
             return;
         }
         let value = self.value(random);
@@ -503,7 +504,7 @@ impl Changed {
         let segment = *random.pick(&notes);
         let start = usize::try_from(self.get(segment + P_OFFSET, 8)).unwrap_or(0);
         let reach = *random.pick(&[12, 24, 4096]);
-        let at = start + random.below(reach);
+        let at = start.saturating_add(random.below(reach));
         if let Some(byte) = self.bytes.get_mut(at) {
             *byte ^= 1 << random.below(8);
             self.tell(format!("note byte {at:#x}"));
