@@ -58,7 +58,8 @@ fn race(attempts: u32, directory: &str, names: &str, pause: u32, command: &str) 
 }
 
 /// A command line of root's, with a pause at a system call (strace(1), "Tampering"),
-/// and what the other user does in the pause.
+/// and what the other user does in the pause. Options of strace may stand in front of
+/// the command.
 fn paused(call: &str, line: &str, meanwhile: &str) -> String {
     let call = if call.contains("when=") {
         call.to_owned()
@@ -297,8 +298,8 @@ mod a_tree {
         let ws = scene();
         ws.run_as_root("ln evil/bin/tool evil/a; ln -f evil/bin/tool system/tool")
             .succeeds();
-        let line = format!("{PATCH} -j 1 -r evil");
-        assert_held(&ws, &paused("getdents64:when=4", &line, EXCHANGE))
+        let line = format!("-P evil/bin {PATCH} -j 1 -r evil");
+        assert_held(&ws, &paused("getdents64:when=2", &line, EXCHANGE))
             .exits_with(1)
             .complains("evil/bin/tool: it can't be made the same file as evil/a again");
     }

@@ -91,17 +91,20 @@ fn loader() -> Vec<Case> {
             "IFUNC, GNU ld",
             "gcc -g -fuse-ld=bfd -pie",
             "layouts/ifunc.c",
-        ),
+        )
+        .called_early(),
         Case::compiled(
             "IFUNC, lld, not PIE",
             "gcc -g -fuse-ld=lld -no-pie",
             "layouts/ifunc.c",
-        ),
+        )
+        .called_early(),
         Case::compiled(
             "IFUNC, gold, not PIE, full RELRO",
             "gcc -g -fuse-ld=gold -no-pie -Wl,-z,now",
             "layouts/ifunc.c",
-        ),
+        )
+        .called_early(),
         Case::compiled(
             "TLS and threads, GNU ld",
             "gcc -g -pthread -fuse-ld=bfd -pie",

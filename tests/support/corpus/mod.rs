@@ -31,6 +31,9 @@ pub struct Case {
     /// Its section headers are wrong, so that readers that go by them tell
     /// nothing about it.
     pub sections_lie: bool,
+    /// The loader calls code of it before any library is initialised, so that
+    /// `verify` does not accept it with a library.
+    pub is_called_early: bool,
 }
 
 impl Case {
@@ -42,6 +45,7 @@ impl Case {
             headers_move: false,
             loads_libraries: true,
             sections_lie: false,
+            is_called_early: false,
         }
     }
 
@@ -57,6 +61,14 @@ impl Case {
     fn with_headers_moved(self) -> Self {
         Self {
             headers_move: true,
+            ..self
+        }
+    }
+
+    /// The same, with resolvers of indirect functions.
+    fn called_early(self) -> Self {
+        Self {
+            is_called_early: true,
             ..self
         }
     }
