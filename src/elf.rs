@@ -22,6 +22,7 @@ mod hook;
 mod imports;
 pub mod inline;
 mod layout;
+pub mod loaders;
 mod machine;
 pub mod memory;
 mod notes;

@@ -17,7 +17,7 @@ const EARLY: &str = "indirect functions (IFUNC), whose resolvers the loader call
 
 /// What it says where program headers have left the place that kernels before 5.18
 /// compute: llvm-strip and eu-strip leave out the hole in front of moved ones.
-const HEADERS_LOST: &str = "its program headers are not where the kernel tells the loader";
+const HEADERS_LOST: &str = "its program headers are not where kernels before Linux 5.18";
 
 /// A policy that no program of the corpus violates.
 const HARMLESS: &str = "sandbox-patch -q --deny ptrace:mount:reboot";

@@ -2,6 +2,7 @@
 
 use object::elf;
 
+use crate::elf::loaders::{is_glibc, is_musl};
 use crate::elf::{Dynamic, Error, Layout, Position, Source, Start, memory};
 
 /// What is said of functions in DT_PREINIT_ARRAY (gABI chapter 5).
@@ -54,22 +55,6 @@ fn early_code_of_static(layout: &Layout, start: Option<Start>) -> Option<&'stati
 #[must_use]
 pub fn is_known(interpreter: &str) -> bool {
     is_musl(interpreter) || is_glibc(interpreter)
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
-}
-
-fn is_musl(interpreter: &str) -> bool {
-    file_name(interpreter).starts_with("ld-musl-")
-}
-
-/// The loaders' names (shlib-versions, sysdeps/*/shlib-versions).
-fn is_glibc(interpreter: &str) -> bool {
-    let name = file_name(interpreter);
-    ["ld-linux", "ld.so.1", "ld64.so."]
-        .iter()
-        .any(|start| name.starts_with(start))
 }
 
 /// The place among the needed libraries that is initialised last; nothing where

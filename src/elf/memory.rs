@@ -12,6 +12,7 @@ use object::elf;
 
 use self::image::Image;
 use super::encoding::{Dyn, ProgramHeader, Record, Symbol};
+use super::loaders::is_glibc;
 use super::{Dynamic, Error, FileRange, Layout, Source, pieces, relocations};
 
 /// How what runs differs from what the file says, or may.
@@ -24,6 +25,8 @@ pub enum Divergence {
     /// The kernel tells the loader of program headers (AT_PHDR) that are not those of the
     /// file, or does so in some versions.
     HeadersElsewhere,
+    /// Kernels before 5.18 do.
+    HeadersFormerlyElsewhere,
     /// PT_PHDR, by which loaders know where the program is, has another address, or is not
     /// there.
     WrongBias,
@@ -51,6 +54,10 @@ impl fmt::Display for Divergence {
             }
             Self::HeadersElsewhere => {
                 "its program headers are not where the kernel tells the loader to look for them"
+            }
+            Self::HeadersFormerlyElsewhere => {
+                "its program headers are not where kernels before Linux 5.18 tell the loader to \
+                 look for them"
             }
             Self::WrongBias => {
                 "its program headers do not say where they are (PT_PHDR), so that the loader reads \
@@ -103,7 +110,7 @@ pub fn divergences(
     let loads: Vec<_> = layout.segments_of(elf::PT_LOAD).copied().collect();
     let memory = Memory {
         layout,
-        image: Image::of(&loads),
+        image: Image::of(&loads, may_reclaim_gaps(layout, source)),
     };
     let mut found = Vec::new();
     found.extend(memory.covered());
@@ -116,6 +123,13 @@ pub fn divergences(
         found.extend(relocated(layout, source)?);
     }
     Ok(found)
+}
+
+/// Whether the loader may be one that gives what segments leave of their pages to malloc:
+/// musl's, or an unknown one.
+fn may_reclaim_gaps(layout: &Layout, source: &(impl Source + ?Sized)) -> bool {
+    let interpreter = layout.interpreter(source).ok().flatten();
+    interpreter.is_some_and(|name| !is_glibc(&name))
 }
 
 /// A program and its memory.
@@ -144,9 +158,11 @@ impl Memory<'_> {
         let Some(address) = self.headers() else {
             return Some(Divergence::HeadersElsewhere);
         };
-        let are_there = self.image.shows(address, table)
-            && (former == address || self.image.is_unmapped(former, table.size));
-        (!are_there).then_some(Divergence::HeadersElsewhere)
+        if !self.image.shows(address, table) {
+            return Some(Divergence::HeadersElsewhere);
+        }
+        let was_found = former == address || self.image.is_unmapped(former, table.size);
+        (!was_found).then_some(Divergence::HeadersFormerlyElsewhere)
     }
 
     /// The link-time address of the program headers; nothing where no segment has them.

@@ -184,8 +184,11 @@ pub(super) struct Image([Mapping; 2]);
 
 impl Image {
     /// Maps the segments, in the order of their headers.
-    pub(super) fn of(loads: &[ProgramHeader]) -> Self {
+    pub(super) fn of(loads: &[ProgramHeader], gaps_are_reclaimed: bool) -> Self {
         let mut image = Self([since_6_6(loads), before_6_6(loads)]);
+        if !gaps_are_reclaimed {
+            return image;
+        }
         // musl gives what a writable segment leaves of its first and last page to malloc,
         // before the program's libraries start (ldso/dynlink.c, `reclaim_gaps`).
         for load in loads.iter().filter(|load| is_writable(load)) {
@@ -277,7 +280,7 @@ mod tests {
     const R: elf::ProgramFlags = elf::ProgramFlags(4);
 
     fn shown(loads: &[ProgramHeader], address: u64, offset: u64, size: u64) -> bool {
-        Image::of(loads).shows(address, FileRange::new(offset, size))
+        Image::of(loads, true).shows(address, FileRange::new(offset, size))
     }
 
     #[test]
@@ -285,7 +288,7 @@ mod tests {
         let loads = [load(RW, 0x1234, 0x5234, [0x100, 0x2000])];
         assert!(shown(&loads, 0x5234, 0x1234, 0x100));
         assert!(!shown(&loads, 0x5234, 0x1234, 0x101));
-        let image = Image::of(&loads);
+        let image = Image::of(&loads, true);
         assert!(image.is_zero(0x5334, 0x1f00));
         assert!(!image.is_zero(0x5333, 2));
         assert!(!image.is_zero(0x7234, 1), "musl uses what is left");
