@@ -36,7 +36,7 @@ impl<'a> Native<'a> {
     }
 }
 
-/// The numbers of [`vdso::NATIVE`].
+/// The numbers of the calls that the vDSO answers.
 pub static VDSO: [u16; vdso::NATIVE.len()] = {
     let mut numbers = [0; vdso::NATIVE.len()];
     let mut i = 0;
