@@ -281,6 +281,16 @@ impl<'a> Image<'a> {
         Some(start..start + size)
     }
 
+    /// The address of a range of the file, if a segment brings it.
+    pub(crate) fn address_of(&self, file: &Range<u64>) -> Option<u64> {
+        let has = |load: &&Segment| {
+            let all = load.file();
+            all.start <= file.start && file.end <= all.end
+        };
+        let load = self.loads().find(has)?;
+        Some(load.vaddr + (file.start - load.offset))
+    }
+
     /// Whether a section has symbols for tools; what is loaded is for programs,
     /// whatever its header says.
     pub(crate) fn has_symbols(&self, section: &Section) -> bool {

@@ -68,9 +68,12 @@ fn notes(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
         "a PT_NOTE is elsewhere in memory than in the file"
     );
     for old in pair.before.segments_of(pt::NOTE) {
-        // A header whose address leads to something else than its offset is nobody's.
-        let file = pair.before.file_range(old.vaddr, old.filesz);
-        let file = file.filter(|file| *file == old.file()).unwrap_or_default();
+        // Under one without an address there need not be notes.
+        let may_be_none = old.vaddr == 0;
+        let Some(old) = &placed(pair.before, old) else {
+            continue;
+        };
+        let file = old.file();
         let Some(content) = pair.before.slice(file.clone()) else {
             continue;
         };
@@ -90,10 +93,14 @@ fn notes(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
         // The alignment says how notes are padded.
         let alike = |new: &&Segment| new.align == old.align || old.align < 4;
         let headers = pair.after.segments_of(pt::NOTE).filter(alike);
-        let found: Vec<_> = headers.filter_map(find).collect();
+        let headers = headers.filter_map(|new| placed(pair.after, new));
+        let found: Vec<_> = headers.filter_map(|new| find(&new)).collect();
         let unmoved = found.iter().find(|&&at| at == old.vaddr);
         let Some(&to) = unmoved.or(found.first()) else {
             let parts = one_by_one(pair, old);
+            if parts.is_none() && may_be_none {
+                continue;
+            }
             require!(parts.is_some(), "the notes at {:#x} are gone", old.vaddr);
             moved.extend(parts.unwrap_or_default());
             continue;
@@ -105,6 +112,20 @@ fn notes(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
         });
     }
     Ok(())
+}
+
+/// A header of notes with their address. Where it says 0, as GNU strip leaves it, tools
+/// find notes by the offset; where it leads to something else, it is nobody's.
+fn placed(image: &Image<'_>, header: &Segment) -> Option<Segment> {
+    let file = header.file();
+    if image.file_range(header.vaddr, header.filesz) == Some(file.clone()) {
+        return Some(*header);
+    }
+    let address = image.address_of(&file).filter(|_| header.vaddr == 0)?;
+    Some(Segment {
+        vaddr: address,
+        ..*header
+    })
 }
 
 /// Where each of the notes is that were under a header; nothing if one is gone.
