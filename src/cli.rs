@@ -106,8 +106,8 @@ pub fn main() -> ExitCode {
 fn mistyped_verb(message: &clap::Error) -> Option<Usage> {
     /// How alike (Jaro-Winkler, 0 to 1) a word must be.
     const ALIKE: f64 = 0.8;
-    let word = std::env::args().nth(1).filter(|_| message.use_stderr())?;
-    if word.starts_with('-') || Path::new(&word).exists() {
+    let word = std::env::args_os().nth(1)?.into_string().ok()?;
+    if !message.use_stderr() || word.starts_with('-') || Path::new(&word).exists() {
         return None;
     }
     let command = Cli::command();

@@ -351,6 +351,9 @@ fn a_mistyped_command_is_named() {
         let line = format!("sandbox-patch {typed}");
         ws.assert_usage_error(&line, &format!("did you mean '{meant}'?"));
     }
+    ws.run("sandbox-patch $'\\xff' --nope")
+        .exits_with(2)
+        .complains("--nope");
     // What is no word of ours, or is a file, is not guessed at.
     for line in ["sandbox-patch ./myos", "sandbox-patch patch ./myos"] {
         ws.run(line).exits_with(2).does_not_complain("did you mean");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::show;
 
 /// What came of a file, and whether that is as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// Whether the exit status may be 0.
     pub(super) is_good: bool,

@@ -23,7 +23,7 @@ pub enum Divergence {
     /// Memory at the address of a segment holds something else.
     Covered,
     /// The kernel tells the loader of program headers (AT_PHDR) that are not those of the
-    /// file, or does so in some versions.
+    /// file.
     HeadersElsewhere,
     /// Kernels before 5.18 do.
     HeadersFormerlyElsewhere,
