@@ -17,6 +17,7 @@ mod cut;
 pub mod embedded;
 pub mod encoding;
 mod error;
+mod front;
 mod heap;
 mod hook;
 mod imports;

@@ -137,7 +137,7 @@ fn a_patch_that_no_longer_fits_is_not_taken_out() {
     ws.assert_refused(
         "sandbox-patch remove --best-effort program",
         "program",
-        "no longer fits the file",
+        "another tool changed its program headers",
     );
 }
 
@@ -192,7 +192,7 @@ const REJECTED: [(&str, &str, &str, &str); 7] = [
     // It adds the library in front of the runtime's.
     ("", "", "--add-needed", "before its runtime"),
     // It puts a copy of the notes elsewhere, and the runtime inside reads its own.
-    ("-static", "", "postject", "lacks its policy or its filter"),
+    ("-g -static", "", "postject", "is not beside its policy"),
     ("", "--inline", "postject", "is not beside its policy"),
 ];
 

@@ -361,57 +361,6 @@ mod linked_with_options {
     }
 
     #[test]
-    fn a_program_that_asks_where_its_heap_is_is_warned_of() {
-        let ws = Workspace::new();
-        ws.write(
-            "asks.c",
-            "#include <unistd.h>\nint main(void) { return !sbrk(0); }\n",
-        );
-        ws.run("gcc -no-pie asks.c -o fixed && gcc -pie -fPIE asks.c -o anywhere")
-            .succeeds();
-        ws.run("sandbox-patch -q --deny reboot fixed")
-            .succeeds()
-            .complains("it asks for the place of its heap (sbrk)");
-        // There is randomisation between its data and its heap.
-        ws.run("sandbox-patch -q --deny reboot anywhere")
-            .succeeds()
-            .does_not_complain("heap");
-    }
-
-    /// As `unexec` leaves them: all that was zero is in the file, and the program turns
-    /// randomisation off.
-    #[test]
-    fn a_saved_heap_is_refused() {
-        let ws = Workspace::new();
-        ws.write(
-            "saved.c",
-            "#include <sys/personality.h>\n#include <unistd.h>\n\
-             int main(void) { return personality(-1) == -1 || !sbrk(0); }\n",
-        );
-        ws.run("gcc -no-pie saved.c -o saved").succeeds();
-        ws.run("sandbox-patch -q --deny reboot -o out saved")
-            .succeeds();
-        // p_filesz of the last loadable segment becomes p_memsz.
-        let mut program = ws.read("saved");
-        let headers = (64..).step_by(56).take(usize::from(program[56]));
-        let last = headers
-            .filter(|&at| program[at..].starts_with(&[1, 0, 0, 0]))
-            .last();
-        let last = last.expect("a loadable segment");
-        let memory = program[last + 40..last + 48].to_vec();
-        program[last + 32..last + 40].copy_from_slice(&memory);
-        ws.write("saved", program);
-        ws.run("./saved").succeeds();
-        for way in ["", "--inline"] {
-            ws.assert_refused(
-                &format!("sandbox-patch -q {way} --deny reboot ./saved"),
-                "./saved",
-                "it is a saved heap (unexec)",
-            );
-        }
-    }
-
-    #[test]
     fn a_dynamic_section_without_spare_entries_moves() {
         let ws = Workspace::with_myos("gcc -Wl,--spare-dynamic-tags=0");
         assert_prints_the_same(&ws, "myos");
@@ -568,5 +517,127 @@ mod code_behind_the_program_headers {
         assert_prints_the_same(&ws, "before");
         ws.run("sandbox-patch --deny uname -q before && test $(du -k before | cut -f1) -lt 100")
             .succeeds();
+    }
+}
+
+/// The kernel puts it behind the last segment, and without randomisation right there.
+mod the_heap {
+    use super::*;
+
+    const FIXED: [&str; 9] = [
+        "gcc -no-pie",
+        "gcc -no-pie -s",
+        "gcc -no-pie -Wl,-z,noseparate-code",
+        "gcc -no-pie -Wl,--spare-dynamic-tags=0",
+        "gcc -no-pie -fuse-ld=gold -Wl,-z,max-page-size=0x200000",
+        "clang -no-pie -fuse-ld=lld",
+        "clang -no-pie -fuse-ld=mold",
+        "gcc -static",
+        "clang -static -fuse-ld=lld",
+    ];
+
+    /// The lowest address that a program may have.
+    const LOWEST: &str = "gcc -no-pie -Wl,-Ttext-segment=0x10000";
+
+    const WARNING: &str = "it asks for the place of its heap (sbrk)";
+
+    #[test]
+    fn of_a_program_at_fixed_addresses_begins_where_it_did() {
+        for make in FIXED {
+            println!("{make}");
+            let ws = Workspace::new();
+            ws.compile_as(make, "heap.c", "before");
+            ws.run("setarch -R ./before").succeeds();
+            for way in ["", "--inline"] {
+                ws.run(&format!(
+                    "sandbox-patch -q {way} --deny reboot -o after before"
+                ))
+                .is_silent();
+                assert_faithful(&ws, "before", "after");
+                for change in ["true", "strip after", "remove after"] {
+                    let change = change.replace("remove", "sandbox-patch remove -q --best-effort");
+                    ws.run(&change).succeeds();
+                    ws.run("setarch -R ./after").succeeds();
+                    ws.run("./after").prints("heap begins at");
+                }
+            }
+        }
+    }
+
+    /// A loader that is started as a program maps segments more strictly than the
+    /// kernel.
+    #[test]
+    fn and_the_loader_may_be_named_as_the_program() {
+        for make in FIXED.into_iter().filter(|make| !make.contains("-static")) {
+            println!("{make}");
+            let ws = Workspace::new();
+            ws.compile_as(make, "heap.c", "before");
+            ws.run("sandbox-patch -q --deny reboot -o after before && sandbox-patch -q --deny openat -o bound before")
+                .succeeds();
+            let loader = "/lib64/ld-linux-x86-64.so.2";
+            ws.run(&format!("{loader} ./after")).prints("data ends at");
+            ws.run(&format!("{loader} ./bound")).dies_by(Signal::SYS);
+        }
+    }
+
+    #[test]
+    fn moves_with_a_warning_where_nothing_can_stand_in_front() {
+        let ws = Workspace::new();
+        ws.compile_as(LOWEST, "heap.c", "lowest");
+        ws.compile_as("gcc -no-pie", "heap.c", "appended");
+        ws.compile_as("gcc -pie -fPIE", "heap.c", "anywhere");
+        // A payload that is found by its offset.
+        ws.run("printf '%0999d' 7 >> appended && size=$(wc -c < appended) && \
+                python3 -c \"import sys; sys.stdout.buffer.write(($size - 999).to_bytes(8, 'little'))\" >> appended")
+            .succeeds();
+        for fixed in ["lowest", "appended"] {
+            ws.run(&format!("sandbox-patch -q --deny reboot {fixed}"))
+                .succeeds()
+                .complains(WARNING);
+            ws.run(&format!("./{fixed}")).prints("heap begins at");
+        }
+        // There is randomisation between its data and its heap.
+        ws.run("sandbox-patch -q --deny reboot anywhere")
+            .succeeds()
+            .does_not_complain("heap");
+    }
+
+    /// As `unexec` leaves them: all that was zero is in the file, and the program turns
+    /// randomisation off.
+    #[test]
+    fn that_was_saved_is_found_again_or_the_program_refused() {
+        let ws = Workspace::new();
+        ws.write(
+            "saved.c",
+            "#include <sys/personality.h>\n#include <unistd.h>\n\
+             int main(void) { return personality(-1) == -1 || !sbrk(0); }\n",
+        );
+        ws.run(&format!(
+            "gcc -no-pie saved.c -o high && {LOWEST} saved.c -o low"
+        ))
+        .succeeds();
+        for name in ["high", "low"] {
+            // p_filesz of the last loadable segment becomes p_memsz.
+            let mut program = ws.read(name);
+            let headers = (64..).step_by(56).take(usize::from(program[56]));
+            let last = headers
+                .filter(|&at| program[at..].starts_with(&[1, 0, 0, 0]))
+                .last();
+            let last = last.expect("a loadable segment");
+            let memory = program[last + 40..last + 48].to_vec();
+            program[last + 32..last + 40].copy_from_slice(&memory);
+            ws.write(name, program);
+            ws.run(&format!("./{name}")).succeeds();
+        }
+        for way in ["", "--inline"] {
+            ws.run(&format!("sandbox-patch -q {way} --deny reboot -o out high"))
+                .is_silent();
+            ws.run("./out").succeeds();
+            ws.assert_refused(
+                &format!("sandbox-patch -q {way} --deny reboot ./low"),
+                "./low",
+                "it is a saved heap (unexec)",
+            );
+        }
     }
 }

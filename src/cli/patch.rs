@@ -145,7 +145,7 @@ pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report>
     let mut report = prepared.report(shown, outcome, options.dry_run, length, plan.moved);
     report.appended = appended;
     report.warnings.extend(unusual);
-    if Heap::of(&layout, &original)? == Heap::Asked {
+    if plan.moves_heap && Heap::of(&layout, &original)? == Heap::Asked {
         report.warnings.push(HEAP_MOVES.to_owned());
     }
     report.warnings.extend(unsigned(&signatures));

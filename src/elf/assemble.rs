@@ -42,31 +42,27 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         let runs = [&self.placement.runs[..], last.as_slice()].concat();
         let patched_length = last.map_or(elf_end, |last| last.in_patched().end());
         let undo = self.undo(patched_length, runs.clone())?;
-        let mut added = vec![self.segment(&segments, &undo)?];
-        if let Some(range) = self.placement.dynamic {
-            added.push(Chunk {
-                offset: range.start.0,
-                bytes: entries.clone(),
-            });
-        }
-        if let Some(table) = sections {
-            header.shoff = table.offset;
-            header.shnum = table.count;
-            header.shstrndx = elf::SymbolSection(table.names);
-            added.push(table.chunk);
-        } else {
-            // A table that can't be read is false already, and may seem to fit the
-            // longer file.
-            header.shoff = 0;
-            header.shnum = 0;
-            header.shstrndx = elf::SHN_UNDEF;
-        }
+        // A table that can't be read is false already, and may seem to fit the
+        // longer file.
+        header.shoff = sections.as_ref().map_or(0, |table| table.offset);
+        header.shnum = sections.as_ref().map_or(0, |table| table.count);
+        let names = sections
+            .as_ref()
+            .map(|table| elf::SymbolSection(table.names));
+        header.shstrndx = names.unwrap_or(elf::SHN_UNDEF);
+        let mut added = vec![self.segment(header, &segments, &undo)?];
+        added.extend(self.placement.dynamic.map(|range| Chunk {
+            offset: range.start.0,
+            bytes: entries.clone(),
+        }));
+        added.extend(sections.map(|table| table.chunk));
         let mut plan = Plan {
             runs,
             overwrites: self.overwrites(header, &segments, entries)?,
             added,
             appended: self.subject.tail.appended(patched_length),
             moved: self.names_of_moved(),
+            moves_heap: !self.placement.in_front,
             obstacle: self.placement.obstacle.clone(),
             drops_sections: layout.header.shoff != 0 && header.shoff == 0,
             start: self.subject.hook().map(Hook::start),
@@ -149,10 +145,13 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         entries: Vec<u8>,
     ) -> Result<Vec<Chunk>, Error> {
         let encoding = self.subject.layout.encoding;
-        let mut chunks = vec![Chunk {
-            offset: 0,
-            bytes: FileHeader::encode_all(&[header], encoding)?,
-        }];
+        let mut chunks = Vec::new();
+        if !self.placement.in_front {
+            chunks.push(Chunk {
+                offset: 0,
+                bytes: FileHeader::encode_all(&[header], encoding)?,
+            });
+        }
         if !self.placement.table_moves() {
             chunks.push(Chunk {
                 offset: header.phoff,
@@ -172,13 +171,16 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         }
         if self.placement.dynamic.is_none() && !entries.is_empty() {
             chunks.push(Chunk {
-                offset: self.subject.dynamic.range.start.0,
+                offset: self.subject.dynamic.range.start.0 + self.placement.rise(),
                 bytes: entries,
             });
         }
-        if let Some(hook) = self.subject.hook() {
-            chunks.extend(hook.chunks(encoding, self.runtime_address()));
-        }
+        let hooks = self.subject.hook();
+        let hooks = hooks.map(|hook| hook.chunks(encoding, self.runtime_address()));
+        chunks.extend(hooks.into_iter().flatten().map(|chunk| Chunk {
+            offset: chunk.offset + self.placement.rise(),
+            ..chunk
+        }));
         chunks.extend(self.symbols()?);
         Ok(chunks)
     }
@@ -204,27 +206,42 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     }
 
     /// The new segment that is not writable.
-    fn segment(&self, segments: &[ProgramHeader], undo: &Undo) -> Result<Chunk, Error> {
+    fn segment(
+        &self,
+        header: FileHeader,
+        segments: &[ProgramHeader],
+        undo: &Undo,
+    ) -> Result<Chunk, Error> {
         let placement = self.placement;
-        let start = placement.segment.start.0;
-        let mut bytes = self.head()?;
-        let mut append = |offset: u64, part: &[u8]| -> Result<(), Error> {
-            bytes.resize(
-                usize::try_from(offset - start).map_err(|_| Error::TooLarge)?,
-                0,
-            );
-            bytes.extend(part);
-            Ok(())
-        };
+        let encoding = self.subject.layout.encoding;
+        let part = |offset, bytes| Chunk { offset, bytes };
+        let mut parts = vec![
+            part(placement.head.start.0, self.head()?),
+            part(placement.notes.start.0, self.notes(undo)?),
+        ];
+        if placement.in_front {
+            parts.push(part(0, FileHeader::encode_all(&[header], encoding)?));
+        }
         if placement.table_moves() {
-            let table = ProgramHeader::encode_all(segments, self.subject.layout.encoding)?;
-            append(placement.table.start.0, &table)?;
+            let table = ProgramHeader::encode_all(segments, encoding)?;
+            parts.push(part(placement.table.start.0, table));
         }
         let is_part =
             |placed: &&Placed| placed.in_new_segment && placed.offset != placement.head.start.0;
         for placed in placement.placed.iter().filter(is_part) {
-            append(placed.offset, &self.original(placed.piece.range)?)?;
+            parts.push(part(placed.offset, self.original(placed.piece.range)?));
         }
+        let size = usize::try_from(placement.segment.size).map_err(|_| Error::TooLarge)?;
+        let mut segment = part(placement.segment.start.0, vec![0; size]);
+        for part in parts {
+            part.overlay(&mut segment.bytes, segment.offset);
+        }
+        Ok(segment)
+    }
+
+    /// The policy notes.
+    fn notes(&self, undo: &Undo) -> Result<Vec<u8>, Error> {
+        let placement = self.placement;
         let order = self.subject.layout.encoding.note_order();
         let segment = self.subject.layout.segment(elf::PT_DYNAMIC);
         let moved = placement
@@ -236,22 +253,14 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 to: placement.address(range.start.0),
                 size: range.size,
             });
-        append(
-            placement.notes.start.0,
-            &self.subject.content.to_bytes(
-                order,
-                placement.notes_align,
-                moved,
-                &undo.to_bytes(order)?,
-            )?,
-        )?;
-        Ok(Chunk {
-            offset: start,
-            bytes,
-        })
+        let undo = undo.to_bytes(order)?;
+        Ok(self
+            .subject
+            .content
+            .to_bytes(order, placement.notes_align, moved, &undo)?)
     }
 
-    /// What the new segment starts with.
+    /// The dynamic strings with the library's name, or the runtime.
     fn head(&self) -> Result<Vec<u8>, Error> {
         match &self.subject.means {
             Means::Library { path, .. } => {
@@ -336,11 +345,13 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .collect();
         // Loaders want the loadable segments in ascending order of address
         // (gABI chapter 5, PT_LOAD).
-        let last = segments
-            .iter()
-            .rposition(|segment| segment.kind == elf::PT_LOAD)
-            .map_or(0, |last| last + 1);
-        segments.splice(last..last, self.loads());
+        let is_load = |segment: &ProgramHeader| segment.kind == elf::PT_LOAD;
+        let place = match placement.in_front {
+            true => segments.iter().position(is_load),
+            false => segments.iter().rposition(is_load).map(|last| last + 1),
+        };
+        let place = place.unwrap_or_default();
+        segments.splice(place..place, self.loads());
         if placement.shared_note.is_none() {
             segments.push(self.header(elf::PT_NOTE, elf::PF_R, placement.notes, 4));
         }
@@ -354,7 +365,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         match segment.kind {
             // PT_GNU_RELRO begins where it does, also if the dynamic section
             // moves from there.
-            kind if references::OF_NO_PIECE.contains(&kind) => *segment,
+            kind if references::OF_NO_PIECE.contains(&kind) => self.risen(segment),
             elf::PT_PHDR if placement.table_moves() => leads_to(placement.table, segment.align),
             elf::PT_PHDR => resized(segment, placement.table.size),
             // Whether it may be written to, glibc sees here (elf/rtld.c,
@@ -363,10 +374,10 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             // header (ELF/ELFObject.cpp, `compareSegmentsByOffset`).
             elf::PT_DYNAMIC => match placement.dynamic {
                 Some(range) => leads_to(range, self.page()),
-                None => *segment,
+                None => self.risen(segment),
             },
             // An empty one may begin where something else does.
-            _ if segment.filesz == 0 => *segment,
+            _ if segment.filesz == 0 => self.risen(segment),
             _ => match placement.moved(segment.offset) {
                 Some((offset, _))
                     if segment.kind == elf::PT_NOTE
@@ -407,6 +418,25 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 },
             },
         }
+    }
+
+    /// A program header whose bytes are where they were in memory.
+    fn risen(&self, segment: &ProgramHeader) -> ProgramHeader {
+        if self.placement.rise() == 0 || leads_nowhere(segment) {
+            return *segment;
+        }
+        let mut risen = ProgramHeader {
+            offset: segment.offset.saturating_add(self.placement.rise()),
+            ..*segment
+        };
+        // glibc maps no segment whose address and offset differ in a page of this size
+        // (elf/dl-load.c, `_dl_map_object_from_fd`). Older linkers give 2 MiB.
+        if segment.kind == elf::PT_LOAD
+            && !self.placement.rise().is_multiple_of(segment.align.max(1))
+        {
+            risen.align = self.page();
+        }
+        risen
     }
 
     /// The headers of the new segments.
@@ -526,6 +556,11 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         });
         Ok(())
     }
+}
+
+/// Whether a program header says only that it is there.
+pub(super) fn leads_nowhere(segment: &ProgramHeader) -> bool {
+    [elf::PT_NULL, elf::PT_GNU_STACK].contains(&segment.kind) && segment.filesz == 0
 }
 
 fn resized(segment: &ProgramHeader, size: u64) -> ProgramHeader {

@@ -1,12 +1,14 @@
 //! Taking a patch out of a file that another tool changed afterwards, `strip`
 //! for one: what the patch moved goes back to where it was, and the headers
-//! that it added go. The space that they took is left, without content.
+//! that it added go. The space that they took is left, without content; what stood in
+//! front goes with them.
 
 use std::collections::HashMap;
 
 use object::elf;
 use sandbox_format::note;
 
+use super::assemble::leads_nowhere;
 use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
 use super::layout::LONGEST_TABLE;
 use super::machine::Machine;
@@ -14,8 +16,8 @@ use super::ranges::Ranges;
 use super::runs::Run;
 use super::undo::{Move, Undo};
 use super::{
-    Chunk, Dynamic, Error, FileRange, Layout, Plan, Section, Source, VirtAddr, pieces, references,
-    section_headers,
+    Chunk, Dynamic, Error, FileRange, Layout, Plan, Section, Source, VirtAddr, inline, pieces,
+    references, section_headers,
 };
 
 /// Plans the removal.
@@ -30,6 +32,7 @@ pub fn plan(layout: &Layout, source: &(impl Source + ?Sized), undo: &Undo) -> Re
     let mut moves = undo.moves.clone();
     moves.sort_by_key(|moved| moved.to);
     let remover = Remover {
+        rise: rise(&original, &added)?,
         layout,
         source,
         undo,
@@ -41,6 +44,16 @@ pub fn plan(layout: &Layout, source: &(impl Source + ?Sized), undo: &Undo) -> Re
     let plan = remover.plan()?;
     check(&plan.applied_to(source))?;
     Ok(plan)
+}
+
+/// By how many bytes the original's segments stand further up in this file, behind
+/// what the patch put in front of them.
+fn rise(original: &OriginalHeaders, added: &Added) -> Result<u64, Error> {
+    let mut pairs = added.others.iter().zip(&original.segments);
+    let first = pairs.find(|(_, old)| old.kind == elf::PT_LOAD);
+    let rise = first.and_then(|(now, old)| now.offset.checked_sub(old.offset));
+    let rise = rise.filter(|rise| rise.is_multiple_of(inline::PAGE));
+    rise.ok_or(Error::CannotUndo("another tool changed its segments"))
 }
 
 /// What moved, and the segments that were added, are parts of the file: all together
@@ -218,6 +231,8 @@ struct Remover<'a, S: ?Sized> {
     layout: &'a Layout,
     source: &'a S,
     undo: &'a Undo,
+    /// How much further up in the file than in the original the segments are.
+    rise: u64,
     /// What moved, in the order of where it is.
     moves: Vec<Move>,
     /// For each of the original's segments, what was cut off its end.
@@ -236,19 +251,17 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         // Later chunks win over earlier ones: first the bytes that the patch
         // wrote over in the segment of the headers, whose offsets no tool
         // changes, then what moved, then the headers.
-        let first = self
-            .layout
-            .segments_of(elf::PT_LOAD)
-            .find(|load| load.offset == 0);
+        let mut loads = self.layout.segments_of(elf::PT_LOAD);
+        let first = loads.find(|load| load.offset == self.rise);
         let first = first.map(|load| FileRange::new(0, load.filesz));
         let first = first.ok_or(Error::CannotUndo("another tool changed its segments"))?;
         let in_first = |chunk: &&Chunk| chunk.offset > 0 && chunk.end() <= first.end();
-        let mut overwrites: Vec<Chunk> = self
-            .undo
-            .originals
-            .iter()
-            .filter(in_first)
-            .cloned()
+        let originals = self.undo.originals.iter().filter(in_first);
+        let mut overwrites: Vec<Chunk> = originals
+            .map(|chunk| Chunk {
+                offset: chunk.offset + self.rise,
+                bytes: chunk.bytes.clone(),
+            })
             .collect();
         for load in &self.added.loads {
             let size = usize::try_from(load.filesz).map_err(|_| Error::TooLarge)?;
@@ -260,7 +273,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         overwrites.extend(self.moved_back()?);
         let segments = ProgramHeader::encode_all(&self.segments()?, encoding)?;
         overwrites.push(Chunk {
-            offset: self.original.phoff,
+            offset: self.original.phoff.saturating_add(self.rise),
             bytes: segments,
         });
         overwrites.extend(self.elsewhere()?);
@@ -271,21 +284,30 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             header.entry = self.original.entry;
         }
         header.phoff = self.original.phoff;
+        header.shoff = header.shoff.saturating_sub(self.rise);
         header.phnum = u16::try_from(self.original.segments.len()).map_err(|_| Error::TooLarge)?;
         overwrites.push(Chunk {
-            offset: 0,
+            offset: self.rise,
             bytes: FileHeader::encode_all(&[header], encoding)?,
         });
+        let kept = FileRange::new(self.rise, self.layout.length - self.rise);
+        let overwrites = overwrites.iter().filter_map(|chunk| chunk.within(&kept));
         Ok(Plan {
             runs: vec![Run {
-                original: 0,
+                original: self.rise,
                 patched: 0,
-                size: self.layout.length,
+                size: kept.size,
             }],
-            overwrites,
+            overwrites: overwrites
+                .map(|chunk| Chunk {
+                    offset: chunk.offset - self.rise,
+                    ..chunk
+                })
+                .collect(),
             added: Vec::new(),
             appended: None,
             moved: Vec::new(),
+            moves_heap: false,
             obstacle: None,
             drops_sections: false,
             start: None,
@@ -392,6 +414,10 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             } else if let Some(offset) = self.back_from(now) {
                 segment.offset = offset;
             }
+            if self.rise > 0 && !leads_nowhere(&segment) {
+                segment.offset = segment.offset.saturating_sub(self.rise);
+                segment.align = old.align;
+            }
             segments.push(segment);
         }
         Ok(segments)
@@ -465,10 +491,10 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         })
     }
 
-    /// Whether it covers what the patch left where something moved away.
+    /// Whether it covers what the patch left where something was, or moved away.
     fn is_left(&self, section: &Section) -> bool {
         let name = || self.layout.section_name(self.source, section);
-        !section.is_allocated() && section.header.addr != 0 && name() == section_headers::LEFT
+        section.header.addr != 0 && name() == section_headers::LEFT
     }
 
     /// The section headers, if there are any: parts that moved back are found
@@ -501,6 +527,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
                     ..EMPTY
                 };
             }
+            header.offset = header.offset.saturating_sub(self.rise);
             headers.push(header);
         }
         let bytes = SectionHeader::encode_all(&headers, self.layout.encoding)?;

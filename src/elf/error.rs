@@ -90,6 +90,9 @@ pub enum Error {
          behind its data, and patching puts a segment there; start it with sandboxify"
     )]
     SavedHeap,
+    /// The new segments would stand too low in memory in front of the program.
+    #[error("there is no room in memory in front of its segments")]
+    NoRoomInFront,
     /// The runtime can't jump that far.
     #[error("the program is too large for a runtime within it")]
     TooFar,

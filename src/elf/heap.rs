@@ -1,6 +1,6 @@
 //! Programs that count on where the kernel puts the heap: behind the data, without
 //! address space layout randomisation. It goes by the last segment (fs/binfmt_elf.c,
-//! `load_elf_binary`, `elf_brk`), and patching adds one.
+//! `load_elf_binary`, `elf_brk`), and patching adds one where [`super::front`] can't.
 
 use object::elf;
 

@@ -8,7 +8,9 @@ use sandbox_format::note::Collector;
 use super::embedded::read_padded;
 use super::encoding::ProgramHeader;
 use super::hook::Hook;
-use super::{Dynamic, Embedded, Error, FileRange, Layout, Source, Start, VirtAddr, hook};
+use super::{
+    Chunk, Dynamic, Embedded, Error, FileRange, Layout, Source, Start, VirtAddr, hook, runs,
+};
 
 /// Gives a runtime the distance to where it goes on, and where its notes are,
 /// seen from its first byte, and what they are padded to.
@@ -47,8 +49,12 @@ pub struct Found {
 /// A runtime is shorter, in bytes.
 const LONGEST: u64 = 1 << 16;
 
-/// Looks for the runtime that belongs to the policy of a program, at the start of
-/// the segment of its notes. It must find that very policy by itself.
+/// What the place of a runtime in its segment is a multiple of, in bytes.
+pub(super) const PAGE: u64 = 4096;
+
+/// Looks for the runtime that belongs to the policy of a program, in the segment of
+/// its notes: at the start, or behind the headers of the file. It must find that very
+/// policy by itself.
 ///
 /// # Errors
 ///
@@ -66,14 +72,18 @@ pub fn find(
     }
     let before = embedded.filter.start.0 - load.offset;
     let mut code = source.read_at(load.offset, before.min(LONGEST))?;
-    let Some(header) = Header::read(&code) else {
+    let mut pages = (0..code.len()).step_by(PAGE as usize);
+    let Some((at, header)) = pages.find_map(|at| Some((at, Header::read(&code[at..])?))) else {
         return Ok(None);
     };
-    if !leads_to_policy(layout, source, load, header.notes, embedded)? {
+    code.drain(..at);
+    let runtime = FileRange::new(load.offset + at as u64, code.len() as u64);
+    if !leads_to_policy(layout, source, (load, runtime), header.notes, embedded)? {
         return Ok(None);
     }
     code[..SIZE].fill(0);
-    let next = load.vaddr.wrapping_add_signed(header.next);
+    let address = load.vaddr.wrapping_add(at as u64);
+    let next = address.wrapping_add_signed(header.next);
     let own = |address| layout.load_of(VirtAddr(address)) == Some(load);
     if own(next) || !hook::is_code(layout, next) {
         return Ok(Some(Found {
@@ -82,7 +92,7 @@ pub fn find(
             code,
         }));
     }
-    let at_entry = layout.header.entry == load.vaddr;
+    let at_entry = layout.header.entry == address;
     let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
     let none = Dynamic::default();
     let dynamic = layout.dynamic.as_ref().unwrap_or(&none);
@@ -92,7 +102,7 @@ pub fn find(
         let entry = if at_entry { next } else { layout.header.entry };
         match hook::last_initialiser(layout, source, dynamic, entry)? {
             last if at_entry => (Some(Start::Entry), last.err()),
-            Ok(hook) if hook.original == load.vaddr && is_recorded(&hook, layout, embedded) => {
+            Ok(hook) if hook.original == address && is_recorded(&hook, layout, embedded) => {
                 (Some(Start::Main), None)
             }
             _ => (None, None),
@@ -113,7 +123,11 @@ fn is_recorded(hook: &Hook, layout: &Layout, embedded: &Embedded) -> bool {
     let Some(undo) = record.filter(|undo| undo.patched_length == layout.length) else {
         return true;
     };
-    let kept = |word: &FileRange| undo.originals.iter().any(|it| it.range().contains(word));
+    let overwritten = |it: &Chunk| runs::patched_range(&undo.runs, &it.range());
+    let kept = |word: &FileRange| {
+        let mut ranges = undo.originals.iter().filter_map(overwritten);
+        ranges.any(|range| range.contains(word))
+    };
     hook.words.iter().all(kept)
 }
 
@@ -121,11 +135,11 @@ fn is_recorded(hook: &Hook, layout: &Layout, embedded: &Embedded) -> bool {
 fn leads_to_policy(
     layout: &Layout,
     source: &(impl Source + ?Sized),
-    load: &ProgramHeader,
+    (load, runtime): (&ProgramHeader, FileRange),
     place: Place,
     embedded: &Embedded,
 ) -> Result<bool, Error> {
-    let notes = FileRange::new(load.offset.saturating_add(place.offset), place.size);
+    let notes = FileRange::new(runtime.start.0.saturating_add(place.offset), place.size);
     let is_placed =
         load.range().contains(&notes) && [4, 8].contains(&place.align) && place.reserved == 0;
     if !is_placed {

@@ -11,7 +11,7 @@ use super::runs::{self, Run};
 use super::symbols::{self, Symbol};
 use super::tail::Tail;
 use super::undo::{self, Undo};
-use super::{Dynamic, Error, FileRange, Layout, Source, align_up, cut};
+use super::{Dynamic, Error, FileRange, Layout, Source, align_up, cut, front, inline};
 
 /// A moved piece and its new place.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +30,12 @@ pub(super) struct Placed {
 pub(super) struct Placement {
     /// The program header table.
     pub(super) table: FileRange,
-    /// What keeps it from growing in place, so that it is in the new segment.
+    /// What keeps it from growing in place, if it is in the new segment for that.
     pub(super) obstacle: Option<String>,
     /// The moved pieces, in the order of their old offsets.
     pub(super) placed: Vec<Placed>,
-    /// What the new segment starts with: the dynamic strings with the library's
-    /// name, or the runtime.
+    /// The dynamic strings with the library's name, or the runtime. The new segment
+    /// starts with them where it is behind everything else.
     pub(super) head: FileRange,
     /// Whether that is a runtime.
     pub(super) has_runtime: bool,
@@ -47,18 +47,21 @@ pub(super) struct Placement {
     pub(super) shared_note: Option<u64>,
     /// The new segment that is not writable.
     pub(super) segment: FileRange,
+    /// Whether it stands in front of everything else, and starts with the file header
+    /// and the program headers.
+    pub(super) in_front: bool,
     /// The dynamic section, if it moves.
     pub(super) dynamic: Option<FileRange>,
-    /// Where the dynamic section is.
-    dynamic_from: FileRange,
+    /// Where the dynamic section was.
+    pub(super) dynamic_from: FileRange,
     /// Symbols that name moved addresses.
     pub(super) symbols: Vec<Symbol>,
     /// What the UNDO note keeps.
     pub(super) recorded: Vec<FileRange>,
     /// Difference of address and offset in the new segments.
     bias: u64,
-    /// What is kept of the ELF file: what stands before the new segments, and what
-    /// moves up to make room for them.
+    /// What is kept of the ELF file: what stands before the new segments, if
+    /// anything does, and what moves up to make room for them.
     pub(super) runs: Vec<Run>,
 }
 
@@ -77,23 +80,25 @@ impl Placement {
         let page = Machine::of(layout).max_page_size;
         let up = |value, alignment| align_up(value, alignment).ok_or(Error::TooLarge);
         let elf_end = subject.tail.elf_end();
-        let (cut, Base { start, bias }) = base(layout, room, subject.tail)?;
-
-        let head = FileRange::new(start, head_size(subject, &room.displaced)?);
-        let mut end = head.end();
-        let table_size = room::table_size(layout, layout.segments.len() + room.headers);
-        let mut table = FileRange::new(layout.header.phoff, table_size);
-        if room.obstacle.is_some() {
-            table.start.0 = up(end, 8)?;
-            end = table.end();
-        }
-        let strings_first = subject.library().is_some();
-        let (placed, end) = place(&room.displaced, strings_first.then_some(start), end, bias)?;
+        let base = match room.in_front {
+            true => None,
+            false => Some(base(layout, room, subject.tail)?),
+        };
+        let Beginning {
+            table,
+            head,
+            mut placed,
+            end,
+        } = match &base {
+            Some((_, base)) => Beginning::behind(subject, room, base.start)?,
+            None => Beginning::in_front(subject, room)?,
+        };
         let moves = subject.dynamic_moves();
         let symbols = symbols::of_moved_parts(layout, source, &room.displaced, moves);
         let mut recorded = recorded(subject, &placed, &table);
         recorded.extend(symbols.iter().map(|symbol| symbol.range));
-        let runs = 1 + usize::from(cut < elf_end) + usize::from(subject.tail.last.size > 0);
+        let is_cut = base.as_ref().is_some_and(|(cut, _)| *cut < elf_end);
+        let runs = 1 + usize::from(is_cut) + usize::from(subject.tail.last.size > 0);
         let undo = Undo::size(runs, &recorded, placed.len());
         if recorded.len().max(placed.len()) > undo::MOST || undo > undo::LONGEST {
             return Err(Error::Malformed(
@@ -107,13 +112,30 @@ impl Placement {
         // Under a header of their own they start where all may start.
         let notes_start = up(end, shared.map_or(8, |_| notes_align as u64))?;
         let notes = FileRange::new(notes_start, content.size(undo, notes_align) as u64);
+        let start = base.as_ref().map_or(0, |(_, base)| base.start);
         let segment = FileRange::new(start, notes.end() - start);
         let moved = || moved_dynamic(layout, dynamic, up(segment.end(), page)?, page);
         let dynamic_from = dynamic.range;
         let dynamic = if moves { Some(moved()?) } else { None };
         let end = dynamic.unwrap_or(segment).end();
+        let (runs, bias) = match base {
+            Some((cut, base)) => (runs_around(cut, elf_end, up(end - cut, page)?), base.bias),
+            None => {
+                let shift = up(end, page)?;
+                let bias = front::bias(layout, shift);
+                (
+                    runs_around(0, elf_end, shift),
+                    bias.ok_or(Error::NoRoomInFront)?,
+                )
+            }
+        };
+        // Within one segment offsets and addresses have one distance.
+        for placed in placed.iter_mut().filter(|placed| placed.in_new_segment) {
+            placed.address = placed.offset.wrapping_add(bias);
+        }
         Ok(Self {
-            runs: runs_around(cut, elf_end, up(end - cut, page)?),
+            runs,
+            in_front: room.in_front,
             table,
             placed,
             head,
@@ -133,7 +155,13 @@ impl Placement {
 
     /// Whether the program header table leaves its place for the new segment.
     pub(super) fn table_moves(&self) -> bool {
-        self.obstacle.is_some()
+        self.in_front || self.obstacle.is_some()
+    }
+
+    /// By how many bytes what is loaded moves up in the file: not at all where the new
+    /// segments stand behind it.
+    pub(super) fn rise(&self) -> u64 {
+        self.runs.first().map_or(0, |run| run.patched)
     }
 
     /// The address of an offset in the new segments.
@@ -182,6 +210,75 @@ impl Placement {
     }
 }
 
+/// What the new segment holds before the policy notes.
+struct Beginning {
+    table: FileRange,
+    head: FileRange,
+    placed: Vec<Placed>,
+    end: u64,
+}
+
+impl Beginning {
+    /// Behind everything else: the strings or the runtime, the table if it moves, and
+    /// what else moves.
+    ///
+    /// The first bytes of the segment belong to the strings or to the runtime, which no
+    /// program header points at: llvm-objcopy takes a header of the same offset that
+    /// stands earlier in the table for the segment's parent, and lays it out with that
+    /// header's alignment.
+    fn behind<S: Source + ?Sized>(
+        subject: &Subject<'_, S>,
+        room: &Room,
+        start: u64,
+    ) -> Result<Self, Error> {
+        let head = FileRange::new(start, head_size(subject, &room.displaced)?);
+        let mut end = head.end();
+        let mut table = table(subject.layout, room);
+        if room.obstacle.is_some() {
+            table.start.0 = align_up(end, TABLE_ALIGN).ok_or(Error::TooLarge)?;
+            end = table.end();
+        }
+        let strings = subject.library().map(|_| start);
+        let (placed, end) = place(&room.displaced, strings, end)?;
+        Ok(Self {
+            table,
+            head,
+            placed,
+            end,
+        })
+    }
+
+    /// In front: the file header, the table, the build-id, and only then the strings
+    /// or the runtime. The build-id is in the first page so.
+    fn in_front<S: Source + ?Sized>(subject: &Subject<'_, S>, room: &Room) -> Result<Self, Error> {
+        let mut table = table(subject.layout, room);
+        table.start.0 = FileHeader::size(subject.layout.encoding);
+        let (_, end) = place(&room.displaced, Some(0), table.end())?;
+        let align = match subject.means {
+            Means::Library { .. } => TABLE_ALIGN,
+            Means::Inline { .. } => inline::PAGE,
+        };
+        let start = align_up(end, align).ok_or(Error::TooLarge)?;
+        let head = FileRange::new(start, head_size(subject, &room.displaced)?);
+        let (placed, _) = place(&room.displaced, Some(start), table.end())?;
+        Ok(Self {
+            table,
+            head,
+            placed,
+            end: head.end(),
+        })
+    }
+}
+
+/// What tables for the loader are aligned to, in bytes.
+const TABLE_ALIGN: u64 = 8;
+
+/// The program header table, with those that are added, where it stands.
+fn table(layout: &Layout, room: &Room) -> FileRange {
+    let size = room::table_size(layout, layout.segments.len() + room.headers);
+    FileRange::new(layout.header.phoff, size)
+}
+
 /// The runs of an ELF file of `end` bytes whose part from `cut` on moves up.
 ///
 /// By whole pages, so that no section is less aligned than it was, and file
@@ -192,11 +289,8 @@ fn runs_around(cut: u64, end: u64, shift: u64) -> Vec<Run> {
         patched: start + shift,
         size: end - start,
     };
-    let mut runs = vec![run(0, cut, 0)];
-    if cut < end {
-        runs.push(run(cut, end, shift));
-    }
-    runs
+    let runs = [run(0, cut, 0), run(cut, end, shift)];
+    runs.into_iter().filter(|run| run.size > 0).collect()
 }
 
 /// Where the new segments start, and where the file is cut for them.
@@ -290,22 +384,18 @@ fn head_size<S: ?Sized>(subject: &Subject<'_, S>, displaced: &[Displaced]) -> Re
     }
 }
 
-/// Places the pieces in the new segment, from `end` on, and tells its new end.
-///
-/// The first bytes of the segment belong to the strings (`strings`) or to the
-/// runtime, which no program header points at: llvm-objcopy takes a header of
-/// the same offset that stands earlier in the table for the segment's parent,
-/// and lays it out with that header's alignment.
+/// Places the pieces in the new segment, from `end` on, and tells its new end. The
+/// strings have their place already where they grow; addresses in the new segment are
+/// not known yet.
 fn place(
     displaced: &[Displaced],
     strings: Option<u64>,
     mut end: u64,
-    bias: u64,
 ) -> Result<(Vec<Placed>, u64), Error> {
     let mut placed = Vec::new();
     for &Displaced { piece, to } in displaced {
-        let first = strings.filter(|_| piece.kind == Kind::Strings);
-        let offset = match (to, first) {
+        let strings = strings.filter(|_| piece.kind == Kind::Strings);
+        let offset = match (to, strings) {
             (Destination::Vacated(offset), _) => offset,
             (Destination::NewSegment, Some(start)) => start,
             (Destination::NewSegment, None) => {
@@ -314,18 +404,12 @@ fn place(
                 offset
             }
         };
-        let in_new_segment = to == Destination::NewSegment;
-        // Within one segment offsets and addresses have one distance.
-        let bias = if in_new_segment {
-            bias
-        } else {
-            piece.address.wrapping_sub(piece.range.start.0)
-        };
+        let bias = piece.address.wrapping_sub(piece.range.start.0);
         placed.push(Placed {
             piece,
             offset,
             address: offset.wrapping_add(bias),
-            in_new_segment,
+            in_new_segment: to == Destination::NewSegment,
         });
     }
     Ok((placed, end))

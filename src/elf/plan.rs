@@ -5,13 +5,15 @@ use std::io;
 
 use super::assemble::Assembly;
 use super::hook::{self, Hook, Start};
+use super::pieces::Piece;
 use super::placement::Placement;
 use super::room::{self, Needs};
 use super::runs::{self, Run};
 use super::source::require_within;
 use super::tail::{self, Tail};
 use super::{
-    Appended, Chunk, Dynamic, Error, Heap, Layout, Source, packed, pieces, pinned, references,
+    Appended, Chunk, Dynamic, Error, Heap, Layout, Source, front, packed, pieces, pinned,
+    references,
 };
 use crate::note::Content;
 
@@ -59,8 +61,8 @@ pub struct Request<'a> {
 /// them, between them and behind them has its place in the patched file.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What is kept of the original, and where it is then, in the order of that;
-    /// the first run begins both files. A run may be kept twice.
+    /// What is kept of the original, and where it is then, in the order of that. A
+    /// run may be kept twice.
     pub runs: Vec<Run>,
     /// What changes within the runs.
     pub overwrites: Vec<Chunk>,
@@ -70,7 +72,10 @@ pub struct Plan {
     pub appended: Option<Appended>,
     /// The names of what moved, for people.
     pub moved: Vec<&'static str>,
-    /// What kept the program header table from growing in place, if it moved.
+    /// Whether the new segments stand behind the program's data, and so before its
+    /// heap.
+    pub moves_heap: bool,
+    /// What kept the program header table from growing in place, if it moved for that.
     pub obstacle: Option<String>,
     /// Whether section headers that can't be read are left out.
     pub drops_sections: bool,
@@ -116,9 +121,6 @@ impl Plan {
     ) -> Result<Self, Error> {
         packed::refuse(layout, source)?;
         layout.require_user_addresses()?;
-        if Heap::of(layout, source)? == Heap::Saved {
-            return Err(Error::SavedHeap);
-        }
         let none = Dynamic::default();
         let (dynamic, means) = match request.enforcement {
             Enforcement::Library { path, position } => {
@@ -142,9 +144,7 @@ impl Plan {
         let pieces = pieces::find(layout, source)?;
         references::check(layout, source, dynamic, &pieces)?;
         let pieces = pinned::leave_out(layout, source, dynamic, pieces)?;
-        let room = room::make(layout, source, &pieces, subject.needs())?;
-        room.check_size(layout)?;
-        let placement = Placement::make(&subject, &room)?;
+        let placement = subject.placement(&pieces)?;
         Assembly {
             subject: &subject,
             placement: &placement,
@@ -176,6 +176,29 @@ impl<S: ?Sized> Subject<'_, S> {
     /// Whether the dynamic section has to move.
     pub(super) fn dynamic_moves(&self) -> bool {
         self.library().is_some() && !self.dynamic.has_room_for(ADDED_ENTRIES)
+    }
+
+    /// In front where that can be, else behind everything.
+    fn placement(&self, pieces: &[Piece]) -> Result<Placement, Error>
+    where
+        S: Source,
+    {
+        let Self { layout, source, .. } = *self;
+        let needs = self.needs();
+        if let Some(room) = front::room(layout, source, pieces, needs, &self.tail)
+            && room.check_size(layout).is_ok()
+        {
+            match Placement::make(self, &room) {
+                Err(Error::NoRoomInFront) => {}
+                placement => return placement,
+            }
+        }
+        if Heap::of(layout, source)? == Heap::Saved {
+            return Err(Error::SavedHeap);
+        }
+        let room = room::make(layout, source, pieces, needs)?;
+        room.check_size(layout)?;
+        Placement::make(self, &room)
     }
 
     /// The library that the program is to load.

@@ -58,6 +58,8 @@ pub(super) struct Room {
     /// What keeps the table from growing in place, so that it moves to the new
     /// segment.
     pub(super) obstacle: Option<String>,
+    /// Whether the table and the new segment stand before everything else.
+    pub(super) in_front: bool,
     /// The pieces that move.
     pub(super) displaced: Vec<Displaced>,
 }
@@ -103,6 +105,7 @@ pub(super) fn make(
             headers,
             shared_note: None,
             obstacle: None,
+            in_front: false,
             displaced,
         }),
         Err(Error::NoRoom(obstacle)) => Err(obstacle),
@@ -129,6 +132,7 @@ pub(super) fn make(
         headers,
         shared_note: None,
         obstacle: Some(obstacle),
+        in_front: false,
         displaced: strings.into_iter().map(to_new_segment).collect(),
     })
 }
@@ -444,7 +448,11 @@ fn loses_build_id(layout: &Layout, source: &(impl Source + ?Sized), moved: &Disp
 }
 
 /// Whether a piece has a build-id in the first page.
-fn has_build_id(layout: &Layout, source: &(impl Source + ?Sized), piece: &Piece) -> bool {
+pub(super) fn has_build_id(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    piece: &Piece,
+) -> bool {
     if piece.kind != Kind::Notes || piece.range.end() > FIRST_PAGE {
         return false;
     }

@@ -4,7 +4,7 @@
 use object::elf;
 use sandbox_format::note;
 
-use super::encoding::{Record, SectionHeader};
+use super::encoding::{FileHeader, Record, SectionHeader};
 use super::placement::{Placed, Placement};
 use super::{Chunk, Error, FileRange, Layout, Section, Source, align_up};
 
@@ -40,7 +40,11 @@ pub(super) fn make(
         .map(|section| moved(section, placement))
         .collect();
     let mut added = new(placement);
-    added.extend(left(layout, placement));
+    if placement.in_front {
+        added.extend(former(layout, placement));
+    } else {
+        added.extend(left(layout, placement));
+    }
     // Names that the program has in memory, such as those in its dynamic
     // strings, stay as they are, and a section of its own gets the longer copy.
     if names.is_allocated() {
@@ -84,14 +88,16 @@ fn moved(section: &Section, placement: &Placement) -> SectionHeader {
     if !section.is_allocated() {
         // Also where it is empty, so that all are in order.
         let range = FileRange::new(header.offset, section.range().size.max(1));
-        let kept = placement.kept(&range);
+        let kept = placement
+            .kept(&range)
+            .filter(|_| header.kind != elf::SHT_NULL);
         header.offset = kept.map_or(header.offset, |kept| kept.start.0);
         return header;
     }
-    if section.range().size == 0 {
-        return header;
-    }
-    if let Some((offset, address)) = placement.moved(header.offset) {
+    let moved = placement
+        .moved(header.offset)
+        .filter(|_| section.range().size > 0);
+    if let Some((offset, address)) = moved {
         (header.offset, header.addr) = (offset, address);
         // What grows, grows to the whole of its new place; a false size that is
         // larger stays false.
@@ -100,6 +106,8 @@ fn moved(section: &Section, placement: &Placement) -> SectionHeader {
         } else if let Some(dynamic) = placement.dynamic.filter(|range| range.start.0 == offset) {
             header.size = header.size.max(dynamic.size);
         }
+    } else {
+        header.offset = header.offset.saturating_add(placement.rise());
     }
     header
 }
@@ -132,7 +140,7 @@ fn new(placement: &Placement) -> Vec<(&'static str, SectionHeader)> {
         let runtime = header(elf::SHT_PROGBITS, flags, placement.head, align);
         new.push((RUNTIME, runtime));
     }
-    if placement.table_moves() {
+    if placement.table_moves() && !placement.in_front {
         let table = header(elf::SHT_PROGBITS, elf::SHF_ALLOC, placement.table, 8);
         new.push((PROGRAM_HEADERS, table));
     }
@@ -142,8 +150,43 @@ fn new(placement: &Placement) -> Vec<(&'static str, SectionHeader)> {
     new
 }
 
-/// Bytes of the first segment that nothing uses any more, since what was there
-/// moved.
+/// What the program finds where it was, though the new segments have it in front: the
+/// file header and the program headers, which linkers lead to (`__ehdr_start`), and the
+/// dynamic section (`_DYNAMIC`), if it moved. `strip` clears what no section covers,
+/// and cuts it off.
+fn former(layout: &Layout, placement: &Placement) -> Vec<(&'static str, SectionHeader)> {
+    let end = FileHeader::size(layout.encoding).max(layout.program_headers().end());
+    let dynamic = placement.dynamic.map(|_| placement.dynamic_from);
+    let section = |range: FileRange| {
+        let mut loads = layout.segments_of(elf::PT_LOAD);
+        let load = loads.find(|load| load.range().contains(&range))?;
+        let is_there = |section: &Section| {
+            section.header.kind != elf::SHT_DYNAMIC && section.range().overlaps(&range)
+        };
+        let writable = match load.flags.0 & elf::PF_W.0 {
+            0 => elf::SectionFlags(0),
+            _ => elf::SHF_WRITE,
+        };
+        let header = SectionHeader {
+            name: 0,
+            kind: elf::SHT_PROGBITS,
+            flags: elf::SHF_ALLOC | writable,
+            addr: load.vaddr + (range.start.0 - load.offset),
+            offset: range.start.0 + placement.rise(),
+            size: range.size,
+            link: 0,
+            info: 0,
+            addralign: 8,
+            entsize: 0,
+        };
+        (!layout.sections.iter().any(is_there)).then_some((LEFT, header))
+    };
+    let ranges = [FileRange::new(0, end)].into_iter().chain(dynamic);
+    ranges.filter_map(section).collect()
+}
+
+/// What is left of the first segment where the patch moved something, or has put a new
+/// header in front.
 pub(super) const LEFT: &str = ".sandbox.left";
 
 /// That section, for programs that are not position-independent. To make room in

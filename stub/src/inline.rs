@@ -41,6 +41,10 @@ fn enforce(
     auxiliary: Option<Auxiliary>,
     warm_heap: impl FnOnce(),
 ) {
+    // `strip -R` clears them, and may cut off the pages behind these bytes.
+    if bytes.first_chunk() == Some(&[0; 8]) {
+        die(GONE);
+    }
     let mut notes = Notes::new();
     notes.add(bytes, align);
     let Some(embedded) = notes.finish() else {

@@ -198,7 +198,7 @@ mod verify {
     /// Whole pages are mapped: behind the policy, in its last one.
     #[test]
     fn it_rejects_writable_memory_in_the_page_of_the_policy() {
-        let ws = patched("gcc -no-pie");
+        let ws = patched("gcc");
         let mut program = ws.read("myos");
         add_header(&mut program, |headers| {
             let last = headers.iter().rfind(|header| is_load(header));
@@ -221,7 +221,7 @@ mod verify {
 
     #[test]
     fn it_rejects_a_segment_that_hides_another_in_memory() {
-        let ws = patched("gcc -no-pie");
+        let ws = patched("gcc");
         let mut program = ws.read("myos");
         let offset = (program.len() as u64).next_multiple_of(4096);
         let mut table = program[headers(&program)].chunks_exact(56);

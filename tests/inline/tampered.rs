@@ -37,12 +37,12 @@ impl Patched {
         place(offset.expect("an address in the file"))
     }
 
-    /// Where the runtime is in the file: in the last loadable segment with code.
+    /// The runtime's address, and where it is in the file.
     fn runtime(&self) -> (u64, usize) {
-        let loads = self.layout.segments_of(elf::PT_LOAD);
-        let code = loads.filter(|load| load.flags == elf::PF_R | elf::PF_X);
-        let last = code.last().expect("the runtime's segment");
-        (last.vaddr, place(last.offset))
+        let text = self.section(".sandbox.text");
+        let (sh_addr, sh_offset) = (16, 24);
+        let address = self.word(text + sh_addr);
+        (address, place(self.word(text + sh_offset)))
     }
 
     /// Where a dynamic entry is in the file.

@@ -67,6 +67,7 @@ pub(super) fn make(
         headers: needs.loads,
         shared_note: Some(sharing.range.start.0),
         obstacle: None,
+        in_front: false,
         displaced,
     }))
 }

@@ -85,20 +85,44 @@ fn table(before: &Image<'_>, after: &Image<'_>) -> Verdict {
     Ok(())
 }
 
+/// By how many bytes the original stands further up in the patched file, behind new
+/// segments in front: by as many for all that is loaded.
+pub(super) fn rise(before: &Image<'_>, after: &Image<'_>) -> u64 {
+    let Some(first) = before.loads().next() else {
+        return 0;
+    };
+    let mut loads = after.loads();
+    let now = loads.find(|load| load.vaddr == first.vaddr && load.flags == first.flags);
+    now.map_or(0, |now| now.offset.saturating_sub(first.offset))
+}
+
 /// The old segments are there with the same permissions; new ones are apart from
-/// them, and all are in order.
+/// them, and all are in order. If they are in front, the heap begins where it did.
 fn loads(pair: &Pair<'_, '_>) -> Verdict {
     let (before, after) = (pair.before, pair.after);
+    let rise = rise(before, after);
+    let end = |image: &Image<'_>| image.loads().map(|load| load.memory().end).max();
+    require!(
+        rise == 0 || end(before) == end(after),
+        "the heap begins elsewhere"
+    );
     for old in before.loads() {
         let same = |new: &&Segment| {
             let (filesz, memsz) = match grown(before, after, old, new) {
                 true => (old.filesz, old.memsz),
                 false => (new.filesz, new.memsz),
             };
+            // Behind new pages an offset is less aligned than it was.
+            let align = match rise {
+                0 => new.align,
+                _ => new.align.max(old.align),
+            };
+            let offset = new.offset.wrapping_sub(rise);
             Segment {
-                offset: old.offset,
+                offset,
                 filesz,
                 memsz,
+                align,
                 ..**new
             } == *old
         };
@@ -106,7 +130,7 @@ fn loads(pair: &Pair<'_, '_>) -> Verdict {
             require!(false, "a loadable segment is gone: {old:x?}");
             continue;
         };
-        let (then, now) = (remainder(old), remainder(new));
+        let (then, now) = (distance(old) % new.align.max(1), remainder(new));
         require!(then == now, "{new:x?} can't be mapped any more");
         require!(
             new.filesz == 0 || after.slice(new.file()).is_some(),
@@ -124,7 +148,7 @@ fn loads(pair: &Pair<'_, '_>) -> Verdict {
     }
     for new in added(before, after) {
         require!(remainder(new) == 0, "{new:x?} can't be mapped");
-        let is_runtime = |hook: &super::Hook| hook.address == new.vaddr;
+        let is_runtime = |hook: &super::Hook| new.memory().contains(&hook.address);
         require!(
             new.flags & pf::X == 0 || pair.hook.as_ref().is_some_and(is_runtime),
             "a new segment is executable: {new:x?}"
@@ -169,7 +193,11 @@ fn grown(before: &Image<'_>, after: &Image<'_>, old: &Segment, new: &Segment) ->
 /// Distance of address and offset within a page; mmap(2) can bring only whole
 /// pages.
 fn remainder(load: &Segment) -> u64 {
-    load.vaddr.wrapping_sub(load.offset) % load.align.max(1)
+    distance(load) % load.align.max(1)
+}
+
+fn distance(load: &Segment) -> u64 {
+    load.vaddr.wrapping_sub(load.offset)
 }
 
 /// The loadable segments that only the patched file has.

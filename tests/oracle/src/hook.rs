@@ -8,7 +8,8 @@ use super::{Pair, Verdict, headers, require};
 
 /// A runtime that only the patched file has.
 pub(crate) struct Hook {
-    /// Where it is entered, which is the start of its segment.
+    /// Where it is entered: at the start of its segment, or where the first page starts
+    /// behind the headers of the file, if that holds them.
     pub(crate) address: u64,
     /// What leads to it.
     pub(crate) place: Place,
@@ -26,6 +27,9 @@ pub(crate) enum Place {
         addend: Option<Range<u64>>,
     },
 }
+
+/// What a runtime starts with: `endbr64`, a jump over its header (docs/note-format.md).
+const START: [u8; 6] = [0xf3, 0x0f, 0x1e, 0xfa, 0xeb, 0x2a];
 
 /// Where the jump is that ends a runtime, and its length (docs/note-format.md).
 const EXIT: u64 = 8;
@@ -45,7 +49,12 @@ pub(super) fn find(pair: &Pair<'_, '_>) -> Verdict<Option<Hook>> {
         "the runtime's segment has the permissions {:#x}",
         segment.flags
     );
-    let address = segment.vaddr;
+    let starts = |at: &u64| after.memory(*at, START.len() as u64) == Some(&START);
+    let address = segment.memory().step_by(4096).find(starts);
+    let Some(address) = address else {
+        require!(false, "the new code is no runtime");
+        return Ok(None);
+    };
     let jump = after.memory(address.wrapping_add(EXIT), JUMP);
     let Some([0xe9, distance @ ..]) = jump else {
         require!(false, "the runtime does not end with a jump");

@@ -3,12 +3,12 @@
 
 use super::dynamic::{dt, is_table};
 use super::image::{Image, Section, Segment, pt};
-use super::{Moved, Pair, Verdict, overlap, require};
+use super::{Moved, Pair, Verdict, headers, overlap, require};
 
 /// All that is at another address, with the same content.
 pub(super) fn find(pair: &Pair<'_, '_>) -> Verdict<Vec<Moved>> {
     let mut moved = Vec::new();
-    headers(pair, &mut moved)?;
+    segments(pair, &mut moved)?;
     notes(pair, &mut moved)?;
     tables(pair, &mut moved)?;
     sections(pair, &mut moved);
@@ -18,17 +18,18 @@ pub(super) fn find(pair: &Pair<'_, '_>) -> Verdict<Vec<Moved>> {
 
 /// What program headers lead to, but for loadable segments, tables that grow,
 /// and notes.
-fn headers(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
+fn segments(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
     let kept = |image: &Image<'_>| -> Vec<Segment> {
         const OTHER: [u32; 5] = [pt::NULL, pt::LOAD, pt::NOTE, pt::PHDR, pt::DYNAMIC];
         let kept = |it: &&Segment| !OTHER.contains(&it.kind) && it.filesz > 0;
         image.segments.iter().filter(kept).copied().collect()
     };
+    let rise = headers::rise(pair.before, pair.after);
     for (old, new) in kept(pair.before).iter().zip(&kept(pair.after)) {
         // The dynamic section is compared entry by entry.
         let mut dynamic = pair.before.segments_of(pt::DYNAMIC);
         let is_dynamic = dynamic.any(|it| overlap(&it.file(), &old.file()));
-        if is_dynamic || (old.vaddr == new.vaddr && old.offset == new.offset) {
+        if is_dynamic || (old.vaddr == new.vaddr && old.offset + rise == new.offset) {
             continue;
         }
         let loaded = pair.before.file_range(old.vaddr, old.filesz);

@@ -90,7 +90,7 @@ fn content(pair: &Pair<'_, '_>, index: usize, old: &Section, new: &Section) -> V
         // Sections that are no part of the program may be anywhere in it.
         writable.add_vacated(pair);
     }
-    let unmoved = old.offset == new.offset;
+    let unmoved = old.offset + headers::rise(pair.before, pair.after) == new.offset;
     // By place: the address in a damaged header is another.
     let hooked = |at| {
         let loads = pair.before.loads();
@@ -246,11 +246,12 @@ fn every_byte_is_covered(pair: &Pair<'_, '_>) -> Verdict {
 /// that is not padding.
 fn uncovered(image: &Image<'_>, range: Range<u64>) -> Option<Range<u64>> {
     let loaded = image.sections.iter().filter(|it| image.is_loaded(it));
-    let mut covered: Vec<_> = loaded
-        .map(Section::file)
-        .filter(|section| overlap(section, &range))
-        .collect();
-    covered.sort_by_key(|section| section.start);
+    let mut covered: Vec<_> = loaded.map(Section::file).collect();
+    // Tools know where headers are.
+    let [file_header, table, _] = image.tables();
+    covered.extend([file_header, table]);
+    covered.retain(|it| overlap(it, &range));
+    covered.sort_by_key(|it| it.start);
     covered.push(range.end..range.end);
     let mut at = range.start;
     for section in covered {

@@ -19,15 +19,13 @@ fn by_patchelf() -> Vec<Case> {
             "patchelf: run path, GNU ld, not PIE",
             "-fuse-ld=bfd -no-pie",
             longer,
-        )
-        .with_headers_moved(),
+        ),
         changed("patchelf: run path, lld", "-fuse-ld=lld -pie", longer),
         changed(
             "patchelf: library, mold, not PIE",
             "-fuse-ld=mold -no-pie",
             "patchelf --add-needed libm.so.6 before",
-        )
-        .with_headers_moved(),
+        ),
         changed(
             "patchelf: interpreter, GNU ld",
             "-fuse-ld=bfd -pie",
@@ -38,8 +36,7 @@ fn by_patchelf() -> Vec<Case> {
             "-fuse-ld=lld -no-pie",
             "patchelf --add-needed libm.so.6 before\n\
              patchelf --set-rpath /opt/some/where/that/is/long/enough/to/need/room before",
-        )
-        .with_headers_moved(),
+        ),
     ]
 }
 
@@ -115,7 +112,6 @@ fn by_others() -> Vec<Case> {
                 parts("-fuse-ld=bfd -pie")
             ),
         )
-        .static_program()
-        .with_headers_moved(),
+        .static_program(),
     ]
 }

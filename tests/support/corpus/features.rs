@@ -223,8 +223,7 @@ fn scripts() -> Vec<Case> {
             parts(&format!(
                 "-fuse-ld=bfd -no-pie -Wl,-Ttext-segment=0x400000 {script}"
             )),
-        )
-        .with_headers_moved(),
+        ),
     ]
 }
 
