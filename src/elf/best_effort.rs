@@ -52,7 +52,7 @@ fn rise(original: &OriginalHeaders, added: &Added) -> Result<u64, Error> {
     let mut pairs = added.others.iter().zip(&original.segments);
     let first = pairs.find(|(_, old)| old.kind == elf::PT_LOAD);
     let rise = first.and_then(|(now, old)| now.offset.checked_sub(old.offset));
-    let rise = rise.filter(|rise| rise.is_multiple_of(inline::PAGE));
+    let rise = rise.filter(|rise| rise.is_multiple_of(inline::PAGE as u64));
     rise.ok_or(Error::CannotUndo("another tool changed its segments"))
 }
 

@@ -50,7 +50,7 @@ pub struct Found {
 const LONGEST: u64 = 1 << 16;
 
 /// What the place of a runtime in its segment is a multiple of, in bytes.
-pub(super) const PAGE: u64 = 4096;
+pub(super) const PAGE: usize = 4096;
 
 /// Looks for the runtime that belongs to the policy of a program, in the segment of
 /// its notes: at the start, or behind the headers of the file. It must find that very
@@ -72,7 +72,7 @@ pub fn find(
     }
     let before = embedded.filter.start.0 - load.offset;
     let mut code = source.read_at(load.offset, before.min(LONGEST))?;
-    let mut pages = (0..code.len()).step_by(PAGE as usize);
+    let mut pages = (0..code.len()).step_by(PAGE);
     let Some((at, header)) = pages.find_map(|at| Some((at, Header::read(&code[at..])?))) else {
         return Ok(None);
     };

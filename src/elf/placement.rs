@@ -256,7 +256,7 @@ impl Beginning {
         let (_, end) = place(&room.displaced, Some(0), table.end())?;
         let align = match subject.means {
             Means::Library { .. } => TABLE_ALIGN,
-            Means::Inline { .. } => inline::PAGE,
+            Means::Inline { .. } => inline::PAGE as u64,
         };
         let start = align_up(end, align).ok_or(Error::TooLarge)?;
         let head = FileRange::new(start, head_size(subject, &room.displaced)?);
