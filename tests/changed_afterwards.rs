@@ -375,19 +375,23 @@ fn a_debian_package_is_built_of_patched_programs() {
 }
 
 /// bun makes a program of a script and itself. It takes what is behind the first
-/// writable segment for something that is not loaded, and writes over it.
+/// writable segment for something that is not loaded, and writes over it; nothing of
+/// the patch is there, since bun is at fixed addresses.
 #[test]
 #[ignore = "long: patches and copies a program of 100 MB"]
-fn a_patched_template_of_bun_makes_no_program_that_runs_without_its_policy() {
+fn a_patched_template_of_bun_makes_programs_that_are_under_its_policy() {
     let ws = Workspace::new();
     ws.write("app.js", "console.log('it ran')");
-    ws.run("sandbox-patch --deny reboot -q -o template $TOOLS/bun")
+    for (policy, name) in [("reboot", "free"), ("write:writev", "bound")] {
+        ws.run(&format!(
+            "sandbox-patch --deny {policy} -q -o template $TOOLS/bun && $TOOLS/bun build \
+             --compile --compile-executable-path=./template --outfile={name} app.js \
+             && chmod 755 {name}"
+        ))
         .succeeds();
-    ws.run(
-        "$TOOLS/bun build --compile --compile-executable-path=./template --outfile=app app.js \
-         && chmod 755 app",
-    )
-    .succeeds();
-    ws.run("./app").fails();
-    ws.run("sandbox-patch verify app").exits_with(1);
+        ws.run(&format!("sandbox-patch verify -q {name}"))
+            .succeeds();
+    }
+    ws.run("./free").succeeds().prints_only("it ran\n");
+    ws.run("./bound").dies_by(Signal::SYS).prints_only("");
 }
