@@ -101,7 +101,7 @@ pub struct Original {
 }
 
 impl Examination {
-    /// Examines a file. `root` is the folder below which libraries are.
+    /// Examines a file. `root` is the directory below which libraries are.
     ///
     /// # Errors
     ///

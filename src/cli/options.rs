@@ -140,9 +140,9 @@ pub(super) struct PatchArguments {
     #[command(flatten)]
     content: ContentArguments,
 
-    /// Write the result there: a file or a folder.
+    /// Write the result there: a file or a directory.
     ///
-    /// With several files it must be a folder. As with cp(1), a result in
+    /// With several files it must be a directory. As with cp(1), a result in
     /// another place than the program's own belongs to who writes it, without
     /// set-user-ID, set-group-ID and capabilities.
     #[arg(short, long, value_name = "PATH")]
@@ -165,7 +165,7 @@ pub(super) struct PatchArguments {
     #[command(flatten)]
     pub(super) selection: Selection,
 
-    /// The programs; with --recursive, also folders.
+    /// The programs; with --recursive, also directories.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 }
@@ -208,7 +208,7 @@ pub(super) struct InspectArguments {
     #[arg(long, conflicts_with = "json")]
     pub(super) bpf: bool,
 
-    /// Look libraries up below this folder.
+    /// Look libraries up below this directory.
     ///
     /// For a root file system that is not the running one.
     #[arg(long, value_name = "DIR", default_value = "/")]
@@ -217,7 +217,7 @@ pub(super) struct InspectArguments {
     #[command(flatten)]
     pub(super) selection: Selection,
 
-    /// The files; '-' is standard input. With --recursive, also folders.
+    /// The files; '-' is standard input. With --recursive, also directories.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 }
@@ -232,7 +232,7 @@ pub(super) struct VerifyArguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["allow", "deny", "action", "exact"])]
     pub(super) policy: Option<PathBuf>,
 
-    /// Look libraries up below this folder.
+    /// Look libraries up below this directory.
     ///
     /// For a root file system that is not the running one.
     #[arg(long, value_name = "DIR", default_value = "/")]
@@ -241,7 +241,7 @@ pub(super) struct VerifyArguments {
     #[command(flatten)]
     pub(super) selection: Selection,
 
-    /// The programs; with --recursive, also folders.
+    /// The programs; with --recursive, also directories.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 
@@ -256,9 +256,9 @@ pub(super) struct VerifyArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct RemoveArguments {
-    /// Write the result there: a file or a folder.
+    /// Write the result there: a file or a directory.
     ///
-    /// With several files it must be a folder. As with cp(1), a result in
+    /// With several files it must be a directory. As with cp(1), a result in
     /// another place than the program's own belongs to who writes it, without
     /// set-user-ID, set-group-ID and capabilities.
     #[arg(short, long, value_name = "PATH")]
@@ -278,7 +278,7 @@ pub(super) struct RemoveArguments {
     #[command(flatten)]
     pub(super) selection: Selection,
 
-    /// The programs; with --recursive, also folders.
+    /// The programs; with --recursive, also directories.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 }
@@ -286,11 +286,11 @@ pub(super) struct RemoveArguments {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct GenerateArguments {
-    /// Write man pages into this folder.
+    /// Write man pages into this directory.
     #[arg(long, value_name = "DIR")]
     pub(super) man: Option<PathBuf>,
 
-    /// Write shell completions into this folder.
+    /// Write shell completions into this directory.
     #[arg(long, value_name = "DIR")]
     pub(super) completions: Option<PathBuf>,
 }

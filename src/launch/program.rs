@@ -38,7 +38,7 @@ const INTERPRETERS: usize = 5;
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
     /// Not in PATH.
-    #[error("it is in no folder of PATH; give its path")]
+    #[error("it is in no directory of PATH; give its path")]
     NotInPath,
     /// No file of that name.
     #[error("there is no such file")]
@@ -46,8 +46,8 @@ pub enum Unfit {
     /// The file can't be looked at.
     #[error("it can't be reached: {0}")]
     Unreachable(io::Error),
-    /// A folder.
-    #[error("it is a folder, not a program")]
+    /// A directory.
+    #[error("it is a directory, not a program")]
     Folder,
     /// A device, pipe or socket.
     #[error("it is not a regular file")]
@@ -93,7 +93,7 @@ impl Unfit {
     }
 
     /// Whether execve(2) fails with an error for which execvp(3) goes on to the next
-    /// folder of PATH: ENOENT, EACCES.
+    /// directory of PATH: ENOENT, EACCES.
     fn is_passed_over(&self) -> bool {
         match self {
             Self::NotExecutable(_) => true,

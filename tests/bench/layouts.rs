@@ -147,7 +147,7 @@ fn main() {
     }
     println!("\n## How the programs are made\n");
     println!(
-        "By these commands for bash, with the folder `fixtures` as `$FIXTURES`; the program is \
+        "By these commands for bash, with the directory `fixtures` as `$FIXTURES`; the program is \
          `before`.\n"
     );
     for row in &rows {

@@ -27,7 +27,7 @@ fn says_beforehand_what_keeps_the_program_from_starting() {
         ("./none/none", 127, "there is no such file"),
         ("''", 127, "there is no such file"),
         ("./myos/none", 126, "it can't be reached: Not a directory"),
-        ("./folder", 126, "it is a folder"),
+        ("./folder", 126, "it is a directory"),
         ("./pipe", 126, "it is not a regular file"),
         ("./mode", 126, "it may not be executed: Permission denied"),
         (
@@ -60,7 +60,11 @@ fn says_beforehand_what_keeps_the_program_from_starting() {
             127,
             "its interpreter /none/interpreter: there is no such file",
         ),
-        ("./folders", 126, "its interpreter ./folder: it is a folder"),
+        (
+            "./folders",
+            126,
+            "its interpreter ./folder: it is a directory",
+        ),
         (
             "./returns",
             127,

@@ -173,7 +173,7 @@ fn is_found_as_a_shell_finds_it() {
         .complains_in_one_line("sandboxify: program: it may not be executed");
     ws.run(&format!("PATH=/bin {sandboxify} -q --deny ptrace program"))
         .exits_with(127)
-        .complains_in_one_line("sandboxify: program: it is in no folder of PATH");
+        .complains_in_one_line("sandboxify: program: it is in no directory of PATH");
 }
 
 #[test]

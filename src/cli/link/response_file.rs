@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn files_name_further_files() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let path = |name: &str| folder.path().join(name).display().to_string();
         fs::write(path("outer"), format!("-g '@{}' -O2", path("inner"))).expect("a file");
         fs::write(path("inner"), "-o x").expect("a file");
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn files_in_a_circle_have_an_end() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("circle");
         let word = OsString::from(format!("@{}", path.display()));
         fs::write(&path, format!("-x {}", path.display()).replace(" /", " @/")).expect("a file");

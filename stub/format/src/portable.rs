@@ -9,7 +9,7 @@
 //!
 //! Wherever the arguments tell, a row is restricted to calls that do what the
 //! name does: `open` adds openat only for paths that start in the working
-//! folder. Beyond the name's own authority a row may add queries and changes
+//! directory. Beyond the name's own authority a row may add queries and changes
 //! that touch only the process's own bookkeeping (its signal mask, its robust
 //! futexes, handlers of signals that the C library keeps for itself, its own
 //! memory, never memory to be executed). Where a filter can't see the difference,
@@ -200,7 +200,7 @@ mod tests {
     fn calls_that_would_widen_the_name_do_not_pass() {
         const CWD: u64 = 0xffff_ff9c;
         for (name, by, arguments) in [
-            // A path that starts at another folder than the working folder.
+            // A path that starts at another directory than the working directory.
             ("open", "openat", [3, 0x1234, 0, 0, 0, 0]),
             ("rename", "renameat", [CWD, 0x1234, 3, 0x1234, 0, 0]),
             // RENAME_EXCHANGE.

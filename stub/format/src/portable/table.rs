@@ -33,7 +33,7 @@ const fn descriptor(arg: u8) -> Condition {
     bits(arg, 1 << 31, 0)
 }
 
-/// AT_FDCWD (-100): a path is taken from the working folder, as by the call
+/// AT_FDCWD (-100): a path is taken from the working directory, as by the call
 /// without `at`.
 const fn cwd(arg: u8) -> Condition {
     int(arg, 0xffff_ff9c)
