@@ -1,20 +1,23 @@
 //! The bytes of a patch: headers, dynamic entries, and the new segments.
 
+mod dynamic;
+mod program_headers;
+
 use object::elf;
-use sandbox_format::note;
 
 use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, Symbol as Entry};
 use super::hook::{Hook, Start};
-use super::machine::Machine;
-use super::pieces::{self, Kind};
+use super::pieces::Kind;
 use super::placement::{Placed, Placement};
-use super::plan::{Means, Plan, Position, Subject};
+use super::plan::{Means, Plan, Subject};
 use super::runs::Run;
 use super::section_headers::Table;
 use super::symbols::Symbol;
 use super::undo::{Digest, Move, Undo};
-use super::{Chunk, Error, FileRange, Source, VirtAddr, inline, references, room, section_headers};
+use super::{Chunk, Error, FileRange, Source, VirtAddr, inline, section_headers};
 use crate::note::MovedDynamic;
+
+pub(super) use program_headers::leads_nowhere;
 
 /// Turns a placement into bytes.
 pub(super) struct Assembly<'a, S: ?Sized> {
@@ -323,250 +326,5 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             originals: originals.collect::<Result<_, _>>()?,
             moves: moves.collect(),
         })
-    }
-
-    /// The program headers: those there were, and those of the new segments.
-    fn segments(&self) -> Vec<ProgramHeader> {
-        let placement = self.placement;
-        let grows = if placement.table_moves() {
-            None
-        } else {
-            room::growing_load(self.subject.layout, &placement.table)
-        };
-        let old = self.subject.layout.segments.iter();
-        let mut segments: Vec<ProgramHeader> = old
-            .map(|segment| match segment.kind {
-                elf::PT_LOAD if grows == Some(segment) => {
-                    let size = placement.table.end() - segment.offset;
-                    resized(segment, size)
-                }
-                _ => self.changed(segment),
-            })
-            .collect();
-        // Loaders want the loadable segments in ascending order of address
-        // (gABI chapter 5, PT_LOAD).
-        let is_load = |segment: &ProgramHeader| segment.kind == elf::PT_LOAD;
-        let place = match placement.in_front {
-            true => segments.iter().position(is_load),
-            false => segments.iter().rposition(is_load).map(|last| last + 1),
-        };
-        let place = place.unwrap_or_default();
-        segments.splice(place..place, self.loads());
-        if placement.shared_note.is_none() {
-            segments.push(self.header(elf::PT_NOTE, elf::PF_R, placement.notes, 4));
-        }
-        segments
-    }
-
-    /// A program header, after what it leads to has moved.
-    fn changed(&self, segment: &ProgramHeader) -> ProgramHeader {
-        let placement = self.placement;
-        let leads_to = |range, align| self.header(segment.kind, segment.flags, range, align);
-        match segment.kind {
-            // PT_GNU_RELRO begins where it does, also if the dynamic section
-            // moves from there.
-            kind if references::OF_NO_PIECE.contains(&kind) => self.risen(segment),
-            elf::PT_PHDR if placement.table_moves() => leads_to(placement.table, segment.align),
-            elf::PT_PHDR => resized(segment, placement.table.size),
-            // Whether it may be written to, glibc sees here (elf/rtld.c,
-            // `l_ld_readonly`). The alignment is its PT_LOAD's: where that
-            // stands behind it in the table, llvm-objcopy lays both out by this
-            // header (ELF/ELFObject.cpp, `compareSegmentsByOffset`).
-            elf::PT_DYNAMIC => match placement.dynamic {
-                Some(range) => leads_to(range, self.page()),
-                None => self.risen(segment),
-            },
-            // An empty one may begin where something else does.
-            _ if segment.filesz == 0 => self.risen(segment),
-            _ => match placement.moved(segment.offset) {
-                Some((offset, _))
-                    if segment.kind == elf::PT_NOTE
-                        && Some(segment.offset) == placement.shared_note =>
-                {
-                    let notes = FileRange::new(offset, placement.notes.end() - offset);
-                    leads_to(notes, segment.align)
-                }
-                // Its address leads to something else, and goes on doing so.
-                Some((offset, _))
-                    if segment.kind == elf::PT_NOTE
-                        && !self.subject.layout.is_of_notes(segment) =>
-                {
-                    ProgramHeader { offset, ..*segment }
-                }
-                Some((offset, address)) => {
-                    let moved = ProgramHeader {
-                        offset,
-                        vaddr: address,
-                        paddr: address,
-                        ..*segment
-                    };
-                    // Of notes, only the first may have stayed together.
-                    let size = placement.size_from(segment.offset, segment.filesz);
-                    if size < segment.filesz {
-                        resized(&moved, size)
-                    } else {
-                        moved
-                    }
-                }
-                // Such as PT_RISCV_ATTRIBUTES, which leads to what is not loaded.
-                None => match placement.kept(&segment.range()) {
-                    Some(kept) => ProgramHeader {
-                        offset: kept.start.0,
-                        ..*segment
-                    },
-                    None => *segment,
-                },
-            },
-        }
-    }
-
-    /// A program header whose bytes are where they were in memory.
-    fn risen(&self, segment: &ProgramHeader) -> ProgramHeader {
-        if self.placement.rise() == 0 || leads_nowhere(segment) {
-            return *segment;
-        }
-        let mut risen = ProgramHeader {
-            offset: segment.offset.saturating_add(self.placement.rise()),
-            ..*segment
-        };
-        // glibc maps no segment whose address and offset differ in a page of this size
-        // (elf/dl-load.c, `_dl_map_object_from_fd`). Older linkers give 2 MiB.
-        if segment.kind == elf::PT_LOAD
-            && !self.placement.rise().is_multiple_of(segment.align.max(1))
-        {
-            risen.align = self.page();
-        }
-        risen
-    }
-
-    /// The headers of the new segments.
-    fn loads(&self) -> impl Iterator<Item = ProgramHeader> {
-        let rights = match self.subject.hook() {
-            Some(_) => elf::PF_R | elf::PF_X,
-            None => elf::PF_R,
-        };
-        let load = |rights, range| self.header(elf::PT_LOAD, rights, range, self.page());
-        let segment = load(rights, self.placement.segment);
-        let rights = if self.dynamic_is_writable() {
-            elf::PF_R | elf::PF_W
-        } else {
-            elf::PF_R
-        };
-        let dynamic = self.placement.dynamic.map(|range| load(rights, range));
-        std::iter::once(segment).chain(dynamic)
-    }
-
-    fn page(&self) -> u64 {
-        Machine::of(self.subject.layout).max_page_size
-    }
-
-    /// Whether the loader may write to the dynamic section; where it may not,
-    /// it does not try (`-z rodynamic`, and all of MIPS).
-    fn dynamic_is_writable(&self) -> bool {
-        let segment = self.subject.layout.segment(elf::PT_DYNAMIC);
-        let load = segment.and_then(|segment| self.subject.layout.load_of(VirtAddr(segment.vaddr)));
-        load.is_some_and(|load| load.flags.0 & elf::PF_W.0 != 0)
-    }
-
-    fn header(
-        &self,
-        kind: elf::ProgramType,
-        flags: elf::ProgramFlags,
-        range: FileRange,
-        align: u64,
-    ) -> ProgramHeader {
-        let address = self.placement.address(range.start.0);
-        ProgramHeader {
-            kind,
-            flags,
-            offset: range.start.0,
-            vaddr: address,
-            paddr: address,
-            filesz: range.size,
-            memsz: range.size,
-            align,
-        }
-    }
-
-    fn entries(&self) -> Result<Vec<Dyn>, Error> {
-        let mut entries = self.subject.dynamic.entries.clone();
-        for entry in &mut entries {
-            match entry.tag {
-                elf::DT_STRSZ if self.subject.library().is_some() => {
-                    entry.value = self.placement.head.size;
-                }
-                tag if pieces::leads_to_piece(tag) => {
-                    let offset = self.subject.layout.offset_of(VirtAddr(entry.value));
-                    if let Some((_, address)) =
-                        offset.and_then(|offset| self.placement.moved(offset))
-                    {
-                        entry.value = address;
-                    }
-                }
-                _ => {}
-            }
-        }
-        if let Some((_, position)) = self.subject.library() {
-            self.add_library(&mut entries, position)?;
-        }
-        let end = Dyn {
-            tag: elf::DT_NULL,
-            value: 0,
-        };
-        let slots = match self.placement.dynamic {
-            Some(range) => usize::try_from(range.size / Dyn::size(self.subject.layout.encoding))
-                .map_err(|_| Error::TooLarge)?,
-            None => self.subject.dynamic.slots,
-        };
-        if self.subject.library().is_some() && slots <= entries.len() {
-            return Err(Error::Malformed("the dynamic section has no room"));
-        }
-        let segment = self.subject.layout.segment(elf::PT_DYNAMIC);
-        let from = segment.map_or(0, |segment| segment.vaddr);
-        let to = self
-            .placement
-            .dynamic
-            .map_or(from, |range| self.placement.address(range.start.0));
-        Machine::of(self.subject.layout).keep_targets(
-            self.subject.layout.encoding,
-            (&self.subject.dynamic.entries, from),
-            (&mut entries, to),
-        );
-        entries.resize(slots, end);
-        Ok(entries)
-    }
-
-    /// Adds what has the loader load the runtime.
-    fn add_library(&self, entries: &mut Vec<Dyn>, position: Position) -> Result<(), Error> {
-        let needed = Dyn {
-            tag: elf::DT_NEEDED,
-            value: self.strings()?.size,
-        };
-        let at = match position {
-            Position::First => 0,
-            Position::Last => entries
-                .iter()
-                .rposition(|entry| entry.tag == elf::DT_NEEDED)
-                .map_or(0, |last| last + 1),
-        };
-        entries.insert(at, needed);
-        entries.push(Dyn {
-            tag: elf::DynamicTag(i64::from(note::DYNAMIC_TAG)),
-            value: note::VERSION.into(),
-        });
-        Ok(())
-    }
-}
-
-/// Whether a program header says only that it is there.
-pub(super) fn leads_nowhere(segment: &ProgramHeader) -> bool {
-    [elf::PT_NULL, elf::PT_GNU_STACK].contains(&segment.kind) && segment.filesz == 0
-}
-
-fn resized(segment: &ProgramHeader, size: u64) -> ProgramHeader {
-    ProgramHeader {
-        filesz: size,
-        memsz: size,
-        ..*segment
     }
 }
