@@ -97,7 +97,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                         offset: kept.start.0,
                         ..*segment
                     },
-                    None => *segment,
+                    None => self.risen(segment),
                 },
             },
         }
@@ -115,7 +115,8 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         // glibc maps no segment whose address and offset differ in a page of this size
         // (elf/dl-load.c, `_dl_map_object_from_fd`). Older linkers give 2 MiB.
         if segment.kind == elf::PT_LOAD
-            && !self.placement.rise().is_multiple_of(segment.align.max(1))
+            && segment.align > self.page()
+            && !self.placement.rise().is_multiple_of(segment.align)
         {
             risen.align = self.page();
         }

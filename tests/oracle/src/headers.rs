@@ -130,7 +130,7 @@ fn loads(pair: &Pair<'_, '_>) -> Verdict {
             require!(false, "a loadable segment is gone: {old:x?}");
             continue;
         };
-        let (then, now) = (distance(old) % new.align.max(1), remainder(new));
+        let (then, now) = (distance(old) % alignment(new), remainder(new));
         require!(then == now, "{new:x?} can't be mapped any more");
         require!(
             new.filesz == 0 || after.slice(new.file()).is_some(),
@@ -193,7 +193,15 @@ fn grown(before: &Image<'_>, after: &Image<'_>, old: &Segment, new: &Segment) ->
 /// Distance of address and offset within a page; mmap(2) can bring only whole
 /// pages.
 fn remainder(load: &Segment) -> u64 {
-    distance(load) % load.align.max(1)
+    distance(load) % alignment(load)
+}
+
+/// A damaged one counts for nobody, but pages do.
+fn alignment(load: &Segment) -> u64 {
+    match load.align.is_power_of_two() {
+        true => load.align,
+        false => 4096,
+    }
 }
 
 fn distance(load: &Segment) -> u64 {

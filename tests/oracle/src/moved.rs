@@ -29,13 +29,15 @@ fn segments(pair: &Pair<'_, '_>, moved: &mut Vec<Moved>) -> Verdict {
         // The dynamic section is compared entry by entry.
         let mut dynamic = pair.before.segments_of(pt::DYNAMIC);
         let is_dynamic = dynamic.any(|it| overlap(&it.file(), &old.file()));
-        if is_dynamic || (old.vaddr == new.vaddr && old.offset + rise == new.offset) {
+        if is_dynamic || (old.vaddr == new.vaddr && old.offset.saturating_add(rise) == new.offset) {
             continue;
         }
         let loaded = pair.before.file_range(old.vaddr, old.filesz);
         if loaded != Some(old.file()) && old.vaddr == new.vaddr {
+            // Beyond the end of a file nothing is.
+            let then = pair.before.slice(old.file());
             require!(
-                pair.before.slice(old.file()) == pair.after.slice(new.file()),
+                then.is_none() || then == pair.after.slice(new.file()),
                 "{old:x?}, which is not loaded, became {new:x?} with other content"
             );
             continue;

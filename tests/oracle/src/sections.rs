@@ -90,7 +90,8 @@ fn content(pair: &Pair<'_, '_>, index: usize, old: &Section, new: &Section) -> V
         // Sections that are no part of the program may be anywhere in it.
         writable.add_vacated(pair);
     }
-    let unmoved = old.offset + headers::rise(pair.before, pair.after) == new.offset;
+    let rise = headers::rise(pair.before, pair.after);
+    let unmoved = old.offset.saturating_add(rise) == new.offset;
     // By place: the address in a damaged header is another.
     let hooked = |at| {
         let loads = pair.before.loads();
