@@ -8,7 +8,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use rustix::fs::{IFlags, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 
-use super::seals::is_seal;
 use super::{Error, Input, Keep};
 
 /// Set-user-ID and set-group-ID (inode(7)).
@@ -21,6 +20,22 @@ const ACCESS_LIST: &CStr = c"system.posix_acl_access";
 /// flags that can be set on a file with content: not to back it up, not to keep
 /// its time of access, to write it at once.
 const WISHES: IFlags = IFlags::NODUMP.union(IFlags::NOATIME).union(IFlags::SYNC);
+
+/// Extended attributes (security/integrity in the kernel's source) with a
+/// signature or checksum of the content (IMA), or of other attributes and the
+/// inode's number (EVM).
+///
+/// They are not copied. A kernel that appraises files refuses a program with a
+/// wrong one as well as without any; but where its policy asks for a checksum
+/// only, it can make the right one for a new file that has none (ima_appraise.c,
+/// IMA_NEW_FILE), and EVM's checksum can't be set from outside (evm_main.c,
+/// `evm_inode_setxattr`).
+const SEALS: [&CStr; 2] = [c"security.ima", c"security.evm"];
+
+/// Whether an extended attribute vouches for the content.
+pub(super) fn is_seal(name: &CStr) -> bool {
+    SEALS.contains(&name)
+}
 
 /// Gives the output what the input has: everything when it takes the input's
 /// place; else what cp(1) gives a copy, so that nobody makes a program with

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::input::Input;
+use super::patience::lock;
 use super::place::Place;
 use super::resolve::{Found, Purpose, There, resolve, resolve_in};
 use super::status::Status;
@@ -115,6 +116,32 @@ impl Target {
             directory: self.place.directory.path().to_owned(),
             error,
         }
+    }
+}
+
+impl Input {
+    /// Opens a program, and finds where the result goes: `output`, or the
+    /// program's own place. In that case, others who do the same wait until
+    /// the input is closed.
+    ///
+    /// # Errors
+    ///
+    /// The program can't be opened, the output can't be replaced, or the file
+    /// changes all the time.
+    pub fn open_for(place: &Place, output: Option<&Path>) -> Result<(Self, Target), Error> {
+        /// How often another file may come in its place while this one waits.
+        const PATIENCE: usize = 64;
+        for _ in 0..PATIENCE {
+            let input = Self::open(place)?;
+            let mut target = Target::of(&input, output)?;
+            if target.is_in_place() {
+                target.is_locked = lock(&input.file);
+            }
+            if target.is_as_before() {
+                return Ok((input, target));
+            }
+        }
+        Err(Error::Changed(place.path().to_owned()))
     }
 }
 
