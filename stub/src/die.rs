@@ -2,11 +2,7 @@
 
 use sandbox_format::NO_POLICY;
 
-use crate::sys;
-
-/// An error number of the kernel (`include/uapi/asm-generic/errno*.h`).
-#[derive(Clone, Copy)]
-pub(crate) struct Errno(pub(crate) usize);
+use crate::sys::{self, Errno};
 
 /// A line being put together, so that it goes out in one write(2) and is not
 /// torn apart by what others write. What exceeds it is cut off.

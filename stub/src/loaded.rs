@@ -24,7 +24,7 @@ use core::ptr;
 
 use sandbox_format::bpf::Instruction;
 
-use crate::die::Errno;
+use crate::sys::Errno;
 use crate::sys::{call, check};
 
 #[cfg(target_arch = "x86_64")]

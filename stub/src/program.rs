@@ -3,9 +3,9 @@
 
 use core::ops::Range;
 
-use crate::die::Errno;
 use crate::install::install;
 use crate::loaded::{self, Stack};
+use crate::sys::Errno;
 
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;

@@ -6,8 +6,6 @@ use core::ffi::c_int;
 
 use sandbox_format::note::INSTRUCTION_SIZE;
 
-use crate::die::Errno;
-
 #[cfg(target_arch = "x86_64")]
 #[path = "sys/x86_64.rs"]
 mod arch;
@@ -15,6 +13,10 @@ mod arch;
 compile_error!("the runtime has no system call layer for this architecture");
 
 pub(crate) use arch::{AUDIT_ARCH, call};
+
+/// An error number of the kernel (`include/uapi/asm-generic/errno*.h`).
+#[derive(Clone, Copy)]
+pub(crate) struct Errno(pub(crate) usize);
 
 /// What the kernel returned: a number, or -4095 to -1 for an error.
 pub(crate) fn check(result: isize) -> Result<usize, Errno> {

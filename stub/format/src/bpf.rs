@@ -8,12 +8,14 @@
 //! merged into intervals, and a binary search leads to a short run of them.
 
 mod compile;
+mod error;
 pub mod identity;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-pub use compile::{Error, MAX_RUNS, Run, Scratch};
+pub use compile::{MAX_RUNS, Run, Scratch};
+pub use error::Error;
 
 /// `struct sock_filter` of include/uapi/linux/filter.h.
 #[repr(C)]

@@ -5,6 +5,7 @@
 //! distance is known. A conditional jump reaches 255 instructions; where the
 //! target is further away, a copy of the return, or a `ja`, is put in between.
 
+use super::error::Error;
 use super::writer::{Target, Writer};
 use super::{Condition, Filter, Instruction, MAX_INSTRUCTIONS, Rule, data, op};
 
@@ -14,26 +15,6 @@ pub const MAX_RUNS: usize = 1024;
 /// How many runs are tested one after the other instead of being halved. Three
 /// equality tests cost no more than the two levels of the tree that they save.
 const LINEAR: usize = 3;
-
-/// Why a filter could not be compiled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// The program would exceed [`MAX_INSTRUCTIONS`], or the rules [`MAX_RUNS`].
-    TooLong,
-    /// The rules are not sorted by number.
-    Unsorted,
-}
-
-impl core::fmt::Display for Error {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Error::TooLong => "the rules need more instructions than the kernel takes",
-            Error::Unsorted => "the rules are not sorted by number",
-        })
-    }
-}
-
-impl core::error::Error for Error {}
 
 /// Working memory for [`Filter::compile`], 48 KiB: two arrays of the caller's,
 /// since one value that holds both would be copied when it is made.

@@ -1,6 +1,6 @@
 //! Writing instructions from the end of the buffer to its front.
 
-use super::compile::Error;
+use super::error::Error;
 use super::{Instruction, MAX_INSTRUCTIONS, op};
 
 /// Where control goes.
