@@ -6,12 +6,10 @@
 
 pub mod examine;
 mod generate;
-pub mod inline;
 pub mod inspect;
+mod installed;
 pub mod launch;
-pub mod library;
 mod link;
-pub mod loader;
 mod many;
 mod options;
 mod output;
@@ -19,7 +17,6 @@ pub mod patch;
 mod program;
 pub mod remove;
 mod running;
-pub mod runtime;
 pub mod show;
 mod summary;
 mod tree;
@@ -33,8 +30,8 @@ use clap::{CommandFactory, Parser};
 
 use many::{Empty, Request, Tells};
 pub use options::Cli;
-use options::{LaunchCli, PatchArguments, Verb, Verbosity};
-use output::{complain, warn};
+use options::{LaunchCli, PatchArguments, Verb};
+use output::{Verbosity, complain, warn};
 use patch::Outcome;
 use summary::Verdict;
 use tree::Replaced;

@@ -6,6 +6,7 @@
 //! Data flows one way:
 //!
 //! * [`cli`]: the command line, and how results are shown;
+//! * [`runtime`]: which runtime a program gets, and when it comes before what;
 //! * [`policy`]: what may be called, from names to rules of an architecture;
 //! * [`filter`]: from rules to BPF, and back to something readable;
 //! * [`launch`]: starting a program under a filter;
@@ -20,3 +21,4 @@ pub mod filter;
 pub mod launch;
 pub mod note;
 pub mod policy;
+pub mod runtime;

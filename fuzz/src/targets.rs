@@ -11,6 +11,7 @@ use sandbox_patch::elf::undo::Undo;
 use sandbox_patch::elf::{self, Layout, Original, Position, Start, best_effort, embedded};
 use sandbox_patch::filter;
 use sandbox_patch::policy::Resolved;
+use sandbox_patch::runtime::Directories;
 
 /// More than any restored file has, in bytes: the inputs are a few kilobytes.
 const LARGEST: u64 = 64 << 20;
@@ -24,7 +25,7 @@ const LARGEST: u64 = 64 << 20;
 pub fn layout(data: &[u8]) -> bool {
     // No library is there.
     let root = Path::new("/dev/null");
-    let found = Examination::of("file", data, root);
+    let found = Examination::of("file", data, root, &Directories::default());
     if let Ok(found) = &found {
         assert!(!found.sound, "it lacks at least its library");
     }

@@ -9,9 +9,6 @@ use object::elf;
 use sandbox_format::note::flags;
 use serde::Serialize;
 
-use super::inline::Inline;
-use super::library::{self, Presence, is_absolute};
-use super::loader::{UNKNOWN_MOMENT, early_code, moment, refuses_company};
 use super::patch::arch;
 use super::show;
 use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
@@ -19,6 +16,10 @@ use crate::elf::undo::Undo;
 use crate::elf::{Embedded, Encoding, Error, Layout, Position, Source, Start, embedded, inline};
 use crate::filter;
 use crate::policy::{self, Arch, Resolved};
+use crate::runtime::Directories;
+use crate::runtime::inline::Inline;
+use crate::runtime::library::{self, Presence, is_absolute};
+use crate::runtime::moment::{UNKNOWN_MOMENT, early_code, moment, refuses_company};
 
 /// The version of the JSON that [`Examination`] becomes; fields may be added
 /// without a new one.
@@ -101,12 +102,18 @@ pub struct Original {
 }
 
 impl Examination {
-    /// Examines a file. `root` is the directory below which libraries are.
+    /// Examines a file. `root` is the directory below which libraries are, `runtimes`
+    /// those that have the runtimes of this version.
     ///
     /// # Errors
     ///
     /// Not an ELF file, or one that can't be read.
-    pub fn of(name: &str, source: &(impl Source + ?Sized), root: &Path) -> Result<Self> {
+    pub fn of(
+        name: &str,
+        source: &(impl Source + ?Sized),
+        root: &Path,
+        runtimes: &Directories,
+    ) -> Result<Self> {
         let layout = Layout::read(source)?;
         let arch = arch(&layout);
         let mut found = Self {
@@ -143,7 +150,7 @@ impl Examination {
                 found.add(danger.map(|danger| danger.map(str::to_owned)))?;
                 found.add(start::problems(&layout, source, root))?;
                 if embedded.is_inline() {
-                    found.inline(&embedded, &layout, source)?;
+                    found.inline(&embedded, &layout, source, runtimes)?;
                 } else {
                     found.runtime(&layout, source, root)?;
                 }
@@ -315,6 +322,7 @@ impl Examination {
         embedded: &Embedded,
         layout: &Layout,
         source: &(impl Source + ?Sized),
+        runtimes: &Directories,
     ) -> Result<()> {
         let Some(found) = inline::find(layout, source, embedded)? else {
             self.problems.push(
@@ -346,7 +354,7 @@ impl Examination {
                 "the policy could not be put in force right before main: {why}"
             ));
         }
-        match Inline::installed(layout) {
+        match Inline::installed(runtimes, layout) {
             Ok(installed) if installed.is(&found.code) => {}
             Ok(_) => self
                 .problems

@@ -9,10 +9,11 @@ use anyhow::{Result, anyhow, ensure};
 
 use super::examine::{Examination, Filter, Library, NO_POLICY};
 use super::many::{Empty, Request, Subject, Tells};
-use super::options::{InspectArguments, Verbosity};
+use super::options::InspectArguments;
+use super::output::{self, Verbosity};
 use super::show::escaped;
 use super::summary::Verdict;
-use super::{many, output, show};
+use super::{installed, many, show};
 use crate::elf::Encoding;
 use crate::file::{self, Purpose};
 use crate::filter;
@@ -73,10 +74,15 @@ fn show(found: &Examination, arguments: &InspectArguments) -> Result<String> {
 /// Not an ELF file, or one that can't be read.
 pub fn inspect(path: &Path, root: &Path) -> Result<Examination> {
     if path == Path::new("-") {
-        return Examination::of("-", &standard_input()?[..], root);
+        return Examination::of("-", &standard_input()?[..], root, &installed::directories());
     }
     let (source, _) = file::open(path)?;
-    Examination::of(&path.to_string_lossy(), &source, root)
+    Examination::of(
+        &path.to_string_lossy(),
+        &source,
+        root,
+        &installed::directories(),
+    )
 }
 
 pub(super) fn inspect_subject(subject: &Subject, root: &Path) -> Result<Examination> {
@@ -84,7 +90,12 @@ pub(super) fn inspect_subject(subject: &Subject, root: &Path) -> Result<Examinat
         Subject::Named(path) => inspect(path, root),
         Subject::Found(place) => {
             let (source, _) = place.open()?;
-            Examination::of(&place.path().to_string_lossy(), &source, root)
+            Examination::of(
+                &place.path().to_string_lossy(),
+                &source,
+                root,
+                &installed::directories(),
+            )
         }
     }
 }

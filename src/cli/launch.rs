@@ -20,7 +20,7 @@ use sandbox_format::environment::{ACTION, ALLOW, DENY, EXACT};
 
 use super::examine::Examination;
 use super::options::LaunchCli;
-use super::{Usage, show, show_message};
+use super::{Usage, installed, show, show_message};
 use crate::filter::{self, Compiled};
 use crate::launch::{self, Launch, Machine, Program, Unfit, Vectors, launch};
 use crate::policy::{self, Action, Arch, List, Policy, Warning};
@@ -214,7 +214,7 @@ fn compile(policy: &Policy, arch: Arch, cli: &LaunchCli) -> Result<Compiled> {
 fn check_own_policy(program: &Program, cli: &LaunchCli, name: &OsStr) -> Result<()> {
     let examined = program.elf.as_ref().map(|(file, _)| {
         let image = program.image.to_string_lossy();
-        Examination::of(&image, file, Path::new("/"))
+        Examination::of(&image, file, Path::new("/"), &installed::directories())
     });
     let own = match examined {
         Some(Ok(own)) if own.protected => own,

@@ -25,10 +25,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 
-use super::options::{
-    ChoiceArguments, ContentArguments, EnvironmentArguments, LinkArguments, Verbosity,
-};
-use super::output::{complain, note, print_error, silence_warnings, warn};
+use super::options::{ChoiceArguments, ContentArguments, EnvironmentArguments, LinkArguments};
+use super::output::{Verbosity, complain, note, print_error, silence_warnings, warn};
 use super::patch;
 use crate::elf;
 use crate::file::{self, Keep, Place, Stamp, survive_size_limit};

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Error, Result, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::options::{Selection, Verbosity};
-use super::output::{self, complain, note, warn};
+use super::options::Selection;
+use super::output::{self, Verbosity, complain, note, warn};
 use super::program;
 use super::summary::{FAILED, Summary, Verdict};
 use super::tree::{Entry, Links, Walk};

@@ -15,6 +15,7 @@ pub(super) use self::launch::LaunchCli;
 pub(super) use self::link::{ChoiceArguments, EnvironmentArguments, Glob, LinkArguments};
 use self::policy::require_no_calls;
 pub(super) use self::policy::{ContentArguments, PolicyArguments};
+use super::output::Verbosity;
 use super::patch;
 use crate::file::Keep;
 
@@ -64,14 +65,6 @@ pub struct Cli {
 
     #[command(subcommand)]
     pub(super) verb: Option<Verb>,
-}
-
-/// How much is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verbosity {
-    Quiet,
-    Normal,
-    Verbose,
 }
 
 impl Cli {

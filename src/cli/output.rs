@@ -8,6 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::show::{escaped, name};
 
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
 /// Results could not be handed over.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output can't be written: {0}")]

@@ -7,13 +7,10 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
-use super::loader::{early_code, moment};
-use super::options::Verbosity;
-use super::output::warn;
+use super::output::{Verbosity, warn};
 use super::running::processes_of;
-use super::runtime::Runtimes;
 use super::show;
 use super::summary::{FAILED, Verdict};
 use crate::elf::{
@@ -21,6 +18,8 @@ use crate::elf::{
 };
 use crate::file::{self, Identity, Input, Keep, Pending, Place, Stamp, Target};
 use crate::policy::{Arch, Policy, Resolved};
+use crate::runtime::moment::{early_code, moment};
+use crate::runtime::{self, Runtimes};
 use prepared::{Prepared, unaccepted};
 
 /// What is asked for.
@@ -105,9 +104,9 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report> {
 pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report> {
     let (input, target) = Input::open_for(place, options.output.as_deref())?;
     let layout = Layout::read(&input.file)?;
-    let chosen = options.runtimes.choose(&layout)?;
+    let runtime = options.runtimes.choose(&layout).map_err(no_runtime)?;
     let present = embedded::read(&layout, &input.file);
-    let mut prepared = Prepared::make(&layout, &input.file, options, chosen)?;
+    let mut prepared = Prepared::make(&layout, &input.file, options, runtime)?;
     let present = present?;
     let mut outcome = match &present {
         Some(present) => prepared.compare(present, &layout, &input.file, options.replace)?,
@@ -157,6 +156,17 @@ pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report>
     report.written = written;
     report.sets_ids = input.status().sets_ids();
     Ok(report)
+}
+
+/// Why there is no runtime, in the words of the options.
+fn no_runtime(error: runtime::Error) -> anyhow::Error {
+    match error {
+        runtime::Error::Program(error) => error.into(),
+        runtime::Error::MomentOfLibrary => {
+            anyhow!("--from is for a runtime within the program; add --inline")
+        }
+        other => other.into(),
+    }
 }
 
 /// The program's own code that runs before a runtime that is in it.

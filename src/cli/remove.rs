@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::many::{Empty, Request, Tells};
-use super::options::{RemoveArguments, Verbosity, require_one_output_each};
-use super::output::{self, warn};
+use super::options::{RemoveArguments, require_one_output_each};
+use super::output::{self, Verbosity, warn};
 use super::summary::Verdict;
 use super::tree::Replaced;
 use super::{many, patch, show};

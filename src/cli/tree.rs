@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use anyhow::{Error, Result};
 
-use super::options::Verbosity;
+use super::output::Verbosity;
 use super::output::{self, complain, warn};
 use super::{patch, show};
 use crate::file::{self, Directory, Identity, Place, Purpose, Stamp, Status, open_directory};

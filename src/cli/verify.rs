@@ -7,8 +7,8 @@ use anyhow::{Result, anyhow};
 
 use super::examine::NO_POLICY;
 use super::many::{Empty, Request, Subject, Tells};
-use super::options::{Verbosity, VerifyArguments};
-use super::output::{self, complain};
+use super::options::VerifyArguments;
+use super::output::{self, Verbosity, complain};
 use super::summary::Verdict;
 use super::{inspect, many, show};
 use crate::file::Purpose;

@@ -2,6 +2,9 @@
 //! ELF mistake, so they are types of their own.
 
 use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 
 /// Distance in bytes from the start of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,6 +118,11 @@ impl Chunk {
             offset: part.start.0,
             bytes: bytes.to_vec(),
         })
+    }
+
+    /// Writes the bytes to their place in a file.
+    pub(super) fn write_to(&self, output: &File) -> io::Result<()> {
+        output.write_all_at(&self.bytes, self.offset)
     }
 
     /// Puts those of the bytes into `buffer`, which starts at `at`, that lie in

@@ -7,9 +7,10 @@ use object::elf;
 
 use super::encoding::{Dyn, FileHeader, ProgramHeader, Record, Symbol as Entry};
 use super::hook::{Hook, Start};
+use super::patching::{Mechanism, Patching};
 use super::pieces::Kind;
 use super::placement::{Placed, Placement};
-use super::plan::{Means, Plan, Subject};
+use super::plan::Plan;
 use super::runs::Run;
 use super::section_headers::Table;
 use super::symbols::Symbol;
@@ -21,24 +22,24 @@ pub(super) use program_headers::leads_nowhere;
 
 /// Turns a placement into bytes.
 pub(super) struct Assembly<'a, S: ?Sized> {
-    pub(super) subject: &'a Subject<'a, S>,
+    pub(super) patching: &'a Patching<'a, S>,
     pub(super) placement: &'a Placement,
 }
 
 impl<S: Source + ?Sized> Assembly<'_, S> {
     pub(super) fn plan(&self) -> Result<Plan, Error> {
-        let encoding = self.subject.layout.encoding;
+        let encoding = self.patching.layout.encoding;
         let segments = self.segments();
         let entries = Dyn::encode_all(&self.entries()?, encoding)?;
-        let mut header = self.subject.layout.header;
+        let mut header = self.patching.layout.header;
         header.phnum = u16::try_from(segments.len()).map_err(|_| Error::TooLarge)?;
         header.phoff = self.placement.table.start.0;
-        if self.subject.hook().map(Hook::start) == Some(Start::Entry) {
+        if self.patching.hook().map(Hook::start) == Some(Start::Entry) {
             header.entry = self.runtime_address();
         }
 
         let end = self.placement.end();
-        let Subject { layout, source, .. } = *self.subject;
+        let Patching { layout, source, .. } = *self.patching;
         let sections = self.section_headers(end)?;
         let elf_end = sections.as_ref().map_or(end, |table| table.chunk.end());
         let last = self.last(elf_end);
@@ -63,13 +64,13 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             runs,
             overwrites: self.overwrites(header, &segments, entries)?,
             added,
-            appended: self.subject.tail.appended(patched_length),
+            appended: self.patching.tail.appended(patched_length),
             moved: self.names_of_moved(),
             moves_heap: !self.placement.in_front,
             obstacle: self.placement.obstacle.clone(),
             drops_sections: layout.header.shoff != 0 && header.shoff == 0,
-            start: self.subject.hook().map(Hook::start),
-            why_at_entry: self.subject.hook().and_then(|hook| hook.why_not_later),
+            start: self.patching.hook().map(Hook::start),
+            why_at_entry: self.patching.hook().and_then(|hook| hook.why_not_later),
         };
         plan.overwrites.extend(self.renumbered(last)?);
         let digest = Chunk {
@@ -92,9 +93,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     fn section_headers(&self, end: u64) -> Result<Option<Table>, Error> {
         const PAGE: u64 = 4096;
         const ALIGN: u64 = 8;
-        let Subject { layout, source, .. } = *self.subject;
+        let Patching { layout, source, .. } = *self.patching;
         let make = |offset| section_headers::make(layout, source, self.placement, offset);
-        let last = self.subject.tail.last;
+        let last = self.patching.tail.last;
         let Some(table) = make(end)? else {
             return Ok(None);
         };
@@ -107,7 +108,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
 
     /// What of the appended data comes last.
     fn last(&self, elf_end: u64) -> Option<Run> {
-        let last = self.subject.tail.last;
+        let last = self.patching.tail.last;
         (last.size > 0).then_some(Run {
             original: last.start.0,
             patched: elf_end,
@@ -117,7 +118,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
 
     /// The number in the last bytes that names the place of the rest.
     fn renumbered(&self, last: Option<Run>) -> Result<Option<Chunk>, Error> {
-        let tail = self.subject.tail;
+        let tail = self.patching.tail;
         let Some((number, last)) = tail.renumbered.zip(last) else {
             return Ok(None);
         };
@@ -147,7 +148,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         segments: &[ProgramHeader],
         entries: Vec<u8>,
     ) -> Result<Vec<Chunk>, Error> {
-        let encoding = self.subject.layout.encoding;
+        let encoding = self.patching.layout.encoding;
         let mut chunks = Vec::new();
         if !self.placement.in_front {
             chunks.push(Chunk {
@@ -174,11 +175,11 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         }
         if self.placement.dynamic.is_none() && !entries.is_empty() {
             chunks.push(Chunk {
-                offset: self.subject.dynamic.range.start.0 + self.placement.rise(),
+                offset: self.patching.dynamic.range.start.0 + self.placement.rise(),
                 bytes: entries,
             });
         }
-        let hooks = self.subject.hook();
+        let hooks = self.patching.hook();
         let hooks = hooks.map(|hook| hook.chunks(encoding, self.runtime_address()));
         chunks.extend(hooks.into_iter().flatten().map(|chunk| Chunk {
             offset: chunk.offset + self.placement.rise(),
@@ -192,11 +193,11 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     fn symbols(&self) -> Result<Vec<Chunk>, Error> {
         let chunk = |symbol: &Symbol| {
             let mut entry = symbol.entry;
-            let offset = self.subject.layout.offset_of(VirtAddr(entry.value));
+            let offset = self.patching.layout.offset_of(VirtAddr(entry.value));
             if let Some((_, address)) = offset.and_then(|offset| self.placement.moved(offset)) {
                 entry.value = address;
             }
-            let bytes = Entry::encode_all(&[entry], self.subject.layout.encoding)?;
+            let bytes = Entry::encode_all(&[entry], self.patching.layout.encoding)?;
             let place = self.placement.kept(&symbol.range);
             let offset = place.unwrap_or(symbol.range).start.0;
             Ok(Chunk { offset, bytes })
@@ -205,7 +206,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     }
 
     fn original(&self, range: FileRange) -> Result<Vec<u8>, Error> {
-        Ok(self.subject.source.read_at(range.start.0, range.size)?)
+        Ok(self.patching.source.read_at(range.start.0, range.size)?)
     }
 
     /// The new segment that is not writable.
@@ -216,7 +217,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         undo: &Undo,
     ) -> Result<Chunk, Error> {
         let placement = self.placement;
-        let encoding = self.subject.layout.encoding;
+        let encoding = self.patching.layout.encoding;
         let part = |offset, bytes| Chunk { offset, bytes };
         let mut parts = vec![
             part(placement.head.start.0, self.head()?),
@@ -245,8 +246,8 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     /// The policy notes.
     fn notes(&self, undo: &Undo) -> Result<Vec<u8>, Error> {
         let placement = self.placement;
-        let order = self.subject.layout.encoding.note_order();
-        let segment = self.subject.layout.segment(elf::PT_DYNAMIC);
+        let order = self.patching.layout.encoding.note_order();
+        let segment = self.patching.layout.segment(elf::PT_DYNAMIC);
         let moved = placement
             .dynamic
             .filter(|_| self.dynamic_is_writable())
@@ -258,21 +259,21 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             });
         let undo = undo.to_bytes(order)?;
         Ok(self
-            .subject
+            .patching
             .content
             .to_bytes(order, placement.notes_align, moved, &undo)?)
     }
 
     /// The dynamic strings with the library's name, or the runtime.
     fn head(&self) -> Result<Vec<u8>, Error> {
-        match &self.subject.means {
-            Means::Library { path, .. } => {
+        match &self.patching.mechanism {
+            Mechanism::Library { path, .. } => {
                 let mut bytes = self.original(self.strings()?)?;
                 bytes.extend(path.as_bytes());
                 bytes.push(0);
                 Ok(bytes)
             }
-            Means::Inline { runtime, hook } => self.runtime(runtime, hook),
+            Mechanism::Inline { runtime, hook } => self.runtime(runtime, hook),
         }
     }
 
@@ -311,14 +312,14 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .placement
             .recorded
             .iter()
-            .map(|range| Undo::keep(self.subject.source, range));
+            .map(|range| Undo::keep(self.patching.source, range));
         let before = self
-            .subject
+            .patching
             .content
             .size_before_undo(self.placement.notes_align);
         let place = self.placement.notes.start.0 + before as u64;
         Ok(Undo {
-            length: self.subject.layout.length,
+            length: self.patching.layout.length,
             patched_length,
             place,
             digest: Digest::default(),

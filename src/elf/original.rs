@@ -9,7 +9,6 @@ use super::copy::copy;
 use super::runs::{self, Run};
 use super::source::require_within;
 use super::undo::Undo;
-use super::write::write_chunks;
 use super::{Chunk, FileRange, Source};
 
 /// The original of a program.
@@ -52,11 +51,11 @@ impl<'a> Original<'a> {
                 .originals
                 .iter()
                 .filter_map(|chunk| chunk.within(&range));
-            let placed = copied.map(|chunk| Chunk {
+            let mut placed = copied.map(|chunk| Chunk {
                 offset: chunk.offset - range.start.0 + place,
                 ..chunk
             });
-            write_chunks(output, &placed.collect::<Vec<_>>())?;
+            placed.try_for_each(|chunk| chunk.write_to(output))?;
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ use object::elf;
 
 use super::encoding::{Dyn, FileHeader, Record};
 use super::machine::Machine;
+use super::patching::{ADDED_ENTRIES, Mechanism, Patching};
 use super::pieces::{Kind, Piece};
-use super::plan::{ADDED_ENTRIES, Means, Subject};
 use super::room::{self, Destination, Displaced, Room};
 use super::runs::{self, Run};
 use super::symbols::{self, Symbol};
@@ -67,22 +67,22 @@ pub(super) struct Placement {
 
 impl Placement {
     pub(super) fn make<S: Source + ?Sized>(
-        subject: &Subject<'_, S>,
+        patching: &Patching<'_, S>,
         room: &Room,
     ) -> Result<Self, Error> {
-        let Subject {
+        let Patching {
             layout,
             source,
             content,
             dynamic,
             ..
-        } = *subject;
+        } = *patching;
         let page = Machine::of(layout).max_page_size;
         let up = |value, alignment| align_up(value, alignment).ok_or(Error::TooLarge);
-        let elf_end = subject.tail.elf_end();
+        let elf_end = patching.tail.elf_end();
         let base = match room.in_front {
             true => None,
-            false => Some(base(layout, room, subject.tail)?),
+            false => Some(base(layout, room, patching.tail)?),
         };
         let Beginning {
             table,
@@ -90,15 +90,15 @@ impl Placement {
             mut placed,
             end,
         } = match &base {
-            Some((_, base)) => Beginning::behind(subject, room, base.start)?,
-            None => Beginning::in_front(subject, room)?,
+            Some((_, base)) => Beginning::behind(patching, room, base.start)?,
+            None => Beginning::in_front(patching, room)?,
         };
-        let moves = subject.dynamic_moves();
+        let moves = patching.dynamic_moves();
         let symbols = symbols::of_moved_parts(layout, source, &room.displaced, moves);
-        let mut recorded = recorded(subject, &placed, &table);
+        let mut recorded = recorded(patching, &placed, &table);
         recorded.extend(symbols.iter().map(|symbol| symbol.range));
         let is_cut = base.as_ref().is_some_and(|(cut, _)| *cut < elf_end);
-        let runs = 1 + usize::from(is_cut) + usize::from(subject.tail.last.size > 0);
+        let runs = 1 + usize::from(is_cut) + usize::from(patching.tail.last.size > 0);
         let undo = Undo::size(runs, &recorded, placed.len());
         if recorded.len().max(placed.len()) > undo::MOST || undo > undo::LONGEST {
             return Err(Error::Malformed(
@@ -139,7 +139,7 @@ impl Placement {
             table,
             placed,
             head,
-            has_runtime: subject.hook().is_some(),
+            has_runtime: patching.hook().is_some(),
             obstacle: room.obstacle.clone(),
             notes,
             notes_align,
@@ -227,18 +227,18 @@ impl Beginning {
     /// stands earlier in the table for the segment's parent, and lays it out with that
     /// header's alignment.
     fn behind<S: Source + ?Sized>(
-        subject: &Subject<'_, S>,
+        patching: &Patching<'_, S>,
         room: &Room,
         start: u64,
     ) -> Result<Self, Error> {
-        let head = FileRange::new(start, head_size(subject, &room.displaced)?);
+        let head = FileRange::new(start, head_size(patching, &room.displaced)?);
         let mut end = head.end();
-        let mut table = table(subject.layout, room);
+        let mut table = table(patching.layout, room);
         if room.obstacle.is_some() {
             table.start.0 = align_up(end, TABLE_ALIGN).ok_or(Error::TooLarge)?;
             end = table.end();
         }
-        let strings = subject.library().map(|_| start);
+        let strings = patching.library().map(|_| start);
         let (placed, end) = place(&room.displaced, strings, end)?;
         Ok(Self {
             table,
@@ -250,16 +250,19 @@ impl Beginning {
 
     /// In front: the file header, the table, the build-id, and only then the strings
     /// or the runtime. The build-id is in the first page so.
-    fn in_front<S: Source + ?Sized>(subject: &Subject<'_, S>, room: &Room) -> Result<Self, Error> {
-        let mut table = table(subject.layout, room);
-        table.start.0 = FileHeader::size(subject.layout.encoding);
+    fn in_front<S: Source + ?Sized>(
+        patching: &Patching<'_, S>,
+        room: &Room,
+    ) -> Result<Self, Error> {
+        let mut table = table(patching.layout, room);
+        table.start.0 = FileHeader::size(patching.layout.encoding);
         let (_, end) = place(&room.displaced, Some(0), table.end())?;
-        let align = match subject.means {
-            Means::Library { .. } => TABLE_ALIGN,
-            Means::Inline { .. } => inline::PAGE as u64,
+        let align = match patching.mechanism {
+            Mechanism::Library { .. } => TABLE_ALIGN,
+            Mechanism::Inline { .. } => inline::PAGE as u64,
         };
         let start = align_up(end, align).ok_or(Error::TooLarge)?;
-        let head = FileRange::new(start, head_size(subject, &room.displaced)?);
+        let head = FileRange::new(start, head_size(patching, &room.displaced)?);
         let (placed, _) = place(&room.displaced, Some(start), table.end())?;
         Ok(Self {
             table,
@@ -371,16 +374,16 @@ fn memory_end(layout: &Layout) -> u64 {
         .unwrap_or_default()
 }
 
-fn head_size<S: ?Sized>(subject: &Subject<'_, S>, displaced: &[Displaced]) -> Result<u64, Error> {
-    match &subject.means {
-        Means::Library { path, .. } => {
+fn head_size<S: ?Sized>(patching: &Patching<'_, S>, displaced: &[Displaced]) -> Result<u64, Error> {
+    match &patching.mechanism {
+        Mechanism::Library { path, .. } => {
             let strings = displaced
                 .iter()
                 .find(|moved| moved.piece.kind == Kind::Strings);
             let strings = strings.ok_or(Error::Malformed("it has no dynamic string table"))?;
             Ok(strings.piece.range.size + path.len() as u64 + 1)
         }
-        Means::Inline { runtime, .. } => Ok(runtime.len() as u64),
+        Mechanism::Inline { runtime, .. } => Ok(runtime.len() as u64),
     }
 }
 
@@ -433,11 +436,11 @@ fn moved_dynamic(
 /// `strip` clears what no section covers, and where another tool changed the
 /// file the section is put together from its old and new content.
 fn recorded<S: ?Sized>(
-    subject: &Subject<'_, S>,
+    patching: &Patching<'_, S>,
     placed: &[Placed],
     table: &FileRange,
 ) -> Vec<FileRange> {
-    let layout = subject.layout;
+    let layout = patching.layout;
     // A table that moves is recorded as well, for the same reason.
     let count = layout.segments.len();
     let in_place = table.start.0 == layout.header.phoff;
@@ -448,7 +451,7 @@ fn recorded<S: ?Sized>(
     ];
     let vacated = placed.iter().filter(|placed| !placed.in_new_segment);
     ranges.extend(vacated.map(|placed| FileRange::new(placed.offset, placed.piece.range.size)));
-    ranges.extend(Some(subject.dynamic.range).filter(|range| range.size > 0));
-    ranges.extend(subject.hook().into_iter().flat_map(|hook| &hook.words));
+    ranges.extend(Some(patching.dynamic.range).filter(|range| range.size > 0));
+    ranges.extend(patching.hook().into_iter().flat_map(|hook| &hook.words));
     ranges
 }

@@ -3,10 +3,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
+use super::Plan;
 use super::original::Original;
-use super::{Chunk, Plan};
 
 /// Writes the patched file to `output`, which is empty.
 ///
@@ -18,14 +17,5 @@ pub fn write(plan: &Plan, original: &Original<'_>, output: &File) -> io::Result<
         original.copy(run.in_original(), output, run.patched)?;
     }
     output.set_len(plan.length())?;
-    write_chunks(output, plan.chunks())
-}
-
-pub(super) fn write_chunks<'a>(
-    output: &File,
-    chunks: impl IntoIterator<Item = &'a Chunk>,
-) -> io::Result<()> {
-    chunks
-        .into_iter()
-        .try_for_each(|chunk| output.write_all_at(&chunk.bytes, chunk.offset))
+    plan.chunks().try_for_each(|chunk| chunk.write_to(output))
 }

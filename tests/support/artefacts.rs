@@ -9,9 +9,9 @@ use std::sync::OnceLock;
 /// (docs/testing.md).
 const GIVEN: &str = "SANDBOX_PATCH_PROGRAMS";
 
-/// The folder with `sandbox-patch` and `libsandbox.so`; the first call builds
+/// The directory with `sandbox-patch` and `libsandbox.so`; the first call builds
 /// them.
-pub fn release_folder() -> &'static Path {
+pub fn release_directory() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         if let Some(given) = std::env::var_os(GIVEN) {
@@ -35,19 +35,19 @@ pub fn release_folder() -> &'static Path {
 
 /// The runtime beside `sandbox-patch`, as text for command lines.
 pub fn library() -> String {
-    let path = release_folder().join("libsandbox.so");
+    let path = release_directory().join("libsandbox.so");
     assert!(path.is_file(), "{} was not built", path.display());
     path.to_str().expect("a target folder in UTF-8").to_owned()
 }
 
 /// The file that holds the runtime for the inside of programs.
 pub fn inline_runtime() -> PathBuf {
-    release_folder().join("sandbox-inline")
+    release_directory().join("sandbox-inline")
 }
 
 /// The path of `sandbox-patch`, to be started without a shell.
 pub fn program() -> PathBuf {
-    release_folder().join("sandbox-patch")
+    release_directory().join("sandbox-patch")
 }
 
 /// The directory of the tools that are not Debian's (tests/tools/setup).

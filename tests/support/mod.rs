@@ -16,7 +16,7 @@ mod readers;
 mod shell;
 mod workspace;
 
-pub use artefacts::{inline_runtime, library, program, target_folder};
+pub use artefacts::{inline_runtime, library, program, release_directory, target_folder};
 pub use faithful::assert_faithful;
 pub use notes::{Kind, PatchedFile};
 pub use output::Output;

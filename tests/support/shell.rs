@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process_group};
 
-use super::artefacts::{release_folder, tools};
+use super::artefacts::{release_directory, tools};
 use super::output::Output;
 
 /// How long a command may take before the test fails.
@@ -45,7 +45,7 @@ impl Shell {
             .env_clear()
             .env(
                 "PATH",
-                format!("{}:{SYSTEM_PATH}", release_folder().display()),
+                format!("{}:{SYSTEM_PATH}", release_directory().display()),
             )
             .env("HOME", folder)
             .env("TOOLS", tools())

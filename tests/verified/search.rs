@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use sandbox_patch::cli::examine::Examination;
+use sandbox_patch::runtime::Directories;
 
 use crate::mutate::{Random, changed};
-use crate::support::{Workspace, fixture_path, inline_runtime};
+use crate::support::{Workspace, fixture_path, release_directory};
 
 /// How a program is made and patched, and its share of the search.
 struct Subject {
@@ -58,7 +59,6 @@ const CALLED: &str = "10752";
 
 /// Changes this many files, and says what was accepted and ran without a policy.
 fn search(number: usize, seed: u64) {
-    install_inline_runtime();
     let ws = Workspace::new();
     ws.run("mkdir empty").succeeds();
     ws.compile("gcc -O1 -static", "verified/run_each.c");
@@ -107,6 +107,7 @@ fn search_one(
     ))
     .succeeds();
     let original = ws.read("program");
+    let runtimes = Directories(vec![release_directory().to_owned()]);
     let mut random = Random::new(seed);
     let mut seen = HashSet::new();
     let mut accepted = Vec::new();
@@ -114,7 +115,7 @@ fn search_one(
         let changed = changed(&original, &mut random);
         let mut hasher = DefaultHasher::new();
         changed.bytes.hash(&mut hasher);
-        if !seen.insert(hasher.finish()) || !is_accepted(&changed.bytes) {
+        if !seen.insert(hasher.finish()) || !is_accepted(&changed.bytes, &runtimes) {
             continue;
         }
         let name = format!("changed{}", accepted.len());
@@ -141,24 +142,8 @@ fn search_one(
 }
 
 /// Whether `verify` accepts a file.
-fn is_accepted(file: &[u8]) -> bool {
-    Examination::of("changed", file, Path::new("/")).is_ok_and(|found| found.sound)
-}
-
-/// Puts the runtime that programs carry where an installed sandbox-patch in place of this
-/// test would look for it.
-fn install_inline_runtime() {
-    let test = std::env::current_exe().expect("the test has a path");
-    let folder = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("two folders up");
-    let folder = folder.join("lib/sandbox-patch");
-    std::fs::create_dir_all(&folder).expect("a folder in target");
-    let copy = tempfile::NamedTempFile::new_in(&folder).expect("a file in target");
-    std::fs::copy(inline_runtime(), copy.path()).expect("the runtime");
-    copy.persist(folder.join("sandbox-inline"))
-        .expect("an own folder");
+fn is_accepted(file: &[u8], runtimes: &Directories) -> bool {
+    Examination::of("changed", file, Path::new("/"), runtimes).is_ok_and(|found| found.sound)
 }
 
 /// What became of programs that were run.

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use object::elf;
 
-use crate::cli::library::{self, is_named_like_runtime};
-use crate::cli::loader;
 use crate::elf::memory::{self, Divergence};
 use crate::elf::{Error, Layout, Position, Source};
+use crate::runtime::library::{self, is_named_like_runtime};
+use crate::runtime::moment;
 
 /// Why a policy that is in the file may not come into force, or not in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,8 +99,8 @@ pub fn loader_problem(interpreter: &str, root: &Path) -> Option<Problem> {
     if !interpreter.starts_with('/') {
         return Some(Problem::RelativeLoader(interpreter.to_owned()));
     }
-    let is_known = loader::is_known(interpreter)
-        || library::name_within(interpreter, root).is_some_and(|name| loader::is_known(&name));
+    let is_known = moment::is_known(interpreter)
+        || library::name_within(interpreter, root).is_some_and(|name| moment::is_known(&name));
     (!is_known).then(|| Problem::UnknownLoader(interpreter.to_owned()))
 }
 
@@ -135,7 +135,7 @@ pub(super) fn loading(
     if like_it.count() > 1 {
         found.push(Problem::TwoRuntimes);
     }
-    let expected = loader::position(interpreter.as_deref().unwrap_or_default(), &needed);
+    let expected = moment::position(interpreter.as_deref().unwrap_or_default(), &needed);
     let place = match expected.unwrap_or(Position::First) {
         Position::First => 0,
         Position::Last => needed.len() - 1,
@@ -143,7 +143,7 @@ pub(super) fn loading(
     if at > place {
         found.push(Problem::LibraryBefore(needed[0].clone()));
     }
-    if let Some(what) = loader::early_code(layout, source, None)? {
+    if let Some(what) = moment::early_code(layout, source, None)? {
         found.push(Problem::EarlyCode(what));
     }
     let loading = Loading {

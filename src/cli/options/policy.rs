@@ -7,10 +7,11 @@ use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use crate::cli::Usage;
-use crate::cli::library::Library;
-use crate::cli::runtime::Runtimes;
+use crate::cli::installed;
 use crate::elf::Start;
 use crate::policy::{self, Action, List, Policy};
+use crate::runtime::Runtimes;
+use crate::runtime::library::Library;
 
 /// What may be called, and what happens otherwise.
 #[derive(Clone, Debug, Args)]
@@ -228,8 +229,9 @@ impl ContentArguments {
 
     pub(in crate::cli) fn runtimes(&self) -> Result<Runtimes> {
         let given = self.lib.as_deref();
-        let library = given.map(|path| Library::choose(Some(path), self.allow_relative_lib));
+        let library = given.map(|path| Library::at(path, self.allow_relative_lib));
         Ok(Runtimes {
+            directories: installed::directories(),
             library: library.transpose()?,
             inline: self.inline,
             start: self.from.map(From::start),

@@ -9,16 +9,16 @@ use anyhow::{Result, anyhow, ensure};
 use super::warnings::of_memory;
 use super::{Options, Outcome, Report, arch};
 use crate::cli::examine::start::loader_problem;
-use crate::cli::library::{Library, Presence};
-use crate::cli::loader::{
-    UNKNOWN_MOMENT, early_code, moment, placed, position, refuses_company, unknown_loader,
-};
-use crate::cli::runtime::Chosen;
 use crate::cli::show;
 use crate::elf::{self, Embedded, Enforcement, Layout, Position, Start, embedded, inline, memory};
 use crate::filter;
 use crate::note::Content;
 use crate::policy::{self, Arch, Resolved, Warning};
+use crate::runtime::Runtime;
+use crate::runtime::library::{Library, Presence};
+use crate::runtime::moment::{
+    UNKNOWN_MOMENT, early_code, moment, placed, position, refuses_company, unknown_loader,
+};
 
 /// The content to embed, made before anything is written.
 pub(super) struct Prepared {
@@ -26,7 +26,7 @@ pub(super) struct Prepared {
     /// From when on the policy holds.
     pub(super) enforced: &'static str,
     resolved: Resolved,
-    runtime: Chosen,
+    runtime: Runtime,
     position: Position,
     general_warnings: Vec<String>,
     advice: Vec<String>,
@@ -38,7 +38,7 @@ impl Prepared {
         layout: &Layout,
         source: &File,
         options: &Options,
-        runtime: Chosen,
+        runtime: Runtime,
     ) -> Result<Self> {
         let mut general_warnings = Vec::new();
         let arch = arch(layout).ok_or_else(|| {
@@ -49,7 +49,7 @@ impl Prepared {
                 known.join(", ")
             )
         })?;
-        if let Chosen::Library(library) = &runtime {
+        if let Runtime::Library(library) = &runtime {
             general_warnings.extend(doubt(library, layout)?);
         }
         let (resolved, notices) = policy::resolve(&options.policy, arch)?;
@@ -69,13 +69,13 @@ impl Prepared {
         warnings.extend(loader_doubt(layout, source)?);
         warnings.extend(of_memory(&resolved, layout, source, &runtime));
         let (position, enforced) = match runtime {
-            Chosen::Library(_) => {
+            Runtime::Library(_) => {
                 warnings.extend(early_code(layout, source, None)?.map(unaccepted));
                 let (position, enforced) = order(layout, source)?;
                 warnings.extend(refuses_company(position, &layout.needed(source)?));
                 (position, enforced)
             }
-            Chosen::Inline(_, start) => (Position::First, moment(start, layout)),
+            Runtime::Inline(_, start) => (Position::First, moment(start, layout)),
         };
         Ok(Self {
             content,
@@ -92,11 +92,11 @@ impl Prepared {
     /// What is to put the policy in force.
     pub(super) fn enforcement(&self) -> Enforcement<'_> {
         match &self.runtime {
-            Chosen::Library(library) => Enforcement::Library {
+            Runtime::Library(library) => Enforcement::Library {
                 path: &library.path,
                 position: self.position,
             },
-            Chosen::Inline(runtime, start) => Enforcement::Inline {
+            Runtime::Inline(runtime, start) => Enforcement::Inline {
                 runtime: &runtime.code,
                 start: *start,
             },
@@ -144,11 +144,11 @@ impl Prepared {
         source: &File,
     ) -> Result<bool> {
         Ok(match &self.runtime {
-            Chosen::Library(library) => {
+            Runtime::Library(library) => {
                 !present.is_inline() && layout.needed(source)?.contains(&library.path)
             }
-            Chosen::Inline(_, Start::Best) => present.is_inline(),
-            Chosen::Inline(_, start) => {
+            Runtime::Inline(_, Start::Best) => present.is_inline(),
+            Runtime::Inline(_, start) => {
                 let found = inline::find(layout, source, present)?;
                 present.is_inline() && found.is_some_and(|found| found.start == Some(*start))
             }
@@ -163,11 +163,11 @@ impl Prepared {
             return Ok(false);
         }
         Ok(match &self.runtime {
-            Chosen::Library(library) => {
+            Runtime::Library(library) => {
                 let needed = layout.needed(source)?;
                 embedded::is_marked(layout) && placed(self.position, &needed) == Some(&library.path)
             }
-            Chosen::Inline(runtime, _) => {
+            Runtime::Inline(runtime, _) => {
                 let found = inline::find(layout, source, present)?;
                 found.is_some_and(|found| found.start.is_some() && runtime.is(&found.code))
             }
@@ -212,8 +212,8 @@ impl Prepared {
         moved: Vec<&'static str>,
     ) -> Report {
         let library = match self.runtime {
-            Chosen::Library(library) => Some(library.path),
-            Chosen::Inline(..) => None,
+            Runtime::Library(library) => Some(library.path),
+            Runtime::Inline(..) => None,
         };
         Report {
             file: file.to_owned(),

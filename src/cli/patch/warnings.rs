@@ -4,9 +4,9 @@ use std::fs::File;
 
 use object::elf;
 
-use crate::cli::runtime::Chosen;
 use crate::elf::{self as rewriting, Layout};
 use crate::policy::{List, Resolved};
+use crate::runtime::Runtime;
 
 /// Both runtimes have the C library's allocator ask for its first memory before the
 /// policy is in force, but not one that is the program's own, nor do they find it
@@ -16,13 +16,13 @@ pub(super) fn of_memory(
     resolved: &Resolved,
     layout: &Layout,
     source: &File,
-    runtime: &Chosen,
+    runtime: &Runtime,
 ) -> Option<String> {
     let dynamic = layout.dynamic.as_ref()?;
     if resolved.policy.list != List::Allow || layout.segment(elf::PT_INTERP).is_none() {
         return None;
     }
-    let is_inline = matches!(runtime, Chosen::Inline(..));
+    let is_inline = matches!(runtime, Runtime::Inline(..));
     let (why, calls) = if rewriting::defines(layout, source, &[b"malloc\0", b"free\0"]) {
         ("its allocator is its own", ["brk", "mmap"])
     } else if is_inline && dynamic.get(elf::DT_DEBUG).is_none() {

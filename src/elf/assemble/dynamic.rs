@@ -6,19 +6,19 @@ use sandbox_format::note;
 use super::Assembly;
 use crate::elf::encoding::{Dyn, Record};
 use crate::elf::machine::Machine;
-use crate::elf::plan::Position;
+use crate::elf::patching::Position;
 use crate::elf::{Error, Source, VirtAddr, pieces};
 
 impl<S: Source + ?Sized> Assembly<'_, S> {
     pub(super) fn entries(&self) -> Result<Vec<Dyn>, Error> {
-        let mut entries = self.subject.dynamic.entries.clone();
+        let mut entries = self.patching.dynamic.entries.clone();
         for entry in &mut entries {
             match entry.tag {
-                elf::DT_STRSZ if self.subject.library().is_some() => {
+                elf::DT_STRSZ if self.patching.library().is_some() => {
                     entry.value = self.placement.head.size;
                 }
                 tag if pieces::leads_to_piece(tag) => {
-                    let offset = self.subject.layout.offset_of(VirtAddr(entry.value));
+                    let offset = self.patching.layout.offset_of(VirtAddr(entry.value));
                     if let Some((_, address)) =
                         offset.and_then(|offset| self.placement.moved(offset))
                     {
@@ -28,7 +28,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 _ => {}
             }
         }
-        if let Some((_, position)) = self.subject.library() {
+        if let Some((_, position)) = self.patching.library() {
             self.add_library(&mut entries, position)?;
         }
         let end = Dyn {
@@ -36,22 +36,22 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             value: 0,
         };
         let slots = match self.placement.dynamic {
-            Some(range) => usize::try_from(range.size / Dyn::size(self.subject.layout.encoding))
+            Some(range) => usize::try_from(range.size / Dyn::size(self.patching.layout.encoding))
                 .map_err(|_| Error::TooLarge)?,
-            None => self.subject.dynamic.slots,
+            None => self.patching.dynamic.slots,
         };
-        if self.subject.library().is_some() && slots <= entries.len() {
+        if self.patching.library().is_some() && slots <= entries.len() {
             return Err(Error::Malformed("the dynamic section has no room"));
         }
-        let segment = self.subject.layout.segment(elf::PT_DYNAMIC);
+        let segment = self.patching.layout.segment(elf::PT_DYNAMIC);
         let from = segment.map_or(0, |segment| segment.vaddr);
         let to = self
             .placement
             .dynamic
             .map_or(from, |range| self.placement.address(range.start.0));
-        Machine::of(self.subject.layout).keep_targets(
-            self.subject.layout.encoding,
-            (&self.subject.dynamic.entries, from),
+        Machine::of(self.patching.layout).keep_targets(
+            self.patching.layout.encoding,
+            (&self.patching.dynamic.entries, from),
             (&mut entries, to),
         );
         entries.resize(slots, end);

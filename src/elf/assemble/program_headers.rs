@@ -14,9 +14,9 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         let grows = if placement.table_moves() {
             None
         } else {
-            room::growing_load(self.subject.layout, &placement.table)
+            room::growing_load(self.patching.layout, &placement.table)
         };
-        let old = self.subject.layout.segments.iter();
+        let old = self.patching.layout.segments.iter();
         let mut segments: Vec<ProgramHeader> = old
             .map(|segment| match segment.kind {
                 elf::PT_LOAD if grows == Some(segment) => {
@@ -72,7 +72,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 // Its address leads to something else, and goes on doing so.
                 Some((offset, _))
                     if segment.kind == elf::PT_NOTE
-                        && !self.subject.layout.is_of_notes(segment) =>
+                        && !self.patching.layout.is_of_notes(segment) =>
                 {
                     ProgramHeader { offset, ..*segment }
                 }
@@ -125,7 +125,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
 
     /// The headers of the new segments.
     fn loads(&self) -> impl Iterator<Item = ProgramHeader> {
-        let rights = match self.subject.hook() {
+        let rights = match self.patching.hook() {
             Some(_) => elf::PF_R | elf::PF_X,
             None => elf::PF_R,
         };
@@ -141,14 +141,15 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     }
 
     pub(super) fn page(&self) -> u64 {
-        Machine::of(self.subject.layout).max_page_size
+        Machine::of(self.patching.layout).max_page_size
     }
 
     /// Whether the loader may write to the dynamic section; where it may not,
     /// it does not try (`-z rodynamic`, and all of MIPS).
     pub(super) fn dynamic_is_writable(&self) -> bool {
-        let segment = self.subject.layout.segment(elf::PT_DYNAMIC);
-        let load = segment.and_then(|segment| self.subject.layout.load_of(VirtAddr(segment.vaddr)));
+        let segment = self.patching.layout.segment(elf::PT_DYNAMIC);
+        let load =
+            segment.and_then(|segment| self.patching.layout.load_of(VirtAddr(segment.vaddr)));
         load.is_some_and(|load| load.flags.0 & elf::PF_W.0 != 0)
     }
 

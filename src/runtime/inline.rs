@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use object::elf;
 use sandbox_format::{inline, note};
 
-use super::library;
+use super::Directories;
 use crate::elf::embedded::{self, Runtime};
 use crate::elf::{self as rewriting, Layout, Source};
 
@@ -33,7 +33,7 @@ pub enum Error {
     Architecture,
 }
 
-/// The runtime that came with this program.
+/// The runtime of this version.
 #[derive(Clone, Debug)]
 pub struct Inline {
     /// Its code.
@@ -46,8 +46,8 @@ impl Inline {
     /// # Errors
     ///
     /// There is none, or none that fits.
-    pub fn installed(program: &Layout) -> Result<Self, Error> {
-        let path = library::installed(inline::FILE).ok_or(Error::NotFound)?;
+    pub fn installed(directories: &Directories, program: &Layout) -> Result<Self, Error> {
+        let path = directories.find(inline::FILE).ok_or(Error::NotFound)?;
         let unfit = |why: String| Error::Unfit {
             path: path.clone(),
             why,

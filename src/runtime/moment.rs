@@ -79,7 +79,8 @@ pub fn position(interpreter: &str, needed: &[String]) -> Option<Position> {
 }
 
 /// The library at that place.
-pub(super) fn placed(position: Position, needed: &[String]) -> Option<&String> {
+#[must_use]
+pub fn placed(position: Position, needed: &[String]) -> Option<&String> {
     match position {
         Position::First => needed.first(),
         Position::Last => needed.last(),

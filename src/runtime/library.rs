@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use object::elf;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use sandbox_format::note;
 
+use super::{Directories, inline};
 use crate::elf::embedded::{self, Runtime};
 use crate::elf::{self as rewriting, Layout};
 use crate::file;
@@ -81,30 +82,38 @@ pub enum Presence {
 }
 
 impl Library {
-    /// The library of the `--lib` option, else the one that came with this
-    /// program.
+    /// The library of this version.
     ///
     /// # Errors
     ///
-    /// There is none, its path can be diverted, or its name is not [`NAME`].
-    pub fn choose(given: Option<&str>, allow_relative: bool) -> Result<Self, Error> {
-        let path = match given {
-            Some("") => return Err(Error::Empty),
-            Some(path) => path.to_owned(),
-            None => installed(NAME)
-                .and_then(|path| path.to_str().map(str::to_owned))
-                .ok_or(Error::NotFound)?,
-        };
+    /// There is none, or no program could load it from there.
+    pub fn installed(directories: &Directories) -> Result<Self, Error> {
+        let path = directories.find(NAME);
+        let path = path.and_then(|path| path.to_str().map(str::to_owned));
+        Self::at(&path.ok_or(Error::NotFound)?, false)
+    }
+
+    /// The library at a path, which it is to have where the program runs.
+    ///
+    /// # Errors
+    ///
+    /// The path can be diverted, or its name is not [`NAME`].
+    pub fn at(path: &str, allow_relative: bool) -> Result<Self, Error> {
+        if path.is_empty() {
+            return Err(Error::Empty);
+        }
         if path.len() > LONGEST_PATH {
             return Err(Error::TooLong(path.len()));
         }
-        if !is_named_like_runtime(&path) {
-            return Err(Error::Name(path));
+        if !is_named_like_runtime(path) {
+            return Err(Error::Name(path.to_owned()));
         }
-        if !is_absolute(&path) && !allow_relative {
-            return Err(Error::Relative(path));
+        if !is_absolute(path) && !allow_relative {
+            return Err(Error::Relative(path.to_owned()));
         }
-        Ok(Self { path })
+        Ok(Self {
+            path: path.to_owned(),
+        })
     }
 
     /// Checks the library against the program that will load it.
@@ -136,15 +145,6 @@ pub fn is_named_like_runtime(path: &str) -> bool {
     path.rsplit('/').next() == Some(NAME)
 }
 
-/// A file beside the running program, or where `make install` puts it.
-pub(super) fn installed(name: &str) -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?;
-    let folder = program.parent()?;
-    let beside = folder.join(name);
-    let installed = folder.parent()?.join("lib/sandbox-patch").join(name);
-    [beside, installed].into_iter().find(|path| path.is_file())
-}
-
 /// Looks at the file that a DT_NEEDED value leads to, below `root`.
 #[must_use]
 pub fn presence(path: &str, root: &Path, program: &Layout) -> Presence {
@@ -165,7 +165,7 @@ pub fn presence(path: &str, root: &Path, program: &Layout) -> Presence {
 }
 
 /// The name that a library below `root` gives itself (DT_SONAME), if it can be read.
-pub(super) fn name_within(path: &str, root: &Path) -> Option<String> {
+pub fn name_within(path: &str, root: &Path) -> Option<String> {
     let file = open(path, root).ok()??;
     let layout = Layout::read(&file).ok()?;
     let name = layout.dynamic.as_ref()?.get(elf::DT_SONAME)?;
@@ -219,7 +219,7 @@ fn examine(file: &File, program: &Layout) -> Result<Result<String, String>, rewr
         ));
     }
     // The runtime for the inside of programs has the same note.
-    let is_inline = super::inline::code(&library, file)
+    let is_inline = inline::code(&library, file)
         .is_ok_and(|code| sandbox_format::inline::Header::read(&code).is_some());
     let runtime = embedded::runtime(&library, file)?.filter(|_| !is_inline);
     let Some(Runtime { format, version }) = runtime else {
