@@ -4,7 +4,6 @@
 //! handled (each with one line on standard error), 2 if the command line is
 //! wrong.
 
-pub mod examine;
 mod generate;
 pub mod inspect;
 mod installed;
@@ -14,9 +13,7 @@ mod many;
 mod options;
 mod output;
 pub mod patch;
-mod program;
 pub mod remove;
-mod running;
 pub mod show;
 mod summary;
 mod tree;
@@ -32,12 +29,12 @@ use many::{Empty, Request, Tells};
 pub use options::Cli;
 use options::{LaunchCli, PatchArguments, Verb};
 use output::{Verbosity, complain, warn};
-use patch::Outcome;
 use summary::Verdict;
 use tree::Replaced;
 
 use crate::file::{self, Purpose};
 use crate::policy::{List, Policy};
+use crate::program::patch::{Outcome, patch_at};
 
 /// Runs `sandbox-patch` with the arguments of this process.
 #[must_use]
@@ -169,25 +166,25 @@ fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result
     let mut privileged = Vec::new();
     let done = many::for_each(
         &request,
-        |file| patch::patch_at(&file.place()?, file.path(), &options),
+        |file| Ok(patch_at(&file.place()?, file.path(), &options)?),
         |file, mut report| {
             if file.in_tree && report.other_names > 0 {
                 // That is told when all names were met.
                 report.other_names = 0;
                 replaced.extend(report.written.map(|stamp| (file.path.to_owned(), stamp)));
             }
-            for warning in report.general(verbosity) {
-                if said.insert(warning.to_owned()) {
-                    warn(file.path, warning);
+            for remark in patch::general(&report, verbosity) {
+                if said.insert(remark.to_string()) {
+                    warn(file.path, remark);
                 }
             }
-            report.warn(file.path);
+            patch::warn_of(&report, file.path);
             if file.in_tree && report.sets_ids && may_execute(&report.resolved.policy) {
                 privileged.push(file.path.to_owned());
             }
             if verbosity == Verbosity::Verbose || (verbosity == Verbosity::Normal && !file.in_tree)
             {
-                output::print(&report)?;
+                output::print(patch::Text(&report))?;
             }
             if verbosity == Verbosity::Verbose && !report.moved.is_empty() {
                 output::print(format_args!("  moved     {}\n", report.moved.join(", ")))?;

@@ -1,11 +1,23 @@
 //! Put a seccomp policy into a Linux program, so that it sandboxes itself.
 //!
-//! The library behind the programs `sandbox-patch` and `sandboxify`; each verb
-//! is a function ([`cli::patch::patch`], [`cli::inspect::inspect`],
-//! [`cli::remove::remove`], [`launch::launch`]).
-//! Data flows one way:
+//! The library behind the programs `sandbox-patch` and `sandboxify`, and for others that
+//! want to know what a program may do:
+//!
+//! ```
+//! use sandbox_patch::program::{Problem, Surroundings, inspect};
+//! # fn main() -> Result<(), sandbox_patch::program::Error> {
+//! let found = inspect("/bin/true".as_ref(), &Surroundings::default())?;
+//! assert_eq!(found.kind, "dynamic program");
+//! assert_eq!(found.problems, [Problem::NoPolicy]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Each verb is a function: [`program::patch`], [`program::inspect()`],
+//! [`program::remove`], [`launch::launch`]. Data flows one way:
 //!
 //! * [`cli`]: the command line, and how results are shown;
+//! * [`program`]: the verbs;
 //! * [`runtime`]: which runtime a program gets, and when it comes before what;
 //! * [`policy`]: what may be called, from names to rules of an architecture;
 //! * [`filter`]: from rules to BPF, and back to something readable;
@@ -21,4 +33,5 @@ pub mod filter;
 pub mod launch;
 pub mod note;
 pub mod policy;
+pub mod program;
 pub mod runtime;

@@ -68,7 +68,11 @@ mod inspect {
         assert_eq!(found["sound"], true);
         assert_eq!(found["filter"]["matches_policy"], true);
         assert_eq!(found["library"]["path"], library());
-        assert_eq!(json(&ws, "./original")["protected"], false);
+        assert_eq!(found["problem_ids"], Value::Array(Vec::new()));
+        let original = json(&ws, "./original");
+        assert_eq!(original["protected"], false);
+        assert_eq!(original["problems"][0], "it carries no sandbox policy");
+        assert_eq!(original["problem_ids"][0], "no-policy");
     }
 
     #[test]

@@ -2,11 +2,9 @@
 //! overflow, and what each target says. Each tells whether the input was one that
 //! it could do something with.
 
-use std::path::Path;
-
 use sandbox_format::note::{ByteOrder, Collector};
 use sandbox_oracle::{content_of, file, round_trip, round_trip_inline};
-use sandbox_patch::cli::examine::Examination;
+use sandbox_patch::program::{Inspection, Surroundings};
 use sandbox_patch::elf::undo::Undo;
 use sandbox_patch::elf::{self, Layout, Original, Position, Start, best_effort, embedded};
 use sandbox_patch::filter;
@@ -24,8 +22,11 @@ const LARGEST: u64 = 64 << 20;
 /// It is found to be sound, without a library.
 pub fn layout(data: &[u8]) -> bool {
     // No library is there.
-    let root = Path::new("/dev/null");
-    let found = Examination::of("file", data, root, &Directories::default());
+    let surroundings = Surroundings {
+        root: "/dev/null".into(),
+        runtimes: Directories::default(),
+    };
+    let found = Inspection::of("file", data, &surroundings);
     if let Ok(found) = &found {
         assert!(!found.sound, "it lacks at least its library");
     }

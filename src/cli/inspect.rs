@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, anyhow, ensure};
+use serde::Serialize;
 
-use super::examine::{Examination, Filter, Library, NO_POLICY};
 use super::many::{Empty, Request, Subject, Tells};
 use super::options::InspectArguments;
 use super::output::{self, Verbosity};
@@ -15,9 +15,11 @@ use super::show::escaped;
 use super::summary::Verdict;
 use super::{installed, many, show};
 use crate::elf::Encoding;
-use crate::file::{self, Purpose};
+use crate::file::Purpose;
 use crate::filter;
 use crate::policy::Arch;
+use crate::program::inspect::{Filter, Library};
+use crate::program::{self, Inspection, Problem};
 
 /// The longest program that is read from standard input, in bytes: all of it
 /// has to be kept in memory.
@@ -55,10 +57,20 @@ pub(super) fn run(arguments: &InspectArguments, verbosity: Verbosity) -> bool {
     done.ok
 }
 
+/// What is known of a file, for programs.
+#[derive(Serialize)]
+struct Json<'a> {
+    #[serde(flatten)]
+    found: &'a Inspection,
+    /// [`Problem::id`] of each problem.
+    problem_ids: Vec<&'static str>,
+}
+
 /// What is known of a file, as it is to be printed.
-fn show(found: &Examination, arguments: &InspectArguments) -> Result<String> {
+fn show(found: &Inspection, arguments: &InspectArguments) -> Result<String> {
     if arguments.json {
-        let json = serde_json::to_string(found)?;
+        let problem_ids = found.problems.iter().map(Problem::id).collect();
+        let json = serde_json::to_string(&Json { found, problem_ids })?;
         Ok(format!("{}\n", show::escaped_json(&json)))
     } else if arguments.bpf {
         Ok(bpf(found)?)
@@ -67,35 +79,30 @@ fn show(found: &Examination, arguments: &InspectArguments) -> Result<String> {
     }
 }
 
-/// Examines one file; `-` is standard input.
+/// Inspects one file; `-` is standard input.
 ///
 /// # Errors
 ///
 /// Not an ELF file, or one that can't be read.
-pub fn inspect(path: &Path, root: &Path) -> Result<Examination> {
+pub(super) fn inspect(path: &Path, root: &Path) -> Result<Inspection> {
+    let surroundings = installed::surroundings(root);
     if path == Path::new("-") {
-        return Examination::of("-", &standard_input()?[..], root, &installed::directories());
+        return Ok(Inspection::of("-", &standard_input()?[..], &surroundings)?);
     }
-    let (source, _) = file::open(path)?;
-    Examination::of(
-        &path.to_string_lossy(),
-        &source,
-        root,
-        &installed::directories(),
-    )
+    Ok(program::inspect(path, &surroundings)?)
 }
 
-pub(super) fn inspect_subject(subject: &Subject, root: &Path) -> Result<Examination> {
+pub(super) fn inspect_subject(subject: &Subject, root: &Path) -> Result<Inspection> {
     match subject {
         Subject::Named(path) => inspect(path, root),
         Subject::Found(place) => {
             let (source, _) = place.open()?;
-            Examination::of(
-                &place.path().to_string_lossy(),
+            let name = place.path().to_string_lossy();
+            Ok(Inspection::of(
+                &name,
                 &source,
-                root,
-                &installed::directories(),
-            )
+                &installed::surroundings(root),
+            )?)
         }
     }
 }
@@ -123,7 +130,7 @@ fn standard_input() -> Result<Vec<u8>> {
 const WITH_PROBLEMS: &str = "protected, with problems";
 
 /// What it comes to.
-fn verdict(found: &Examination) -> &'static str {
+fn verdict(found: &Inspection) -> &'static str {
     match (found.protected, found.sound) {
         (true, true) => "protected",
         (true, false) => WITH_PROBLEMS,
@@ -135,7 +142,7 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// What is known of a file, for people.
-struct Text<'a>(&'a Examination);
+struct Text<'a>(&'a Inspection);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,19 +160,21 @@ impl fmt::Display for Text<'_> {
             writeln!(f, "  {name:<9} {}", escaped(&value))?;
         }
         // That there is no policy was said.
-        let said = |problem: &&String| *problem == NO_POLICY;
-        for problem in found.problems.iter().filter(|problem| !said(problem)) {
-            writeln!(f, "  {BAD}problem{BAD:#}   {}", escaped(problem))?;
+        let is_news = |problem: &&Problem| **problem != Problem::NoPolicy;
+        for problem in found.problems.iter().filter(is_news) {
+            let problem = problem.to_string();
+            writeln!(f, "  {BAD}problem{BAD:#}   {}", escaped(&problem))?;
         }
         for notice in &found.notices {
-            writeln!(f, "  notice    {}", escaped(notice))?;
+            let notice = notice.to_string();
+            writeln!(f, "  notice    {}", escaped(&notice))?;
         }
         Ok(())
     }
 }
 
 /// What there is to tell, with the name of each.
-fn facts(found: &Examination) -> Vec<(&'static str, String)> {
+fn facts(found: &Inspection) -> Vec<(&'static str, String)> {
     let arch = found
         .arch
         .unwrap_or("an architecture without seccomp filters");
@@ -178,7 +187,7 @@ fn facts(found: &Examination) -> Vec<(&'static str, String)> {
             add("added", Some(added));
         }
     }
-    add("enforced", found.enforced.map(str::to_owned));
+    add("enforced", found.enforced.map(|moment| moment.to_string()));
     let library = found.library.as_ref();
     add(
         "library",
@@ -219,7 +228,7 @@ fn state(library: &Library) -> String {
 #[error("it carries no filter; there is nothing to disassemble")]
 struct NoFilter;
 
-fn bpf(found: &Examination) -> Result<String, NoFilter> {
+fn bpf(found: &Inspection) -> Result<String, NoFilter> {
     let arch = found
         .resolved
         .as_ref()

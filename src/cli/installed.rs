@@ -3,6 +3,7 @@
 use std::env::current_exe;
 use std::path::Path;
 
+use crate::program::Surroundings;
 use crate::runtime::Directories;
 
 /// Beside the program, which is how cargo leaves them, and where `make install` puts
@@ -14,4 +15,12 @@ pub(super) fn directories() -> Directories {
     let installed = installed.map(|prefix| prefix.join("lib/sandbox-patch"));
     let beside = beside.map(Path::to_owned);
     Directories(beside.into_iter().chain(installed).collect())
+}
+
+/// What programs are inspected in view of, if their libraries are below `root`.
+pub(super) fn surroundings(root: &Path) -> Surroundings {
+    Surroundings {
+        root: root.to_owned(),
+        runtimes: directories(),
+    }
 }

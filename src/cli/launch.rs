@@ -18,12 +18,12 @@ use object::elf;
 use sandbox_format::NO_POLICY;
 use sandbox_format::environment::{ACTION, ALLOW, DENY, EXACT};
 
-use super::examine::Examination;
 use super::options::LaunchCli;
 use super::{Usage, installed, show, show_message};
 use crate::filter::{self, Compiled};
 use crate::launch::{self, Launch, Machine, Program, Unfit, Vectors, launch};
 use crate::policy::{self, Action, Arch, List, Policy, Warning};
+use crate::program::Inspection;
 
 /// Runs `sandboxify` with the vectors that `main` was given, and returns the
 /// exit status if no program takes its place.
@@ -214,7 +214,7 @@ fn compile(policy: &Policy, arch: Arch, cli: &LaunchCli) -> Result<Compiled> {
 fn check_own_policy(program: &Program, cli: &LaunchCli, name: &OsStr) -> Result<()> {
     let examined = program.elf.as_ref().map(|(file, _)| {
         let image = program.image.to_string_lossy();
-        Examination::of(&image, file, Path::new("/"), &installed::directories())
+        Inspection::of(&image, file, &installed::surroundings(Path::new("/")))
     });
     let own = match examined {
         Some(Ok(own)) if own.protected => own,
@@ -230,7 +230,8 @@ fn check_own_policy(program: &Program, cli: &LaunchCli, name: &OsStr) -> Result<
     };
     let is_none = own.resolved.is_some_and(|policy| policy.denies_nothing());
     let nothing = is_none.then(|| Warning::NothingDenied.to_string());
-    if let Some(problem) = own.problems.first().or(nothing.as_ref()) {
+    let problem = own.problems.first().map(ToString::to_string);
+    if let Some(problem) = problem.or(nothing) {
         let doubt = format!("its own policy can't be relied on: {problem}");
         ensure!(!cli.require_policy, doubt);
         warn(cli, Some(name), &doubt);

@@ -30,6 +30,8 @@ use super::output::{Verbosity, complain, note, print_error, silence_warnings, wa
 use super::patch;
 use crate::elf;
 use crate::file::{self, Keep, Place, Stamp, survive_size_limit};
+use crate::program::patch::patch_at;
+use crate::program::{self, Error};
 use choice::Reason;
 use outputs::Outputs;
 
@@ -168,7 +170,7 @@ fn written_elsewhere(expected: &Outputs) -> anyhow::Error {
 
 /// What is asked for, here and in the environment.
 struct Options {
-    patch: patch::Options,
+    patch: program::patch::Options,
     choice: ChoiceArguments,
     verbose: bool,
     warn: bool,
@@ -206,7 +208,7 @@ impl Options {
             !content.reads_standard_input(),
             "standard input belongs to the command; give the list itself in place of '-'"
         );
-        let patch = patch::Options {
+        let patch = program::patch::Options {
             policy: content.policy()?,
             runtimes: content.runtimes()?,
             output: None,
@@ -241,15 +243,13 @@ fn environment() -> Result<Option<EnvironmentArguments>> {
 fn protect(path: &Path, options: &Options) -> Result<()> {
     let place = Place::of(path)?;
     let status = place.status().map_err(file::Error::Open)?;
-    let error = match patch::patch_at(&place, path, &options.patch) {
+    let error = match patch_at(&place, path, &options.patch) {
         Ok(report) => {
-            report
-                .general(Verbosity::Normal)
-                .for_each(|warning| warn(path, warning));
-            report.warn(path);
+            patch::general(&report, Verbosity::Normal).for_each(|remark| warn(path, remark));
+            patch::warn_of(&report, path);
             // Standard output is the command's, and may be read by a program.
             if options.verbose {
-                print_error(report);
+                print_error(patch::Text(&report));
             }
             return Ok(());
         }
@@ -266,11 +266,11 @@ fn protect(path: &Path, options: &Options) -> Result<()> {
 }
 
 /// Whether the file is something else that compilers and linkers write.
-fn is_no_program(error: &anyhow::Error) -> bool {
+fn is_no_program(error: &Error) -> bool {
     use elf::Error::{Core, Empty, NotElf, Relocatable, SharedLibrary, UnknownType};
     matches!(
-        error.downcast_ref(),
-        Some(Empty | NotElf | Relocatable | Core | UnknownType | SharedLibrary)
+        error,
+        Error::Elf(Empty | NotElf | Relocatable | Core | UnknownType | SharedLibrary)
     )
 }
 

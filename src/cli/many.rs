@@ -12,10 +12,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::options::Selection;
 use super::output::{self, Verbosity, complain, note, warn};
-use super::program;
 use super::summary::{FAILED, Summary, Verdict};
 use super::tree::{Entry, Links, Walk};
 use crate::file::{self, Place, Purpose};
+use crate::program::startable;
 
 /// A run that is shorter than this shows no progress bar.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -227,7 +227,7 @@ fn handle<T>(
     };
     let (path, outcome) = match entry {
         Entry::Named(path) => done(Subject::Named(path)),
-        Entry::Executable(place) => match program::why_not(&place) {
+        Entry::Executable(place) => match startable::why_not(&place) {
             Some(reason) => (place.path().to_owned(), Outcome::Skipped(reason.to_owned())),
             None => match done(Subject::Found(place)) {
                 (path, Outcome::Failed(error)) if skips(&error) => {

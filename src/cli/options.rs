@@ -16,8 +16,8 @@ pub(super) use self::link::{ChoiceArguments, EnvironmentArguments, Glob, LinkArg
 use self::policy::require_no_calls;
 pub(super) use self::policy::{ContentArguments, PolicyArguments};
 use super::output::Verbosity;
-use super::patch;
 use crate::file::Keep;
+use crate::program::patch;
 
 /// Put a seccomp policy into a program, so that it sandboxes itself.
 ///

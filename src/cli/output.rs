@@ -72,7 +72,7 @@ pub(super) fn silence_warnings() {
 }
 
 /// One line on standard error: what the user should know of a file.
-pub(super) fn warn(file: &Path, warning: &str) {
+pub(super) fn warn(file: &Path, warning: &(impl Display + ?Sized)) {
     if WARNINGS.load(Ordering::Relaxed) {
         note(file, &format!("warning: {warning}"));
     }

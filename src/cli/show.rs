@@ -43,38 +43,12 @@ pub fn appended(appended: &Appended) -> String {
             format!("at the end, {shift} bytes further on")
         }
     };
-    let why = match reader {
-        Reader::FromEnd => String::new(),
-        Reader::Known(format) => format!(", where {format} is looked for"),
-        Reader::ByOffset(why) => format!(", since {why}"),
-        Reader::ByTrailer => format!(", since {BY_TRAILER}"),
+    let why = match (reader, reader.why()) {
+        (Reader::Known(format), _) => format!(", where {format} is looked for"),
+        (_, Some(why)) => format!(", since {why}"),
+        (_, None) => String::new(),
     };
     format!("{size} bytes kept {place}{why}")
-}
-
-const BY_TRAILER: &str = "their last bytes name the place where they start";
-
-/// What may be wrong with that place.
-pub(super) fn doubt_of_appended(appended: &Appended) -> Option<String> {
-    let size = appended.size;
-    match appended.reader {
-        Reader::Known(_) => None,
-        Reader::FromEnd => {
-            let shift = appended.shift.unwrap_or_default();
-            Some(format!(
-                "the {size} bytes that are appended to the ELF file stay at its end, {shift} bytes \
-                 further on; what looks for them at a fixed place will not find them"
-            ))
-        }
-        Reader::ByOffset(why) => Some(format!(
-            "the {size} bytes that are appended to the ELF file are kept both in place and at its \
-             end, since {why}; what reads from that place to the end of the file reads more now"
-        )),
-        Reader::ByTrailer => Some(format!(
-            "the {size} bytes that are appended to the ELF file are kept both in place and at its \
-             end, since {BY_TRAILER}; at the end they name the place where they start there"
-        )),
-    }
 }
 
 /// What was added to the policy's names, a line for each name, and one for what
@@ -146,10 +120,6 @@ fn constant(call: &str, value: u64) -> String {
     };
     name.to_owned()
 }
-
-/// From when on the policy holds.
-pub const ENFORCED: &str =
-    "after the constructors of all other libraries, before the program's own";
 
 /// Whether a character does something to a terminal or to the lines of a log
 /// rather than being shown: the controls C0, DEL and C1, the separators of

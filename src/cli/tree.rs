@@ -18,8 +18,9 @@ use anyhow::{Error, Result};
 
 use super::output::Verbosity;
 use super::output::{self, complain, warn};
-use super::{patch, show};
+use super::show;
 use crate::file::{self, Directory, Identity, Place, Purpose, Stamp, Status, open_directory};
+use crate::program::Remark;
 
 /// What comes next.
 pub(super) enum Entry {
@@ -324,7 +325,7 @@ impl Linked {
         let first = &self.first.place;
         let elsewhere = self.names.saturating_sub(1 + self.others.len() as u64);
         if elsewhere > 0 {
-            warn(first, &patch::other_names(elsewhere));
+            warn(first, &Remark::OtherNames(elsewhere));
         }
         let mut ok = true;
         for name in &self.others {

@@ -5,13 +5,13 @@ mod wanted;
 
 use anyhow::{Result, anyhow};
 
-use super::examine::NO_POLICY;
 use super::many::{Empty, Request, Subject, Tells};
 use super::options::VerifyArguments;
 use super::output::{self, Verbosity, complain};
 use super::summary::Verdict;
 use super::{inspect, many, show};
 use crate::file::Purpose;
+use crate::program::Problem;
 use wanted::Wanted;
 
 pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> Result<bool> {
@@ -32,13 +32,16 @@ pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> Result<b
     };
     let problems = |file: &Subject| {
         let found = inspect::inspect_subject(file, &arguments.root)?;
-        let mut problems = found.problems;
-        if let (Some(wanted), Some(policy)) = (&wanted, &found.resolved) {
-            problems.extend(wanted.difference(policy)?);
-        }
-        Ok(problems)
+        let difference = match (&wanted, &found.resolved) {
+            (Some(wanted), Some(policy)) => wanted.difference(policy)?,
+            _ => None,
+        };
+        let is_bare = found.problems == [Problem::NoPolicy];
+        let problems = found.problems.iter().map(ToString::to_string);
+        let problems: Vec<_> = problems.chain(difference).collect();
+        Ok((problems, is_bare))
     };
-    let done = many::for_each(&request, problems, |file, problems| {
+    let done = many::for_each(&request, problems, |file, (problems, is_bare)| {
         if !problems.is_empty() {
             complain(Some(file.path), &anyhow!(problems.join("; ")));
         } else if verbosity == Verbosity::Verbose
@@ -48,7 +51,7 @@ pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> Result<b
         }
         Ok(match &problems[..] {
             [] => Verdict::good("ok"),
-            [problem] if problem == NO_POLICY => Verdict::bad("without a policy"),
+            _ if is_bare => Verdict::bad("without a policy"),
             _ => Verdict::bad("with problems"),
         })
     });

@@ -61,6 +61,18 @@ pub struct Appended {
     pub reader: Reader,
 }
 
+impl Reader {
+    /// Why they may know the offset, for people; nothing where they do not, or are known.
+    #[must_use]
+    pub const fn why(self) -> Option<&'static str> {
+        match self {
+            Self::FromEnd | Self::Known(_) => None,
+            Self::ByOffset(why) => Some(why),
+            Self::ByTrailer => Some("their last bytes name the place where they start"),
+        }
+    }
+}
+
 impl Tail {
     /// Nothing was appended to a file of `length` bytes.
     const fn none(length: u64) -> Self {

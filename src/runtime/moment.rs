@@ -1,17 +1,94 @@
 //! When which code of a program runs.
 
+use std::fmt;
+
 use object::elf;
+use serde::{Serialize, Serializer};
 
 use crate::elf::loaders::{is_glibc, is_musl};
 use crate::elf::{Dynamic, Error, Layout, Position, Source, Start, memory};
 
-/// What is said of functions in DT_PREINIT_ARRAY (gABI chapter 5).
-const PREINIT: &str = "the program has functions in DT_PREINIT_ARRAY, which glibc calls before \
-                       the policy is in force";
+/// Code of a program that runs before any library's constructors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EarlyCode {
+    /// Functions in DT_PREINIT_ARRAY (gABI chapter 5).
+    Preinit,
+    /// Resolvers of indirect functions (R_*_IRELATIVE, STT_GNU_IFUNC).
+    Resolvers,
+}
 
-/// What is said of indirect functions (R_*_IRELATIVE, STT_GNU_IFUNC).
-const RESOLVERS: &str = "the program has indirect functions (IFUNC), whose resolvers the loader \
-                         calls before the policy is in force";
+impl fmt::Display for EarlyCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Preinit => {
+                "the program has functions in DT_PREINIT_ARRAY, which glibc calls before the \
+                 policy is in force"
+            }
+            Self::Resolvers => {
+                "the program has indirect functions (IFUNC), whose resolvers the loader calls \
+                 before the policy is in force"
+            }
+        })
+    }
+}
+
+/// From when on a policy holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Moment {
+    /// The library is initialised last of all libraries.
+    AfterLibraries,
+    /// Some are initialised after it.
+    AmongLibraries,
+    /// The loader's order is not known.
+    Unknown,
+    /// A runtime within the program, right before main.
+    Main,
+    /// A runtime within the program, at its entry point, which the loader jumps to.
+    EntryAfterLoader,
+    /// A runtime within the program, at its entry point, which the kernel jumps to.
+    Entry,
+    /// A runtime within the program, as late as that can be.
+    Best,
+}
+
+impl Moment {
+    /// That of a runtime within the program.
+    #[must_use]
+    pub fn of(start: Start, layout: &Layout) -> Self {
+        match start {
+            Start::Main => Self::Main,
+            Start::Best => Self::Best,
+            Start::Entry if layout.segment(elf::PT_INTERP).is_some() => Self::EntryAfterLoader,
+            Start::Entry => Self::Entry,
+        }
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AfterLibraries => {
+                "after the constructors of all other libraries, before the program's own"
+            }
+            Self::AmongLibraries => "before the constructors of some other libraries",
+            Self::Unknown => "at a moment that is not known for this loader",
+            Self::Main => "by the program itself, before the last of its initialisers and main",
+            Self::Best => "by the program itself",
+            Self::EntryAfterLoader => {
+                "by the program itself, after the constructors of all libraries, before its own"
+            }
+            Self::Entry => "by the program itself, from its first instruction on",
+        })
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 /// Code of the program that runs before any library's constructors, where that is before the
 /// policy is in force. `start` is when a runtime within the program is called; nothing for
@@ -24,7 +101,7 @@ pub fn early_code(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     start: Option<Start>,
-) -> Result<Option<&'static str>, Error> {
+) -> Result<Option<EarlyCode>, Error> {
     let Some(interpreter) = layout.interpreter(source)? else {
         return Ok(early_code_of_static(layout, start));
     };
@@ -32,13 +109,13 @@ pub fn early_code(
     let size = layout.dynamic.as_ref().and_then(of_dynamic);
     // musl's loader does not look at that array.
     if size.is_some_and(|size| size > 0) && !is_musl(&interpreter) {
-        return Ok(Some(PREINIT));
+        return Ok(Some(EarlyCode::Preinit));
     }
-    Ok(memory::has_resolvers(layout, source)?.then_some(RESOLVERS))
+    Ok(memory::has_resolvers(layout, source)?.then_some(EarlyCode::Resolvers))
 }
 
 /// In a static program the C library's start-up calls such code.
-fn early_code_of_static(layout: &Layout, start: Option<Start>) -> Option<&'static str> {
+fn early_code_of_static(layout: &Layout, start: Option<Start>) -> Option<EarlyCode> {
     let mut sections = layout.sections.iter().map(|section| &section.header);
     let size = match &layout.dynamic {
         Some(dynamic) => dynamic.get(elf::DT_PREINIT_ARRAYSZ),
@@ -47,7 +124,7 @@ fn early_code_of_static(layout: &Layout, start: Option<Start>) -> Option<&'stati
             .map(|header| header.size),
     };
     let is_before = start == Some(Start::Main) && size.is_some_and(|size| size > 0);
-    is_before.then_some(PREINIT)
+    is_before.then_some(EarlyCode::Preinit)
 }
 
 /// Whether a loader is one of those whose ways are known, by its name. The C library that a
@@ -87,51 +164,19 @@ pub fn placed(position: Position, needed: &[String]) -> Option<&String> {
     }
 }
 
-/// The warning that a library of the program ends it where another is the first of the
-/// list, as the runtime is. Of sanitizers only AddressSanitizer does so
+/// A library of the program that ends it where another is the first of the list, as the
+/// runtime is. Of sanitizers only AddressSanitizer does so
 /// (compiler-rt/lib/asan/asan_linux.cpp, `AsanCheckDynamicRTPrereqs`): that of gcc, and
 /// clang's with `-shared-libasan`.
 #[must_use]
-pub fn refuses_company(position: Position, needed: &[String]) -> Option<String> {
+pub fn refuses_company(position: Position, needed: &[String]) -> Option<&String> {
     let is_it = |name: &&String| {
         ["libasan.so", "libclang_rt.asan"]
             .iter()
             .any(|it| name.contains(it))
     };
-    let library = needed.iter().find(is_it)?;
-    (position == Position::First).then(|| {
-        format!(
-            "its library {library} ends it where another library is loaded first, as \
-             libsandbox.so is; patch it with --inline, or start it with \
-             ASAN_OPTIONS=verify_asan_link_order=0"
-        )
-    })
-}
-
-/// From when on the policy holds where [`position`] knows nothing, for people.
-pub const UNKNOWN_MOMENT: &str = "at a moment that is not known for this loader";
-
-/// A warning of that.
-#[must_use]
-pub fn unknown_loader(interpreter: &str) -> String {
-    format!(
-        "the loader {interpreter} is not known; the policy may be in force before or after the \
-         constructors of other libraries and of the program"
-    )
-}
-
-/// From when on a policy holds that a runtime within the program enforces.
-#[must_use]
-pub fn moment(start: Start, layout: &Layout) -> &'static str {
-    let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
-    match (start, is_dynamic) {
-        (Start::Main, _) => "by the program itself, before the last of its initialisers and main",
-        (Start::Best, _) => "by the program itself",
-        (Start::Entry, true) => {
-            "by the program itself, after the constructors of all libraries, before its own"
-        }
-        (Start::Entry, false) => "by the program itself, from its first instruction on",
-    }
+    let library = needed.iter().find(is_it);
+    library.filter(|_| position == Position::First)
 }
 
 #[cfg(test)]

@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
-use sandbox_patch::cli::examine::Examination;
+use sandbox_patch::program::{Inspection, Surroundings};
 use sandbox_patch::runtime::Directories;
 
 use crate::mutate::{Random, changed};
@@ -107,7 +106,10 @@ fn search_one(
     ))
     .succeeds();
     let original = ws.read("program");
-    let runtimes = Directories(vec![release_directory().to_owned()]);
+    let surroundings = Surroundings {
+        root: "/".into(),
+        runtimes: Directories(vec![release_directory().to_owned()]),
+    };
     let mut random = Random::new(seed);
     let mut seen = HashSet::new();
     let mut accepted = Vec::new();
@@ -115,7 +117,7 @@ fn search_one(
         let changed = changed(&original, &mut random);
         let mut hasher = DefaultHasher::new();
         changed.bytes.hash(&mut hasher);
-        if !seen.insert(hasher.finish()) || !is_accepted(&changed.bytes, &runtimes) {
+        if !seen.insert(hasher.finish()) || !is_accepted(&changed.bytes, &surroundings) {
             continue;
         }
         let name = format!("changed{}", accepted.len());
@@ -142,8 +144,8 @@ fn search_one(
 }
 
 /// Whether `verify` accepts a file.
-fn is_accepted(file: &[u8], runtimes: &Directories) -> bool {
-    Examination::of("changed", file, Path::new("/"), runtimes).is_ok_and(|found| found.sound)
+fn is_accepted(file: &[u8], surroundings: &Surroundings) -> bool {
+    Inspection::of("changed", file, surroundings).is_ok_and(|found| found.sound)
 }
 
 /// What became of programs that were run.

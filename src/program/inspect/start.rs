@@ -1,67 +1,14 @@
 //! Whether what starts a program brings it to its runtime, before any code of its own.
 
-use std::fmt;
 use std::path::Path;
 
 use object::elf;
 
-use crate::elf::memory::{self, Divergence};
+use crate::elf::memory;
 use crate::elf::{Error, Layout, Position, Source};
+use crate::program::Problem;
 use crate::runtime::library::{self, is_named_like_runtime};
 use crate::runtime::moment;
-
-/// Why a policy that is in the file may not come into force, or not in time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// What runs is not what the file says.
-    Divergence(Divergence),
-    /// Only a loader loads libraries, and the kernel starts one only where PT_INTERP names it.
-    NoLoader,
-    /// The kernel looks for the loader in the working directory.
-    RelativeLoader(String),
-    /// The file that is started in the program's place may be anything.
-    UnknownLoader(String),
-    /// The loader takes the program or itself for the runtime.
-    PosesAsRuntime,
-    /// Two libraries by the name of the runtime, of which one is looked at.
-    TwoRuntimes,
-    /// A library that glibc has loaded may stand for the runtime (DT_SONAME), and its
-    /// constructors can do anything.
-    LibraryBefore(String),
-    /// Code of the program that runs before the policy is in force.
-    EarlyCode(&'static str),
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Divergence(divergence) => divergence.fmt(f),
-            Self::NoLoader => f.write_str(
-                "it names no loader (PT_INTERP), so that nothing loads its runtime and its policy \
-                 is not enforced",
-            ),
-            Self::RelativeLoader(path) => write!(
-                f,
-                "the path of its loader {path} is not absolute, so that the loader can be replaced"
-            ),
-            Self::UnknownLoader(path) => write!(
-                f,
-                "the loader {path} is not known, so that it may never come to the runtime"
-            ),
-            Self::PosesAsRuntime => f.write_str(
-                "the loader takes the program itself for its runtime, so that its policy is not \
-                 enforced",
-            ),
-            Self::TwoRuntimes => f.write_str("it loads two libraries named libsandbox.so"),
-            Self::LibraryBefore(name) => write!(
-                f,
-                "it loads {name} before its runtime, which that library can replace; it was added \
-                 after patching: patch the program again"
-            ),
-            Self::EarlyCode(what) => f.write_str(what),
-        }
-    }
-}
 
 /// Who loads the runtime, and from when on it is in force.
 #[derive(Clone, Debug)]

@@ -14,7 +14,8 @@ use crate::elf::{Error, Layout};
 use crate::file::Place;
 
 /// Why an executable file is no program; nothing where it is or may be one.
-pub(super) fn why_not(place: &Place) -> Option<&'static str> {
+#[must_use]
+pub fn why_not(place: &Place) -> Option<&'static str> {
     let (file, _) = place.open().ok()?;
     let mut start = Vec::new();
     (&file).take(4).read_to_end(&mut start).ok()?;

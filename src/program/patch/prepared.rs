@@ -1,36 +1,31 @@
 //! What goes into a program, made before anything is written.
 
-use std::fmt::Display;
 use std::fs::File;
 use std::path::Path;
 
-use anyhow::{Result, anyhow, ensure};
-
-use super::warnings::of_memory;
-use super::{Options, Outcome, Report, arch};
-use crate::cli::examine::start::loader_problem;
-use crate::cli::show;
-use crate::elf::{self, Embedded, Enforcement, Layout, Position, Start, embedded, inline, memory};
+use super::{Options, Outcome, Report, memory};
+use crate::elf::memory::divergences;
+use crate::elf::{self, Embedded, Enforcement, Layout, Position, Start, embedded, inline};
 use crate::filter;
 use crate::note::Content;
-use crate::policy::{self, Arch, Resolved, Warning};
-use crate::runtime::Runtime;
+use crate::policy::{self, Resolved, Warning};
+use crate::program::inspect::start::loader_problem;
+use crate::program::{Error, Problem, Remark, arch};
 use crate::runtime::library::{Library, Presence};
-use crate::runtime::moment::{
-    UNKNOWN_MOMENT, early_code, moment, placed, position, refuses_company, unknown_loader,
-};
+use crate::runtime::moment::{Moment, early_code, placed, position, refuses_company};
+use crate::runtime::{self, Runtime};
 
 /// The content to embed, made before anything is written.
 pub(super) struct Prepared {
     pub(super) content: Content,
     /// From when on the policy holds.
-    pub(super) enforced: &'static str,
+    pub(super) enforced: Moment,
     resolved: Resolved,
     runtime: Runtime,
     position: Position,
-    general_warnings: Vec<String>,
-    advice: Vec<String>,
-    warnings: Vec<String>,
+    general: Vec<Remark>,
+    advice: Vec<Remark>,
+    remarks: Vec<Remark>,
 }
 
 impl Prepared {
@@ -39,24 +34,16 @@ impl Prepared {
         source: &File,
         options: &Options,
         runtime: Runtime,
-    ) -> Result<Self> {
-        let mut general_warnings = Vec::new();
-        let arch = arch(layout).ok_or_else(|| {
-            let machine = layout.header.machine.0;
-            let known: Vec<_> = Arch::all().map(Arch::name).collect();
-            anyhow!(
-                "no filter can be made for its architecture (ELF machine {machine}); known are {}",
-                known.join(", ")
-            )
-        })?;
+    ) -> Result<Self, Error> {
+        let mut general = Vec::new();
+        let arch = arch(layout).ok_or(Error::Architecture(layout.header.machine.0))?;
         if let Runtime::Library(library) = &runtime {
-            general_warnings.extend(doubt(library, layout)?);
+            general.extend(doubt(library, layout)?);
         }
         let (resolved, notices) = policy::resolve(&options.policy, arch)?;
         let (advice, notices): (Vec<_>, Vec<_>) = notices.into_iter().partition(Warning::is_advice);
-        let text = |notices: Vec<Warning>| notices.into_iter().map(|notice| notice.to_string());
-        general_warnings.extend(text(notices));
-        let advice = text(advice).collect();
+        general.extend(notices.into_iter().map(Remark::Policy));
+        let advice = advice.into_iter().map(Remark::Policy).collect();
         let compiled = filter::compile(&resolved)?;
         let content = Content {
             policy: resolved.to_json(),
@@ -65,17 +52,20 @@ impl Prepared {
             program: compiled.program,
             identity: compiled.identity,
         };
-        let mut warnings = Vec::new();
-        warnings.extend(loader_doubt(layout, source)?);
-        warnings.extend(of_memory(&resolved, layout, source, &runtime));
+        let mut remarks = Vec::new();
+        remarks.extend(loader_doubt(layout, source)?);
+        remarks.extend(memory::lacking(&resolved, layout, source, &runtime));
         let (position, enforced) = match runtime {
             Runtime::Library(_) => {
-                warnings.extend(early_code(layout, source, None)?.map(unaccepted));
+                let early = early_code(layout, source, None)?;
+                remarks.extend(early.map(Problem::EarlyCode).map(Remark::Unaccepted));
                 let (position, enforced) = order(layout, source)?;
-                warnings.extend(refuses_company(position, &layout.needed(source)?));
+                let needed = layout.needed(source)?;
+                let refusing = refuses_company(position, &needed).cloned();
+                remarks.extend(refusing.map(Remark::RefusesCompany));
                 (position, enforced)
             }
-            Runtime::Inline(_, start) => (Position::First, moment(start, layout)),
+            Runtime::Inline(_, start) => (Position::First, Moment::of(start, layout)),
         };
         Ok(Self {
             content,
@@ -83,9 +73,9 @@ impl Prepared {
             resolved,
             runtime,
             position,
-            general_warnings,
+            general,
             advice,
-            warnings,
+            remarks,
         })
     }
 
@@ -115,19 +105,13 @@ impl Prepared {
         layout: &Layout,
         source: &File,
         replace: bool,
-    ) -> Result<Outcome> {
-        let same_policy = self.is_in(present);
-        if !same_policy || !self.is_enforced_alike(present, layout, source)? {
-            let what = if same_policy {
-                "this policy already, enforced in another way or from another moment on"
-            } else {
-                "another policy already"
+    ) -> Result<Outcome, Error> {
+        if !self.is_in(present) || !self.is_enforced_alike(present, layout, source)? {
+            return match replace {
+                true => Ok(Outcome::Replaced),
+                false if self.is_in(present) => Err(Error::AnotherWay),
+                false => Err(Error::AnotherPolicy),
             };
-            ensure!(
-                replace,
-                "it carries {what}; --replace puts this one in its place"
-            );
-            return Ok(Outcome::Replaced);
         }
         if self.is_intact(present, layout, source)? {
             Ok(Outcome::Unchanged)
@@ -142,7 +126,7 @@ impl Prepared {
         present: &Embedded,
         layout: &Layout,
         source: &File,
-    ) -> Result<bool> {
+    ) -> Result<bool, elf::Error> {
         Ok(match &self.runtime {
             Runtime::Library(library) => {
                 !present.is_inline() && layout.needed(source)?.contains(&library.path)
@@ -156,7 +140,12 @@ impl Prepared {
     }
 
     /// Whether a file has all that patching would put into it.
-    fn is_intact(&self, present: &Embedded, layout: &Layout, source: &File) -> Result<bool> {
+    fn is_intact(
+        &self,
+        present: &Embedded,
+        layout: &Layout,
+        source: &File,
+    ) -> Result<bool, elf::Error> {
         let (header, content) = (&present.header, &self.content);
         let of_header = (header.flags, header.arch, header.identity);
         if of_header != (content.flags, content.arch, content.identity) {
@@ -176,30 +165,29 @@ impl Prepared {
 
     /// Reads the result back before it takes the file's place: a mistake of this
     /// program must not reach anybody's binary.
-    pub(super) fn check(&self, output: &File) -> Result<()> {
-        let fault = |what: &str| {
-            anyhow!("the result is not right ({what}); nothing was changed; please report this")
-        };
-        let layout = Layout::read(output).map_err(|error| fault(&error.to_string()))?;
-        let found = embedded::read(&layout, output).map_err(|error| fault(&error.to_string()))?;
+    pub(super) fn check(&self, output: &File) -> Result<(), Error> {
+        let fault = |what: &str| Error::Unfaithful(what.to_owned());
+        let unreadable = |error: elf::Error| Error::Unfaithful(error.to_string());
+        let layout = Layout::read(output).map_err(unreadable)?;
+        let found = embedded::read(&layout, output).map_err(unreadable)?;
         let found = found.ok_or_else(|| fault("no policy"))?;
-        ensure!(self.is_in(&found), fault("policy"));
-        let intact = self.is_intact(&found, &layout, output);
-        ensure!(
-            intact.map_err(|error| fault(&error.to_string()))?,
-            fault("runtime")
-        );
-        let divergences = memory::divergences(&layout, output);
-        if let Some(divergence) = divergences
-            .map_err(|error| fault(&error.to_string()))?
-            .first()
+        if !self.is_in(&found) {
+            return Err(fault("policy"));
+        }
+        if !self
+            .is_intact(&found, &layout, output)
+            .map_err(unreadable)?
         {
-            return Err(anyhow!(
-                "{divergence}; no policy in it could be relied on: link it anew"
-            ));
+            return Err(fault("runtime"));
+        }
+        let divergences = divergences(&layout, output).map_err(unreadable)?;
+        if let Some(&divergence) = divergences.first() {
+            return Err(Error::Divergence(divergence));
         }
         let undo = found.undo.ok_or_else(|| fault("no way back"))?;
-        ensure!(undo.is_exact(output)?, fault("the way back"));
+        if !undo.is_exact(output)? {
+            return Err(fault("the way back"));
+        }
         Ok(())
     }
 
@@ -225,9 +213,9 @@ impl Prepared {
             length,
             moved,
             appended: None,
-            general_warnings: self.general_warnings,
+            general: self.general,
             advice: self.advice,
-            warnings: self.warnings,
+            remarks: self.remarks,
             other_names: 0,
             written: None,
             sets_ids: false,
@@ -236,40 +224,31 @@ impl Prepared {
 }
 
 /// What is doubtful of a library that the program is to load.
-fn doubt(library: &Library, program: &Layout) -> Result<Option<String>> {
-    let path = &library.path;
-    Ok(match library.check(program)? {
-        Presence::Missing => Some(format!(
-            "{path} does not exist here; the program will not start where it is missing"
-        )),
-        Presence::Hidden(why) => Some(format!(
-            "{path} can't be looked at: {why}; the program will not start for whom it is out of \
-             reach"
-        )),
+fn doubt(library: &Library, program: &Layout) -> Result<Option<Remark>, Error> {
+    let path = library.path.clone();
+    let presence = library.check(program).map_err(runtime::Error::Library)?;
+    Ok(match presence {
+        Presence::Missing => Some(Remark::LibraryMissing(path)),
+        Presence::Hidden(why) => Some(Remark::LibraryHidden { path, why }),
         _ => None,
     })
 }
 
 /// What is doubtful of the program's loader.
-fn loader_doubt(layout: &Layout, source: &File) -> Result<Option<String>> {
+fn loader_doubt(layout: &Layout, source: &File) -> Result<Option<Remark>, elf::Error> {
     let Some(interpreter) = layout.interpreter(source)? else {
         return Ok(None);
     };
     if position(&interpreter, &layout.needed(source)?).is_none() {
-        return Ok(Some(unaccepted(unknown_loader(&interpreter))));
+        return Ok(Some(Remark::UnknownLoader(interpreter)));
     }
-    Ok(loader_problem(&interpreter, Path::new("/")).map(unaccepted))
-}
-
-/// A warning of what `verify` takes for a problem.
-pub(super) fn unaccepted(warning: impl Display) -> String {
-    format!("{warning}; 'sandbox-patch verify' does not accept that")
+    Ok(loader_problem(&interpreter, Path::new("/")).map(Remark::Unaccepted))
 }
 
 /// The library's place among the others, and from when on it enforces the policy.
-fn order(layout: &Layout, source: &File) -> Result<(Position, &'static str)> {
+fn order(layout: &Layout, source: &File) -> Result<(Position, Moment), elf::Error> {
     let interpreter = layout.interpreter(source)?.unwrap_or_default();
     let position = position(&interpreter, &layout.needed(source)?);
-    let enforced = position.map_or(UNKNOWN_MOMENT, |_| show::ENFORCED);
+    let enforced = position.map_or(Moment::Unknown, |_| Moment::AfterLibraries);
     Ok((position.unwrap_or(Position::First), enforced))
 }

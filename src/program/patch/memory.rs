@@ -1,23 +1,22 @@
 //! What an allow-list lacks that the program will probably call.
 
-use std::fs::File;
-
 use object::elf;
 
-use crate::elf::{self as rewriting, Layout};
+use crate::elf::{self as rewriting, Layout, Source};
 use crate::policy::{List, Resolved};
+use crate::program::Remark;
 use crate::runtime::Runtime;
 
 /// Both runtimes have the C library's allocator ask for its first memory before the
 /// policy is in force, but not one that is the program's own, nor do they find it
 /// where the loader does not say which libraries there are. Nothing where the list
 /// has what it takes.
-pub(super) fn of_memory(
+pub(super) fn lacking(
     resolved: &Resolved,
     layout: &Layout,
-    source: &File,
+    source: &(impl Source + ?Sized),
     runtime: &Runtime,
-) -> Option<String> {
+) -> Option<Remark> {
     let dynamic = layout.dynamic.as_ref()?;
     if resolved.policy.list != List::Allow || layout.segment(elf::PT_INTERP).is_none() {
         return None;
@@ -35,11 +34,5 @@ pub(super) fn of_memory(
     };
     let is_on_list = |call: &&str| resolved.rules.iter().any(|rule| rule.name == **call);
     let missing: Vec<_> = calls.into_iter().filter(|call| !is_on_list(call)).collect();
-    (!missing.is_empty()).then(|| {
-        format!(
-            "{why}, so that it asks for its first memory under the policy; if it dies then, \
-             permit {}",
-            missing.join(", ")
-        )
-    })
+    (!missing.is_empty()).then_some(Remark::Memory { why, missing })
 }

@@ -2,38 +2,35 @@
 
 pub mod start;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use object::elf;
 use sandbox_format::note::flags;
 use serde::Serialize;
 
-use super::patch::arch;
-use super::show;
+use super::{Error, Problem, Remark, arch};
 use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
 use crate::elf::undo::Undo;
-use crate::elf::{Embedded, Encoding, Error, Layout, Position, Source, Start, embedded, inline};
-use crate::filter;
+use crate::elf::{
+    self as program, Embedded, Encoding, Layout, Position, Source, Start, embedded, inline,
+};
 use crate::policy::{self, Arch, Resolved};
 use crate::runtime::Directories;
 use crate::runtime::inline::Inline;
 use crate::runtime::library::{self, Presence, is_absolute};
-use crate::runtime::moment::{UNKNOWN_MOMENT, early_code, moment, refuses_company};
+use crate::runtime::moment::{Moment, early_code, refuses_company};
+use crate::{file, filter};
 
-/// The version of the JSON that [`Examination`] becomes; fields may be added
+/// The version of the JSON that [`Inspection`] becomes; fields may be added
 /// without a new one.
 pub const SCHEMA: u32 = 1;
 
 /// The smallest page of any architecture, in bytes.
 const PAGE: u64 = 4096;
 
-/// The problem of a file that was never patched.
-pub const NO_POLICY: &str = "it carries no sandbox policy";
-
 /// What is known of a file.
 #[derive(Clone, Debug, Serialize)]
-pub struct Examination {
+pub struct Inspection {
     /// [`SCHEMA`].
     pub schema: u32,
     /// The file's name as given.
@@ -55,13 +52,13 @@ pub struct Examination {
     /// The runtime.
     pub library: Option<Library>,
     /// From when on the policy holds.
-    pub enforced: Option<&'static str>,
+    pub enforced: Option<Moment>,
     /// The file before it was patched.
     pub original: Option<Original>,
     /// What keeps the protection from being relied on.
-    pub problems: Vec<String>,
+    pub problems: Vec<Problem>,
     /// What is worth knowing.
-    pub notices: Vec<String>,
+    pub notices: Vec<Remark>,
     /// The policy, for those who show it to people.
     #[serde(skip)]
     pub resolved: Option<Resolved>,
@@ -101,9 +98,37 @@ pub struct Original {
     pub length: u64,
 }
 
-impl Examination {
-    /// Examines a file. `root` is the directory below which libraries are, `runtimes`
-    /// those that have the runtimes of this version.
+/// What a program is inspected in view of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The directory below which its libraries are.
+    pub root: PathBuf,
+    /// Where the runtimes of this version are.
+    pub runtimes: Directories,
+}
+
+impl Default for Surroundings {
+    /// This machine, and no runtimes to compare one within a program with.
+    fn default() -> Self {
+        Self {
+            root: "/".into(),
+            runtimes: Directories::default(),
+        }
+    }
+}
+
+/// Inspects the file that a path leads to.
+///
+/// # Errors
+///
+/// Not an ELF file, or one that can't be read.
+pub fn inspect(path: &Path, surroundings: &Surroundings) -> Result<Inspection, Error> {
+    let (source, _) = file::open(path)?;
+    Inspection::of(&path.to_string_lossy(), &source, surroundings)
+}
+
+impl Inspection {
+    /// Inspects a file, which people know by this name.
     ///
     /// # Errors
     ///
@@ -111,9 +136,9 @@ impl Examination {
     pub fn of(
         name: &str,
         source: &(impl Source + ?Sized),
-        root: &Path,
-        runtimes: &Directories,
-    ) -> Result<Self> {
+        surroundings: &Surroundings,
+    ) -> Result<Self, Error> {
+        let root = surroundings.root.as_path();
         let layout = Layout::read(source)?;
         let arch = arch(&layout);
         let mut found = Self {
@@ -135,10 +160,8 @@ impl Examination {
             program: Vec::new(),
         };
         if let Some(version) = own_runtime(&layout, source)? {
-            found
-                .notices
-                .push(format!("this is the runtime, version {version}"));
-            found.problems.push(NO_POLICY.to_owned());
+            found.notices.push(Remark::Runtime(version));
+            found.problems.push(Problem::NoPolicy);
             return Ok(found);
         }
         match embedded::read(&layout, source) {
@@ -147,35 +170,38 @@ impl Examination {
                 found.check_header(&embedded, &layout);
                 found.original(embedded.undo.as_ref(), &layout);
                 let danger = embedded.danger(&layout, source);
-                found.add(danger.map(|danger| danger.map(str::to_owned)))?;
+                found.add(danger.map(|danger| danger.map(Problem::Notes)))?;
                 found.add(start::problems(&layout, source, root))?;
                 if embedded.is_inline() {
-                    found.inline(&embedded, &layout, source, runtimes)?;
+                    found.inline(&embedded, &layout, source, &surroundings.runtimes)?;
                 } else {
                     found.runtime(&layout, source, root)?;
                 }
             }
-            Ok(None) => found.problems.push(NO_POLICY.to_owned()),
-            Err(Error::Io(error)) => return Err(error.into()),
-            Err(error) => found.problems.push(error.to_string()),
+            Ok(None) => found.problems.push(Problem::NoPolicy),
+            Err(error) => found.unreadable(error)?,
         }
         found.sound = found.problems.is_empty();
         Ok(found)
     }
 
     /// Adds problems; a file that can't be read as it should be is one, too.
-    fn add<P: ToString>(
+    fn add(
         &mut self,
-        problems: Result<impl IntoIterator<Item = P>, Error>,
-    ) -> Result<()> {
+        problems: Result<impl IntoIterator<Item = Problem>, program::Error>,
+    ) -> Result<(), Error> {
         match problems {
-            Ok(problems) => {
-                let problems = problems.into_iter().map(|problem| problem.to_string());
-                self.problems.extend(problems);
-            }
-            Err(Error::Io(error)) => return Err(error.into()),
-            Err(error) => self.problems.push(error.to_string()),
+            Ok(problems) => self.problems.extend(problems),
+            Err(error) => self.unreadable(error)?,
         }
+        Ok(())
+    }
+
+    fn unreadable(&mut self, error: program::Error) -> Result<(), Error> {
+        if matches!(error, program::Error::Io(_)) {
+            return Err(error.into());
+        }
+        self.problems.push(Problem::Unreadable(error.to_string()));
         Ok(())
     }
 
@@ -193,13 +219,13 @@ impl Examination {
                 self.check_expansion(&resolved);
                 self.resolved = Some(resolved);
             }
-            Err(error) => self
-                .problems
-                .push(format!("its policy can't be read: {error}")),
+            Err(error) => {
+                let problem = Problem::PolicyUnreadable(error.to_string());
+                self.problems.push(problem);
+            }
         }
         if !matches_policy {
-            self.problems
-                .push("its filter is not what its policy compiles to".to_owned());
+            self.problems.push(Problem::FilterDiffers);
         }
         self.filter = Some(Filter {
             instructions: embedded.program.len(),
@@ -211,16 +237,11 @@ impl Examination {
     /// The way back, as far as it can be told without reading the whole file.
     fn original(&mut self, undo: Option<&Undo>, layout: &Layout) {
         let Some(undo) = undo else {
-            self.notices
-                .push("it keeps no record of the original file".to_owned());
+            self.notices.push(Remark::NoRecord);
             return;
         };
         if layout.length != undo.patched_length {
-            self.notices.push(
-                "something was appended or stripped since it was patched; \
-                 'sandbox-patch remove' needs --best-effort"
-                    .to_owned(),
-            );
+            self.notices.push(Remark::LengthChanged);
         }
         self.original = Some(Original {
             length: undo.length,
@@ -232,32 +253,24 @@ impl Examination {
     fn check_header(&mut self, embedded: &Embedded, layout: &Layout) {
         let header = &embedded.header;
         if header.flags & !flags::INLINE != 0 {
-            self.problems.push(format!(
-                "its filter has the flags {:#x}, which patching does not set",
-                header.flags
-            ));
+            self.problems.push(Problem::Flags(header.flags));
         }
         let protected = (header.protect_address, header.protect_size);
         let own = own_dynamic_pages(layout);
         if protected != own.unwrap_or_default() {
-            self.problems.push(
-                "the memory that is to become read-only is not its dynamic section".to_owned(),
-            );
+            self.problems.push(Problem::Protection);
         }
         let undo = embedded.undo.as_ref();
         let old = undo.and_then(|undo| original_dynamic(undo, layout.encoding));
         // Without a record of the original this can't be told.
         if own.is_some() && old.is_some_and(|old| old != header.dynamic_address) {
-            self.problems
-                .push("its dynamic section was not where it is said to have been".to_owned());
+            self.problems.push(Problem::FormerDynamic);
         }
     }
 
     fn check_arch(&mut self, resolved: &Resolved, embedded: &Embedded, arch: Option<Arch>) {
         if arch != Some(resolved.arch) || embedded.header.arch != resolved.arch.audit() {
-            self.problems.push(
-                "its filter is for another architecture, so that it will not start".to_owned(),
-            );
+            self.problems.push(Problem::Architecture);
         }
     }
 
@@ -268,13 +281,10 @@ impl Examination {
             return;
         }
         if resolved.version == env!("CARGO_PKG_VERSION") || !resolved.agrees_with_its_names() {
-            self.problems
-                .push("its rules are not what its names stand for".to_owned());
+            self.problems.push(Problem::Rules);
         } else {
-            let version = &resolved.version;
-            self.notices.push(format!(
-                "version {version} wrote the policy; today its names stand for other rules"
-            ));
+            let version = resolved.version.clone();
+            self.notices.push(Remark::OldRules(version));
         }
     }
 
@@ -283,35 +293,30 @@ impl Examination {
         layout: &Layout,
         source: &(impl Source + ?Sized),
         root: &Path,
-    ) -> Result<()> {
+    ) -> Result<(), Error> {
         if !embedded::is_marked(layout) {
-            self.problems
-                .push("its dynamic section does not say that it was patched".to_owned());
+            self.problems.push(Problem::NotMarked);
         }
         let (loading, problems) = start::loading(layout, source)?;
         self.add(Ok(problems))?;
         let Some(loading) = loading else {
-            self.problems.push(
-                "it does not load libsandbox.so, so that its policy is not enforced".to_owned(),
-            );
+            self.problems.push(Problem::NoRuntime);
             return Ok(());
         };
         let has_loader = self.interpreter.is_some();
         self.protected = has_loader && self.resolved.is_some();
         self.enforced = has_loader.then_some(match loading.expected {
-            _ if !loading.is_in_place => "before the constructors of some other libraries",
-            Some(_) => show::ENFORCED,
-            None => UNKNOWN_MOMENT,
+            _ if !loading.is_in_place => Moment::AmongLibraries,
+            Some(_) => Moment::AfterLibraries,
+            None => Moment::Unknown,
         });
         if !loading.is_in_place {
-            self.notices.push(
-                "libraries were added after it was patched; the policy holds for their constructors"
-                    .to_owned(),
-            );
+            self.notices.push(Remark::LibrariesAdded);
         }
         let wanted = loading.expected.unwrap_or(Position::First);
         let needed = layout.needed(source)?;
-        self.notices.extend(refuses_company(wanted, &needed));
+        let refusing = refuses_company(wanted, &needed).cloned();
+        self.notices.extend(refusing.map(Remark::RefusesCompany));
         self.library(&loading.runtime, root, layout);
         Ok(())
     }
@@ -323,45 +328,38 @@ impl Examination {
         layout: &Layout,
         source: &(impl Source + ?Sized),
         runtimes: &Directories,
-    ) -> Result<()> {
+    ) -> Result<(), Error> {
         let Some(found) = inline::find(layout, source, embedded)? else {
-            self.problems.push(
-                "its runtime is not beside its policy, so that the policy is not enforced"
-                    .to_owned(),
-            );
+            self.problems.push(Problem::NoInlineRuntime);
             return Ok(());
         };
         let Some(start) = found.start else {
-            let what = if layout.sections.is_empty() && layout.dynamic.is_none() {
-                "without section headers nobody can tell whether its initialisers lead to its \
-                 runtime; patch it after stripping, or with --from entry"
+            let can_be_told = !layout.sections.is_empty() || layout.dynamic.is_some();
+            self.problems.push(if can_be_told {
+                Problem::Unreached
             } else {
-                "nothing in it leads to its runtime, so that its policy is not enforced"
-            };
-            self.problems.push(what.to_owned());
+                Problem::PerhapsUnreached
+            });
             return Ok(());
         };
         self.protected = self.resolved.is_some();
-        self.enforced = Some(moment(start, layout));
-        let early = early_code(layout, source, Some(start))?.map(str::to_owned);
+        self.enforced = Some(Moment::of(start, layout));
+        let early = early_code(layout, source, Some(start))?;
         // From main on, all of the program's own start-up runs before.
         match start {
-            Start::Main => self.notices.extend(early),
-            Start::Entry | Start::Best => self.problems.extend(early),
+            Start::Main => self.notices.extend(early.map(Remark::EarlyCode)),
+            Start::Entry | Start::Best => self.problems.extend(early.map(Problem::EarlyCode)),
         }
         if let Some(why) = found.why_not_later {
-            self.notices.push(format!(
-                "the policy could not be put in force right before main: {why}"
-            ));
+            self.notices.push(Remark::NotBeforeMain(why));
         }
         match Inline::installed(runtimes, layout) {
             Ok(installed) if installed.is(&found.code) => {}
-            Ok(_) => self
-                .problems
-                .push("its runtime is not that of this version".to_owned()),
-            Err(error) => self
-                .problems
-                .push(format!("its runtime can't be compared: {error}")),
+            Ok(_) => self.problems.push(Problem::AnotherRuntime),
+            Err(error) => {
+                let problem = Problem::Incomparable(error.to_string());
+                self.problems.push(problem);
+            }
         }
         Ok(())
     }
@@ -380,22 +378,20 @@ impl Examination {
             }
             Presence::Unfit(why) => {
                 library.present = Some(true);
-                self.problems
-                    .push(format!("its library {path} does not serve: {why}"));
+                let path = path.to_owned();
+                self.problems.push(Problem::LibraryUnfit { path, why });
             }
             Presence::Missing => {
                 library.present = Some(false);
-                self.problems.push(format!(
-                    "its library {path} does not exist, so that it will not start"
-                ));
+                self.problems.push(Problem::LibraryMissing(path.to_owned()));
             }
-            Presence::Hidden(why) => self
-                .problems
-                .push(format!("its library {path} can't be looked at: {why}")),
+            Presence::Hidden(why) => {
+                let path = path.to_owned();
+                self.problems.push(Problem::LibraryHidden { path, why });
+            }
             Presence::Unknown => {
-                self.problems.push(format!(
-                    "its library {path} is not an absolute path, so that it can be diverted"
-                ));
+                self.problems
+                    .push(Problem::LibraryRelative(path.to_owned()));
             }
         }
         self.library = Some(library);
@@ -434,9 +430,15 @@ fn original_dynamic(undo: &Undo, encoding: Encoding) -> Option<u64> {
 }
 
 /// The version of a libsandbox.so.
-fn own_runtime(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<String>> {
+fn own_runtime(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+) -> Result<Option<String>, program::Error> {
     // A program has no business with the runtime's note.
-    let is_library = matches!(layout.require_dynamic_program(), Err(Error::SharedLibrary));
+    let is_library = matches!(
+        layout.require_dynamic_program(),
+        Err(program::Error::SharedLibrary)
+    );
     if !is_library {
         return Ok(None);
     }
@@ -445,6 +447,7 @@ fn own_runtime(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Optio
 }
 
 fn kind(layout: &Layout) -> &'static str {
+    use program::Error;
     match layout.require_dynamic_program() {
         Ok(_) => "dynamic program",
         Err(Error::Static) => "static program",

@@ -1,0 +1,65 @@
+//! Why a verb failed.
+
+use std::io;
+
+use crate::elf::memory::Divergence;
+use crate::policy::Arch;
+use crate::{elf, file, filter, policy, runtime};
+
+/// Why a verb failed; the file is then as it was. The caller puts the file's name in
+/// front.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file can't be opened or replaced.
+    #[error(transparent)]
+    File(#[from] file::Error),
+    /// The program can't be read, changed or restored.
+    #[error(transparent)]
+    Elf(#[from] elf::Error),
+    /// The policy means nothing for the program's architecture.
+    #[error(transparent)]
+    Policy(#[from] policy::Error),
+    /// It can't be compiled.
+    #[error(transparent)]
+    Filter(#[from] filter::Error),
+    /// There is no runtime for the program.
+    #[error(transparent)]
+    Runtime(runtime::Error),
+    /// The tables have nothing for its architecture: the number in its header (`e_machine`).
+    #[error(
+        "no filter can be made for its architecture (ELF machine {0}); known are {known}",
+        known = Arch::all().map(Arch::name).collect::<Vec<_>>().join(", ")
+    )]
+    Architecture(u16),
+    /// It carries another policy, and that was not to be replaced.
+    #[error("it carries another policy already; --replace puts this one in its place")]
+    AnotherPolicy,
+    /// It carries this policy, and another runtime or one that takes over at another moment.
+    #[error(
+        "it carries this policy already, enforced in another way or from another moment on; \
+         --replace puts this one in its place"
+    )]
+    AnotherWay,
+    /// What runs would differ from what the patched file says, as it does in the original.
+    #[error("{0}; no policy in it could be relied on: link it anew")]
+    Divergence(Divergence),
+    /// The result, read again, is not what it should be.
+    #[error("the result is not right ({0}); nothing was changed; please report this")]
+    Unfaithful(String),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Elf(error.into())
+    }
+}
+
+impl From<runtime::Error> for Error {
+    fn from(error: runtime::Error) -> Self {
+        match error {
+            runtime::Error::Program(error) => Self::Elf(error),
+            other => Self::Runtime(other),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What keeps the protection of a program from being relied on.
+
+use serde::{Serialize, Serializer};
+
+use crate::elf::memory::Divergence;
+use crate::runtime::moment::EarlyCode;
+
+/// What keeps the protection of a program from being relied on. A file without any is
+/// sound.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// It was never patched.
+    #[error("it carries no sandbox policy")]
+    NoPolicy,
+    /// Its notes, or what they are judged by, can't be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The POLICY note is not the JSON of one.
+    #[error("its policy can't be read: {0}")]
+    PolicyUnreadable(String),
+    /// What is enforced is not what people read.
+    #[error("its filter is not what its policy compiles to")]
+    FilterDiffers,
+    /// Flags of the FILTER note.
+    #[error("its filter has the flags {0:#x}, which patching does not set")]
+    Flags(u32),
+    /// The FILTER note has the runtime protect other memory.
+    #[error("the memory that is to become read-only is not its dynamic section")]
+    Protection,
+    /// The FILTER note has another former address of the dynamic section.
+    #[error("its dynamic section was not where it is said to have been")]
+    FormerDynamic,
+    /// The kernel would refuse the filter, or never apply it.
+    #[error("its filter is for another architecture, so that it will not start")]
+    Architecture,
+    /// The rules of the POLICY note are not what its names mean.
+    #[error("its rules are not what its names stand for")]
+    Rules,
+    /// DT_SANDBOX is missing.
+    #[error("its dynamic section does not say that it was patched")]
+    NotMarked,
+    /// The notes can be changed before they are read.
+    #[error("{0}")]
+    Notes(&'static str),
+    /// No DT_NEEDED for the runtime.
+    #[error("it does not load libsandbox.so, so that its policy is not enforced")]
+    NoRuntime,
+    /// No runtime where one within the program would be.
+    #[error("its runtime is not beside its policy, so that the policy is not enforced")]
+    NoInlineRuntime,
+    /// Neither the entry point nor an initialiser leads to it.
+    #[error("nothing in it leads to its runtime, so that its policy is not enforced")]
+    Unreached,
+    /// Likewise, as far as can be told.
+    #[error(
+        "without section headers nobody can tell whether its initialisers lead to its runtime; \
+         patch it after stripping, or with --from entry"
+    )]
+    PerhapsUnreached,
+    /// The runtime within the program is another.
+    #[error("its runtime is not that of this version")]
+    AnotherRuntime,
+    /// There is none to compare it with.
+    #[error("its runtime can't be compared: {0}")]
+    Incomparable(String),
+    /// The library at the path that the program names.
+    #[error("its library {path} does not serve: {why}")]
+    LibraryUnfit {
+        /// The DT_NEEDED value.
+        path: String,
+        /// What is wrong with the file.
+        why: String,
+    },
+    /// There is none.
+    #[error("its library {0} does not exist, so that it will not start")]
+    LibraryMissing(String),
+    /// The caller may not see it.
+    #[error("its library {path} can't be looked at: {why}")]
+    LibraryHidden {
+        /// The DT_NEEDED value.
+        path: String,
+        /// The reason.
+        why: String,
+    },
+    /// The loader searches for it.
+    #[error("its library {0} is not an absolute path, so that it can be diverted")]
+    LibraryRelative(String),
+    /// What runs is not what the file says.
+    #[error("{0}")]
+    Divergence(Divergence),
+    /// Only a loader loads libraries, and the kernel starts one only where PT_INTERP names it.
+    #[error(
+        "it names no loader (PT_INTERP), so that nothing loads its runtime and its policy is not \
+         enforced"
+    )]
+    NoLoader,
+    /// The kernel looks for the loader in the working directory.
+    #[error("the path of its loader {0} is not absolute, so that the loader can be replaced")]
+    RelativeLoader(String),
+    /// The file that is started in the program's place may be anything.
+    #[error("the loader {0} is not known, so that it may never come to the runtime")]
+    UnknownLoader(String),
+    /// The loader takes the program or itself for the runtime.
+    #[error(
+        "the loader takes the program itself for its runtime, so that its policy is not enforced"
+    )]
+    PosesAsRuntime,
+    /// Two libraries by the name of the runtime, of which one is looked at.
+    #[error("it loads two libraries named libsandbox.so")]
+    TwoRuntimes,
+    /// A library that glibc has loaded may stand for the runtime (DT_SONAME), and its
+    /// constructors can do anything.
+    #[error(
+        "it loads {0} before its runtime, which that library can replace; it was added after \
+         patching: patch the program again"
+    )]
+    LibraryBefore(String),
+    /// Code of the program that runs before the policy is in force.
+    #[error("{0}")]
+    EarlyCode(EarlyCode),
+}
+
+impl Problem {
+    /// A name that stays, for programs that tell problems apart.
+    #[must_use]
+    pub const fn id(&self) -> &'static str {
+        match self {
+            Self::NoPolicy => "no-policy",
+            Self::Unreadable(_) => "unreadable",
+            Self::PolicyUnreadable(_) => "policy-unreadable",
+            Self::FilterDiffers => "filter-differs",
+            Self::Flags(_) => "flags",
+            Self::Protection => "protection",
+            Self::FormerDynamic => "former-dynamic",
+            Self::Architecture => "architecture",
+            Self::Rules => "rules",
+            Self::NotMarked => "not-marked",
+            Self::Notes(_) => "notes",
+            Self::NoRuntime => "no-runtime",
+            Self::NoInlineRuntime => "no-inline-runtime",
+            Self::Unreached => "unreached",
+            Self::PerhapsUnreached => "perhaps-unreached",
+            Self::AnotherRuntime => "another-runtime",
+            Self::Incomparable(_) => "incomparable",
+            Self::LibraryUnfit { .. } => "library-unfit",
+            Self::LibraryMissing(_) => "library-missing",
+            Self::LibraryHidden { .. } => "library-hidden",
+            Self::LibraryRelative(_) => "library-relative",
+            Self::Divergence(_) => "divergence",
+            Self::NoLoader => "no-loader",
+            Self::RelativeLoader(_) => "relative-loader",
+            Self::UnknownLoader(_) => "unknown-loader",
+            Self::PosesAsRuntime => "poses-as-runtime",
+            Self::TwoRuntimes => "two-runtimes",
+            Self::LibraryBefore(_) => "library-before",
+            Self::EarlyCode(_) => "early-code",
+        }
+    }
+}
+
+/// As the text.
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -1,0 +1,87 @@
+//! Taking the patch out.
+
+use std::path::{Path, PathBuf};
+
+use super::patch::of_target;
+use super::{Error, Remark};
+use crate::elf::{self, Layout, Original, best_effort, embedded};
+use crate::file::{self, Input, Keep, Pending, Place, Stamp};
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Where the result goes; none replaces the file.
+    pub output: Option<PathBuf>,
+    /// Keep what other tools changed, where the original can't be had back.
+    pub best_effort: bool,
+    /// What the result keeps besides mode, owner and attributes.
+    pub keep: Keep,
+}
+
+/// How well it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything that patching changed is as it was before, byte for byte.
+    Exact,
+    /// The patch is out; what other tools changed is still there.
+    BestEffort,
+}
+
+/// What was done.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How well it went.
+    pub outcome: Outcome,
+    /// What the user should know.
+    pub remarks: Vec<Remark>,
+    /// How many other names the replaced file had, which keep the old content.
+    pub other_names: u64,
+    /// The file that is there now.
+    pub written: Stamp,
+}
+
+/// Takes the patch out of one program; symbolic links are followed.
+///
+/// # Errors
+///
+/// As [`remove_at`], or the path leads to no file that could be replaced.
+pub fn remove(path: &Path, options: &Options) -> Result<Report, Error> {
+    remove_at(&Place::of(path)?, options)
+}
+
+/// Takes the patch out of one program.
+///
+/// # Errors
+///
+/// It carries no patch, or the original can't be restored.
+pub fn remove_at(place: &Place, options: &Options) -> Result<Report, Error> {
+    let (input, target) = Input::open_for(place, options.output.as_deref())?;
+    let layout = Layout::read(&input.file)?;
+    let found = embedded::read(&layout, &input.file)?.ok_or(elf::Error::NotPatched)?;
+    let undo = found.undo.ok_or(elf::Error::NoUndo)?;
+    target.require_writable()?;
+    let outcome = match (undo.is_exact(&input.file)?, options.best_effort) {
+        (true, _) => Outcome::Exact,
+        (false, true) => Outcome::BestEffort,
+        (false, false) => return Err(elf::Error::Changed.into()),
+    };
+    let written = Pending::write(&target, &input, options.keep, |output| match outcome {
+        Outcome::Exact => {
+            let original = Original::Restored(&input.file, &undo);
+            Ok::<_, Error>(original.copy_to(output).map_err(file::Error::Write)?)
+        }
+        Outcome::BestEffort => {
+            let plan = best_effort::plan(&layout, &input.file, &undo)?;
+            let whole = Original::Whole(&input.file);
+            Ok(elf::write(&plan, &whole, output).map_err(file::Error::Write)?)
+        }
+    })?
+    .commit()?;
+    Ok(Report {
+        outcome,
+        // Signatures in the file were made before it was patched, and hold again.
+        remarks: of_target(&target, input.seals()),
+        other_names: target.other_names(),
+        written,
+    })
+}
