@@ -27,7 +27,7 @@ pub enum Error {
     #[error(transparent)]
     Inline(#[from] inline::Error),
     /// It loads the library, whose moment is not for choice.
-    #[error("from when on the policy holds can be chosen only for a runtime within the program")]
+    #[error("--from is for a runtime within the program; add --inline")]
     MomentOfLibrary,
 }
 
