@@ -15,9 +15,11 @@ pub use pass::Pass;
 /// What a filter consists of.
 pub use sandbox_format::bpf::Instruction;
 
-use sandbox_format::bpf::identity::{self, Answers};
+use sandbox_format::bpf::identity::Answers;
 use sandbox_format::bpf::{self, Filter, MAX_INSTRUCTIONS, MAX_RUNS, Rule, Run, Scratch, ret};
-use sandbox_format::note::{self, ByteOrder};
+use sandbox_format::note::{ByteOrder, restriction};
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::policy::{self, Action, Arch, List, Resolved};
 
@@ -39,7 +41,7 @@ pub struct Compiled {
     pub arch: Arch,
     /// The filter.
     pub program: Vec<Instruction>,
-    /// What it is known by in a process (see [`identity`]).
+    /// What it is known by in a process (see [`sandbox_format::bpf::identity`]).
     pub identity: u64,
 }
 
@@ -53,9 +55,9 @@ pub fn compile(resolved: &Resolved) -> Result<Compiled, Error> {
     let order = ByteOrder::of(resolved.arch.big_endian());
     let bytes: Vec<u8> = compile_with(resolved, &[])?
         .into_iter()
-        .flat_map(|instruction| note::encode(instruction, order))
+        .flat_map(|instruction| restriction::encode(instruction, order))
         .collect();
-    let identity = identity::number(&bytes);
+    let identity = xxh3_64(&bytes);
     let answers = Answers::of(identity);
     let seccomp = policy::call_number("seccomp", resolved.arch);
     let rules = seccomp.map(|number| answers.rules(number));

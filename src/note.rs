@@ -3,7 +3,8 @@
 //! The layout is defined once, in `sandbox_format::note`; this is the writer.
 
 use sandbox_format::bpf::Instruction;
-use sandbox_format::note::{self, ByteOrder, FilterHeader, kind};
+use sandbox_format::note::restriction::{self, INSTRUCTION_SIZE, SECCOMP_FIXED};
+use sandbox_format::note::{self, ByteOrder, Header, Seccomp, header, kind};
 
 /// A descriptor is larger than the format can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,8 +16,8 @@ pub struct TooLarge;
 pub struct Content {
     /// The POLICY descriptor: canonical JSON.
     pub policy: Vec<u8>,
-    /// Flags of the FILTER note (`sandbox_format::note::flags`).
-    pub flags: u32,
+    /// Whether the runtime is in the program.
+    pub inline: bool,
     /// The audit architecture.
     pub arch: u32,
     /// The program for it.
@@ -42,8 +43,8 @@ impl Content {
     /// descriptor of `undo` bytes.
     #[must_use]
     pub fn size(&self, undo: usize, align: usize) -> usize {
-        let filter = note::FILTER_HEADER + self.program.len() * note::INSTRUCTION_SIZE;
-        [self.policy.len(), filter, undo]
+        let filter = SECCOMP_FIXED + self.program.len() * INSTRUCTION_SIZE;
+        [self.policy.len(), Header::SIZE, filter, undo]
             .map(|descriptor| size(descriptor, align))
             .iter()
             .sum()
@@ -67,30 +68,36 @@ impl Content {
         moved: Option<MovedDynamic>,
         undo: &[u8],
     ) -> Result<Vec<u8>, TooLarge> {
-        let header = FilterHeader {
-            flags: self.flags,
+        let seccomp = Seccomp {
             arch: self.arch,
-            count: u32::try_from(self.program.len()).map_err(|_| TooLarge)?,
+            log: false,
+            identity: self.identity,
+            instructions: &[],
+        };
+        let mut filter = seccomp.fixed(order).to_vec();
+        let instructions = self.program.iter();
+        filter.extend(instructions.flat_map(|it| restriction::encode(*it, order)));
+        let header = Header {
+            flags: if self.inline {
+                header::flags::INLINE
+            } else {
+                0
+            },
+            restrictions: 1,
             protect_address: moved.map_or(0, |moved| moved.to),
             protect_size: moved.map_or(0, |moved| moved.size),
             dynamic_address: moved.map_or(0, |moved| moved.from),
-            identity: self.identity,
         };
-        let mut filter = header.to_bytes(order).to_vec();
-        filter.extend(
-            self.program
-                .iter()
-                .flat_map(|instruction| note::encode(*instruction, order)),
-        );
-        note::seal(&self.policy, &mut filter);
+        let header = header.to_bytes(order, &self.policy, &[&filter]);
         let mut bytes = Vec::with_capacity(self.size(undo.len(), align));
         for (kind, descriptor) in [
             (kind::POLICY, &self.policy[..]),
-            (kind::FILTER, &filter),
+            (kind::HEADER, &header),
+            (kind::RESTRICTION, &filter),
             (kind::UNDO, undo),
         ] {
             let length = u32::try_from(descriptor.len()).map_err(|_| TooLarge)?;
-            bytes.extend(note::header(order, kind, length));
+            bytes.extend(note::record(order, kind, length));
             bytes.resize(bytes.len().next_multiple_of(align), 0);
             bytes.extend(descriptor);
             bytes.resize(bytes.len().next_multiple_of(align), 0);
@@ -101,10 +108,10 @@ impl Content {
 
 /// Bytes of a note with a descriptor of that many.
 fn size(descriptor: usize, align: usize) -> usize {
-    note::HEADER.next_multiple_of(align) + descriptor.next_multiple_of(align)
+    note::RECORD.next_multiple_of(align) + descriptor.next_multiple_of(align)
 }
 
-/// The instructions of a FILTER note.
+/// The instructions of a filter.
 #[must_use]
 pub fn decode_program(bytes: &[u8], order: ByteOrder) -> Vec<Instruction> {
     let decode = |bytes: &[u8]| Instruction {
@@ -116,8 +123,5 @@ pub fn decode_program(bytes: &[u8], order: ByteOrder) -> Vec<Instruction> {
         jf: bytes[3],
         k: order.u32([bytes[4], bytes[5], bytes[6], bytes[7]]),
     };
-    bytes
-        .chunks_exact(note::INSTRUCTION_SIZE)
-        .map(decode)
-        .collect()
+    bytes.chunks_exact(INSTRUCTION_SIZE).map(decode).collect()
 }

@@ -23,7 +23,7 @@ mod variants;
 pub use action::Action;
 pub use arch::Arch;
 pub use error::{Error, UnknownName};
-pub use json::{FORMAT, PADDING};
+pub use json::{FORMAT, pad};
 pub use names::{is_call, parse as parse_names};
 pub use resolve::{Resolved, ResolvedRule, VDSO, Warning, resolve, rules};
 

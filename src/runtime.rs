@@ -8,8 +8,6 @@ pub mod moment;
 
 use std::path::PathBuf;
 
-use sandbox_format::note::flags;
-
 use crate::elf::{self, Layout, Start};
 use inline::Inline;
 use library::Library;
@@ -95,12 +93,9 @@ impl Runtimes {
 }
 
 impl Runtime {
-    /// The flags of the FILTER note.
+    /// Whether it is within the program.
     #[must_use]
-    pub fn flags(&self) -> u32 {
-        match self {
-            Self::Library(_) => 0,
-            Self::Inline(..) => flags::INLINE,
-        }
+    pub fn is_inline(&self) -> bool {
+        matches!(self, Self::Inline(..))
     }
 }

@@ -14,7 +14,7 @@ use object::elf::{
 use object::read::elf::{Dyn, ElfFile, ProgramHeader};
 use object::{Object, ObjectSection};
 use sandbox_format::inline::{ALIGN, EXIT, Header, Place, SIZE};
-use sandbox_format::note::{ByteOrder, Notes, flags};
+use sandbox_format::note::{ByteOrder, Notes};
 use sandbox_patch::filter;
 use sandbox_patch::note::{Content, MovedDynamic};
 use sandbox_patch::policy::{self, Action, Arch, List, Policy};
@@ -58,7 +58,7 @@ fn content(list: List, names: &[&str]) -> Content {
     let compiled = filter::compile(&resolved).expect("a small policy");
     Content {
         policy: resolved.to_json(),
-        flags: flags::INLINE,
+        inline: true,
         arch: Arch::X86_64.audit(),
         program: compiled.program,
         identity: compiled.identity,
@@ -326,22 +326,27 @@ mod refuses {
         let records: Vec<_> = Notes::new(&notes, ByteOrder::Little, 4)
             .map(|note| note.expect("a whole note").descriptor)
             .collect();
-        let [policy, filter, undo] = records[..] else {
-            panic!("three notes");
+        let [policy, header, filter, undo] = records[..] else {
+            panic!("four notes");
         };
         assert!(undo.is_empty());
         // Each record's header and owner take 20 bytes.
         let policy_end = 20 + policy.len().next_multiple_of(4);
-        let filter_end = policy_end + 20 + filter.len();
+        let header_end = policy_end + 20 + header.len();
+        let filter_end = header_end + 20 + filter.len();
         let image_of = |notes: &[u8]| image(notes, 4);
         memory.assert_refused(
             &image_of(&notes[..filter_end - 1]),
             "the sandbox note is truncated",
         );
-        for part in [&notes[..policy_end], &notes[policy_end..]] {
+        for part in [
+            &notes[..policy_end],
+            &notes[..header_end],
+            &notes[policy_end..],
+        ] {
             memory.assert_refused(
                 &image_of(part),
-                "the sandbox note lacks its policy or its filter",
+                "the sandbox note lacks its policy or a restriction",
             );
         }
         memory.assert_refused(
@@ -364,18 +369,13 @@ mod refuses {
             arch: Arch::X86_64.audit() ^ 1,
             ..denying("getuid")
         };
-        let unknown = Content {
-            flags: flags::KNOWN << 1,
-            ..denying("getuid")
-        };
         let for_library = Content {
-            flags: 0,
+            inline: false,
             ..denying("getuid")
         };
         for (content, reason) in [
             (for_library, FOR_LIBRARY),
             (foreign, "the sandbox note is for another architecture"),
-            (unknown, "the sandbox note has unknown flags"),
         ] {
             memory.assert_refused(&carrying(&content), reason);
         }

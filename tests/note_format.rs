@@ -68,14 +68,16 @@ fn the_reader_in_python_refuses_what_the_document_says_to_refuse() {
         ws.run("python3 reader.py ./myos")
     };
     // The digest, and an instruction.
-    for offset in [16, 80] {
-        damaged(&|file| file.set_word(Kind::Filter, offset, 0xffff))
+    for (kind, offset) in [(Kind::Header, 16), (Kind::Restriction, 24)] {
+        damaged(&|file| file.set_word(kind, offset, 0xffff))
             .exits_with(1)
             .complains("AssertionError: changed");
     }
-    damaged(&|file| file.disown(Kind::Filter))
-        .exits_with(1)
-        .complains("KeyError");
+    for kind in [Kind::Policy, Kind::Header, Kind::Restriction] {
+        damaged(&|file| file.disown(kind))
+            .exits_with(1)
+            .complains("KeyError");
+    }
 }
 
 #[test]
@@ -94,5 +96,5 @@ fn the_policy_that_the_document_shows_is_the_one_that_is_written() {
 
 #[test]
 fn the_reader_in_python_is_short() {
-    assert!(example("python").lines().count() <= 15);
+    assert!(example("python").lines().count() <= 16);
 }

@@ -66,7 +66,7 @@ mod a_patch_that_was_changed {
     fn is_kept_when_its_flags_differ() {
         assert_kept(|ws| {
             PatchedFile::open(&ws.path("myos"))
-                .set_word(Kind::Filter, 4, 2)
+                .set_word(Kind::Restriction, 12, 2)
                 .seal()
                 .save();
         });

@@ -47,13 +47,15 @@ mod damaged_notes {
 
     #[test]
     fn notes_that_end_too_early_are_refused() {
-        assert_damage_is_refused("is truncated", |file| file.end_segment_within(Kind::Filter));
+        assert_damage_is_refused("is truncated", |file| {
+            file.end_segment_within(Kind::Restriction)
+        });
     }
 
     #[test]
     fn a_note_larger_than_its_segment_is_refused() {
         assert_damage_is_refused("is truncated", |file| {
-            file.set_size(Kind::Filter, 0x7fff_fff0)
+            file.set_size(Kind::Restriction, 0x7fff_fff0)
         });
     }
 
@@ -68,7 +70,7 @@ mod damaged_notes {
     #[test]
     fn a_second_policy_is_refused() {
         assert_damage_is_refused("is there twice", |file| {
-            file.set_kind(Kind::Filter, Kind::Policy as u32)
+            file.set_kind(Kind::Header, Kind::Policy as u32)
         });
     }
 
@@ -80,58 +82,74 @@ mod damaged_notes {
     }
 
     #[test]
-    fn a_policy_without_filter_is_refused() {
-        assert_damage_is_refused("lacks its policy or its filter", |file| {
-            file.disown(Kind::Filter)
-        });
-    }
-
-    #[test]
-    fn a_filter_without_policy_is_refused() {
-        assert_damage_is_refused("lacks its policy or its filter", |file| {
-            file.disown(Kind::Policy)
-        });
-    }
-
-    #[test]
-    fn a_filter_of_unknown_version_is_refused() {
-        assert_damage_is_refused("is of an unknown version", |file| {
-            file.set_word(Kind::Filter, 0, 2)
-        });
-    }
-
-    #[test]
-    fn a_filter_with_unknown_flags_is_refused() {
-        for flags in [1, 0x8000_0000] {
-            assert_damage_is_refused("has unknown flags", |file| {
-                file.set_word(Kind::Filter, 4, flags)
+    fn each_note_is_missed() {
+        for kind in [Kind::Policy, Kind::Header, Kind::Restriction] {
+            assert_damage_is_refused("lacks its policy or a restriction", |file| {
+                file.disown(kind)
             });
         }
+    }
+
+    #[test]
+    fn notes_of_earlier_and_later_versions_are_refused() {
+        for version in [1, 3] {
+            assert_damage_is_refused("is of an unknown version", |file| {
+                file.set_word(Kind::Header, 0, version).seal()
+            });
+        }
+    }
+
+    #[test]
+    fn unknown_flags_are_refused() {
+        for flags in [2, 0x8000_0000] {
+            assert_damage_is_refused("has unknown flags", |file| {
+                file.set_word(Kind::Header, 4, flags).seal()
+            });
+        }
+        // Of the restriction, and of seccomp(2).
+        for (offset, flags) in [(4, 1), (4, 2), (12, 1), (12, 4)] {
+            assert_damage_is_refused("has unknown flags", |file| {
+                file.set_word(Kind::Restriction, offset, flags).seal()
+            });
+        }
+    }
+
+    #[test]
+    fn a_restriction_of_a_later_version_is_refused_unless_it_may_be_passed_over() {
+        let damage = |file: PatchedFile| file.set_word(Kind::Restriction, 0, 2);
+        assert_damage_is_refused(
+            "has a restriction that this version does not know",
+            |file| damage(file).seal(),
+        );
+        // Passed over, and then there is none.
+        assert_damage_is_refused("lacks its policy or a restriction", |file| {
+            damage(file).set_word(Kind::Restriction, 4, 1).seal()
+        });
     }
 
     #[test]
     fn a_filter_for_another_architecture_is_refused() {
         const AUDIT_ARCH_AARCH64: u32 = 0xc000_00b7;
         assert_damage_is_refused("architecture", |file| {
-            file.set_word(Kind::Filter, 8, AUDIT_ARCH_AARCH64).seal()
+            file.set_word(Kind::Restriction, 8, AUDIT_ARCH_AARCH64)
+                .seal()
         });
     }
 
     #[test]
-    fn a_filter_longer_than_its_note_is_refused() {
-        assert_damage_is_refused("is truncated", |file| {
-            let count = file.word(Kind::Filter, 12);
-            file.set_word(Kind::Filter, 12, count + 1)
-        });
+    fn another_number_of_restrictions_is_refused() {
+        for count in [0, 2, u32::MAX] {
+            assert_damage_is_refused("lacks its policy or a restriction", |file| {
+                file.set_word(Kind::Header, 8, count).seal()
+            });
+        }
     }
 
     #[test]
     fn a_filter_of_impossible_length_is_refused() {
-        for count in [0, 4097, u32::MAX] {
-            assert_damage_is_refused("impossible length", |file| {
-                file.set_word(Kind::Filter, 12, count)
-            });
-        }
+        assert_damage_is_refused("impossible length", |file| {
+            file.set_size(Kind::Restriction, 24).seal()
+        });
     }
 
     #[test]
@@ -144,8 +162,8 @@ mod damaged_notes {
     #[test]
     fn a_changed_hash_does_not_go_with_the_policy() {
         assert_damage_is_refused("does not match its digest", |file| {
-            let word = file.word(Kind::Filter, 16);
-            file.set_word(Kind::Filter, 16, !word)
+            let word = file.word(Kind::Header, 16);
+            file.set_word(Kind::Header, 16, !word)
         });
     }
 
@@ -153,10 +171,10 @@ mod damaged_notes {
     fn a_changed_instruction_does_not_go_with_the_hash() {
         // Both accepted by the kernel: an instruction's constant, and the
         // architecture that the filter claims to be for.
-        for offset in [84, 8] {
+        for offset in [28, 8] {
             assert_damage_is_refused("does not match its digest", |file| {
-                let word = file.word(Kind::Filter, offset);
-                file.set_word(Kind::Filter, offset, word ^ 1)
+                let word = file.word(Kind::Restriction, offset);
+                file.set_word(Kind::Restriction, offset, word ^ 1)
             });
         }
     }
@@ -164,10 +182,9 @@ mod damaged_notes {
     /// Nobody would enforce the policy: the program has only the library.
     #[test]
     fn a_filter_for_a_runtime_inside_the_program_stops_one_that_loads_the_library() {
-        const INLINE: u32 = 4;
+        const INLINE: u32 = 1;
         assert_damage_is_refused("is for a runtime inside the program", |file| {
-            let flags = file.flags();
-            file.set_word(Kind::Filter, 4, flags | INLINE).seal()
+            file.set_word(Kind::Header, 4, INLINE).seal()
         });
     }
 
@@ -175,7 +192,7 @@ mod damaged_notes {
     fn a_filter_that_the_kernel_refuses_stops_the_program() {
         // An operation that no BPF program knows.
         assert_damage_is_refused("EINVAL", |file| {
-            file.set_word(Kind::Filter, 80, 0xffff).seal()
+            file.set_word(Kind::Restriction, 24, 0xffff).seal()
         });
     }
 }

@@ -157,7 +157,7 @@ mod verify {
         let ws = patched();
         // The value of the first instruction, for another number or arch.
         PatchedFile::open(&ws.path("myos"))
-            .set_word(Kind::Filter, 76, 1)
+            .set_word(Kind::Restriction, 28, 1)
             .seal()
             .save();
         assert_rejected(&ws, "filter");

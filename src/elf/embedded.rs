@@ -3,7 +3,7 @@
 use object::elf;
 use sandbox_format::bpf::Instruction;
 use sandbox_format::note::{
-    self, Collector, DYNAMIC_TAG, FilterHeader, Notes, OWNER, Problem, VERSION, kind,
+    self, ByteOrder, Collector, DYNAMIC_TAG, Header, Notes, OWNER, Problem, Seccomp, VERSION, kind,
 };
 
 use super::encoding::ProgramHeader;
@@ -20,14 +20,39 @@ const MAX_NOTES: u64 = 64 << 20;
 pub struct Embedded {
     /// The POLICY descriptor.
     pub policy: Vec<u8>,
-    /// The fixed part of the FILTER descriptor.
-    pub header: FilterHeader,
+    /// The HEADER descriptor.
+    pub header: Header,
     /// The filter.
-    pub program: Vec<Instruction>,
-    /// Where the FILTER descriptor is in the file.
-    pub filter: FileRange,
+    pub filter: Filter,
+    /// Where the descriptors are in the file by which the runtime goes, the policy's first.
+    pub places: Vec<FileRange>,
     /// The way back, where the note is there.
     pub undo: Option<Undo>,
+}
+
+/// A filter as the RESTRICTION descriptor has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// The audit architecture (`AUDIT_ARCH_*`) that it is for.
+    pub arch: u32,
+    /// Whether the kernel is to log every action but allow.
+    pub log: bool,
+    /// What the filter is known by in a process.
+    pub identity: u64,
+    /// The instructions.
+    pub program: Vec<Instruction>,
+}
+
+impl Filter {
+    /// As it stands in a note.
+    pub(super) fn of(seccomp: &Seccomp<'_>, order: ByteOrder) -> Self {
+        Self {
+            arch: seccomp.arch,
+            log: seccomp.log,
+            identity: seccomp.identity,
+            program: decode_program(seccomp.instructions, order),
+        }
+    }
 }
 
 impl Embedded {
@@ -37,10 +62,13 @@ impl Embedded {
         self.header.is_inline()
     }
 
-    /// The loadable segment that the filter is in.
+    /// The loadable segment that all of it is in.
     #[must_use]
     pub fn segment<'l>(&self, layout: &'l Layout) -> Option<&'l ProgramHeader> {
-        let holds = |load: &&ProgramHeader| load.range().contains(&self.filter);
+        let holds = |load: &&ProgramHeader| {
+            let range = load.range();
+            self.places.iter().all(|place| range.contains(place))
+        };
         layout.segments_of(elf::PT_LOAD).find(holds)
     }
 
@@ -163,15 +191,19 @@ pub fn read(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<E
     if version.is_some_and(|version| version != u64::from(VERSION)) {
         return Err(Problem::UnknownVersion.into());
     }
-    let descriptor = found.filter.descriptor;
-    let place = segments
-        .iter()
-        .find_map(|(notes, _)| notes.place(descriptor));
+    let place = |descriptor| {
+        let mut notes = segments.iter().map(|(notes, _)| notes);
+        notes.find_map(|notes| notes.place(descriptor))
+    };
     Ok(Some(Embedded {
-        filter: place.unwrap_or_default(),
+        places: found
+            .descriptors
+            .iter()
+            .map(|descriptor| place(descriptor).unwrap_or_default())
+            .collect(),
         policy: found.policy.to_vec(),
-        header: found.filter.header,
-        program: decode_program(found.filter.instructions, order),
+        header: found.header,
+        filter: Filter::of(&found.seccomp, order),
         undo: found
             .undo
             .map(|undo| Undo::parse(undo, order))

@@ -5,7 +5,7 @@ use object::elf;
 use sandbox_format::inline::{Header, Place, SIZE};
 use sandbox_format::note::Collector;
 
-use super::embedded::read_padded;
+use super::embedded::{Filter, read_padded};
 use super::encoding::ProgramHeader;
 use super::hook::Hook;
 use super::{
@@ -70,7 +70,8 @@ pub fn find(
     if load.flags != elf::PF_R | elf::PF_X {
         return Ok(None);
     }
-    let before = embedded.filter.start.0 - load.offset;
+    let policy = embedded.places.first().map_or(load.offset, |it| it.start.0);
+    let before = policy - load.offset;
     let mut code = source.read_at(load.offset, before.min(LONGEST))?;
     let mut pages = (0..code.len()).step_by(PAGE);
     let Some((at, header)) = pages.find_map(|at| Some((at, Header::read(&code[at..])?))) else {
@@ -155,8 +156,9 @@ fn leads_to_policy(
     let Ok(Some(found)) = collector.finish() else {
         return Ok(false);
     };
-    let filter = source.read_at(embedded.filter.start.0, embedded.filter.size)?;
-    Ok(found.policy == embedded.policy && found.filter.descriptor == filter)
+    let filter = Filter::of(&found.seccomp, layout.encoding.note_order());
+    let same_header = found.header == embedded.header;
+    Ok(same_header && found.policy == embedded.policy && filter == embedded.filter)
 }
 
 /// The code of a runtime as [`Found`] has it.

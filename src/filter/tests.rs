@@ -1,8 +1,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use sandbox_format::bpf::{Condition, op, ret};
-use sha2::{Digest, Sha256};
+use sandbox_format::bpf::{Condition, identity, op, ret};
 
 use super::*;
 use crate::policy::{Arch, Policy, ResolvedRule, call_name, resolve};
@@ -363,7 +362,7 @@ fn policies_that_differ_have_filters_of_other_identities() {
     assert_eq!(identities.len(), 2 * 3 * 4 * 3);
 }
 
-/// The first eight bytes of the SHA-256 of the filter without the rules for it.
+/// The XXH3-64 of the filter without the rules for it.
 #[test]
 fn an_identity_is_what_the_document_says() {
     let resolved = resolved(&policy(List::Allow, ARTICLE, false), Arch::X86_64);
@@ -372,8 +371,7 @@ fn an_identity_is_what_the_document_says() {
         let [code, k] = [u32::from(it.code), it.k].map(u32::to_le_bytes);
         [code[0], code[1], it.jt, it.jf, k[0], k[1], k[2], k[3]]
     });
-    let digest = Sha256::digest(bytes.collect::<Vec<_>>());
-    let expected = u64::from_be_bytes(digest[..8].try_into().unwrap());
+    let expected = xxh3_64(&bytes.collect::<Vec<_>>());
     assert_eq!(compile(&resolved).unwrap().identity, expected);
 }
 

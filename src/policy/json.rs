@@ -5,31 +5,34 @@
 use std::collections::BTreeSet;
 
 use sandbox_format::bpf::Condition;
-use sandbox_format::note::MAX_POLICY;
+use sandbox_format::note::{MAX_POLICY, MIN_POLICY, UNIT};
 use serde::{Deserialize, Serialize};
 
 use super::names::is_plain;
 use super::{Arch, Error, List, Policy, Resolved, ResolvedRule};
 
 /// The format that is written and read.
-pub const FORMAT: u64 = 1;
-
-/// What the text is padded to, with blanks: some tools write the size of a note
-/// rounded up, to 4 or to 8, which then changes nothing.
-pub const PADDING: usize = 8;
+pub const FORMAT: u64 = 2;
 
 /// The fields are in alphabetical order, and so are written so.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
     action: String,
-    arch: String,
     exact: bool,
+    filters: Vec<Filter>,
     format: u64,
     list: ListName,
     names: Vec<String>,
-    rules: Vec<Rule>,
     version: String,
+}
+
+/// What the policy is on an architecture; a program has one of them.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    arch: String,
+    rules: Vec<Rule>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,20 +81,22 @@ impl Resolved {
         };
         let document = Document {
             action: self.policy.action.to_string(),
-            arch: self.arch.name().to_owned(),
             exact: self.policy.exact,
+            filters: vec![Filter {
+                arch: self.arch.name().to_owned(),
+                rules: self.rules.iter().map(rule).collect(),
+            }],
             format: FORMAT,
             list: match self.policy.list {
                 List::Allow => ListName::Allow,
                 List::Deny => ListName::Deny,
             },
             names: self.policy.names.iter().cloned().collect(),
-            rules: self.rules.iter().map(rule).collect(),
             version: self.version.clone(),
         };
         let mut text =
             serde_json::to_vec(&document).expect("text, numbers and lists of them are always JSON");
-        text.resize(text.len().next_multiple_of(PADDING), b' ');
+        pad(&mut text);
         text
     }
 
@@ -119,6 +124,11 @@ impl Resolved {
     }
 }
 
+/// Gives the text the length that the note has it in, with blanks at its end.
+pub fn pad(text: &mut Vec<u8>) {
+    text.resize(text.len().max(MIN_POLICY).next_multiple_of(UNIT), b' ');
+}
+
 impl Document {
     fn into_resolved(self) -> Result<Resolved, Error> {
         if !self.names.iter().all(|name| is_plain(name)) {
@@ -127,6 +137,9 @@ impl Document {
         if !(1..=64).contains(&self.version.len()) || !self.version.bytes().all(is_visible) {
             return Err(Error::BadField("version"));
         }
+        let Ok([Filter { arch, rules }]) = <[Filter; 1]>::try_from(self.filters) else {
+            return Err(Error::BadField("filters"));
+        };
         Ok(Resolved {
             policy: Policy {
                 list: match self.list {
@@ -137,9 +150,8 @@ impl Document {
                 action: self.action.parse().map_err(|_| Error::BadField("action"))?,
                 exact: self.exact,
             },
-            arch: Arch::from_name(&self.arch).ok_or(Error::BadField("architecture"))?,
-            rules: self
-                .rules
+            arch: Arch::from_name(&arch).ok_or(Error::BadField("architecture"))?,
+            rules: rules
                 .into_iter()
                 .map(Rule::into_resolved)
                 .collect::<Result<_, _>>()?,

@@ -530,10 +530,11 @@ fn the_recorded_text_is_canonical() {
     let text = String::from_utf8(resolved.to_json()).unwrap();
     assert_eq!(
         text.trim_end_matches(' '),
-        "{\"action\":\"kill-process\",\"arch\":\"x86_64\",\"exact\":true,\"format\":1,\
-         \"list\":\"allow\",\"names\":[\"uname\",\"write\"],\"rules\":[{\"because\":\"print\",\
-         \"name\":\"write\",\"number\":1,\"when\":[{\"arg\":0,\"mask\":\"0xffffffff\",\
-         \"value\":\"0x1\"}]},{\"name\":\"uname\",\"number\":63}],\"version\":\"1.2.3\"}"
+        "{\"action\":\"kill-process\",\"exact\":true,\"filters\":[{\"arch\":\"x86_64\",\
+         \"rules\":[{\"because\":\"print\",\"name\":\"write\",\"number\":1,\
+         \"when\":[{\"arg\":0,\"mask\":\"0xffffffff\",\"value\":\"0x1\"}]},\
+         {\"name\":\"uname\",\"number\":63}]}],\"format\":2,\"list\":\"allow\",\
+         \"names\":[\"uname\",\"write\"],\"version\":\"1.2.3\"}"
     );
     assert_eq!(Resolved::from_json(text.as_bytes()).unwrap(), resolved);
 }
@@ -542,7 +543,8 @@ fn the_recorded_text_is_canonical() {
 #[test]
 fn the_recorded_text_is_padded() {
     for name in ["a", "ab", "abc", "abcd", "abcde", "abcdef", "abcdefg"] {
-        let (mut resolved, _) = resolve(&exact("write"), Arch::X86_64).unwrap();
+        let names = "write:read:open:close:stat:fstat:poll:lseek";
+        let (mut resolved, _) = resolve(&exact(names), Arch::X86_64).unwrap();
         resolved.version = name.to_owned();
         let text = resolved.to_json();
         assert_eq!(text.len() % 8, 0);
@@ -553,6 +555,8 @@ fn the_recorded_text_is_padded() {
             assert!(other == text || read.is_err());
         }
     }
+    let (shortest, _) = resolve(&exact(""), Arch::X86_64).unwrap();
+    assert_eq!(shortest.to_json().len(), 256);
 }
 
 #[test]
@@ -564,8 +568,8 @@ fn records_that_are_not_ours_are_refused() {
         Resolved::from_json(text.replacen(from, to, 1).as_bytes()).unwrap_err()
     };
     assert!(matches!(
-        read("\"format\":1", "\"format\":2"),
-        Error::UnknownFormat(2)
+        read("\"format\":2", "\"format\":3"),
+        Error::UnknownFormat(3)
     ));
     assert!(matches!(read("{", "{ "), Error::NotCanonical));
     assert!(matches!(
@@ -577,7 +581,7 @@ fn records_that_are_not_ours_are_refused() {
         Error::Syntax(_)
     ));
     assert!(matches!(
-        read("\"uname\"", "\"\\u001b[2J\""),
+        read("[\"uname\"", "[\"\\u001b[2J\""),
         Error::BadField("name")
     ));
     assert!(matches!(

@@ -5,7 +5,6 @@ pub mod start;
 use std::path::{Path, PathBuf};
 
 use object::elf;
-use sandbox_format::note::flags;
 use serde::Serialize;
 
 use super::{Error, Problem, Remark, arch};
@@ -206,13 +205,13 @@ impl Inspection {
     }
 
     fn policy(&mut self, embedded: &Embedded, arch: Option<Arch>) {
-        self.program.clone_from(&embedded.program);
+        self.program.clone_from(&embedded.filter.program);
         let mut matches_policy = false;
         match Resolved::from_json(&embedded.policy) {
             Ok(resolved) => {
                 matches_policy = filter::compile(&resolved).is_ok_and(|compiled| {
-                    compiled.program == embedded.program
-                        && compiled.identity == embedded.header.identity
+                    compiled.program == embedded.filter.program
+                        && compiled.identity == embedded.filter.identity
                 });
                 self.policy = serde_json::from_slice(&embedded.policy).ok();
                 self.check_arch(&resolved, embedded, arch);
@@ -228,9 +227,9 @@ impl Inspection {
             self.problems.push(Problem::FilterDiffers);
         }
         self.filter = Some(Filter {
-            instructions: embedded.program.len(),
+            instructions: embedded.filter.program.len(),
             matches_policy,
-            identity: format!("{:#018x}", embedded.header.identity),
+            identity: format!("{:#018x}", embedded.filter.identity),
         });
     }
 
@@ -252,8 +251,8 @@ impl Inspection {
     /// policy; patching asks for the same of every program.
     fn check_header(&mut self, embedded: &Embedded, layout: &Layout) {
         let header = &embedded.header;
-        if header.flags & !flags::INLINE != 0 {
-            self.problems.push(Problem::Flags(header.flags));
+        if embedded.filter.log {
+            self.problems.push(Problem::Logs);
         }
         let protected = (header.protect_address, header.protect_size);
         let own = own_dynamic_pages(layout);
@@ -269,7 +268,7 @@ impl Inspection {
     }
 
     fn check_arch(&mut self, resolved: &Resolved, embedded: &Embedded, arch: Option<Arch>) {
-        if arch != Some(resolved.arch) || embedded.header.arch != resolved.arch.audit() {
+        if arch != Some(resolved.arch) || embedded.filter.arch != resolved.arch.audit() {
             self.problems.push(Problem::Architecture);
         }
     }

@@ -22,13 +22,13 @@ pub enum Problem {
     /// What is enforced is not what people read.
     #[error("its filter is not what its policy compiles to")]
     FilterDiffers,
-    /// Flags of the FILTER note.
-    #[error("its filter has the flags {0:#x}, which patching does not set")]
-    Flags(u32),
-    /// The FILTER note has the runtime protect other memory.
+    /// A flag of the filter.
+    #[error("its filter has all actions logged, which patching does not ask for")]
+    Logs,
+    /// The HEADER note has the runtime protect other memory.
     #[error("the memory that is to become read-only is not its dynamic section")]
     Protection,
-    /// The FILTER note has another former address of the dynamic section.
+    /// The HEADER note has another former address of the dynamic section.
     #[error("its dynamic section was not where it is said to have been")]
     FormerDynamic,
     /// The kernel would refuse the filter, or never apply it.
@@ -130,7 +130,7 @@ impl Problem {
             Self::Unreadable(_) => "unreadable",
             Self::PolicyUnreadable(_) => "policy-unreadable",
             Self::FilterDiffers => "filter-differs",
-            Self::Flags(_) => "flags",
+            Self::Logs => "logs",
             Self::Protection => "protection",
             Self::FormerDynamic => "former-dynamic",
             Self::Architecture => "architecture",

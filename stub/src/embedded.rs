@@ -1,6 +1,6 @@
 //! The policy that `sandbox-patch` put into the program.
 
-use sandbox_format::note::{self, DYNAMIC_TAG, Embedded, FilterHeader};
+use sandbox_format::note::{self, DYNAMIC_TAG, Embedded, Header};
 
 use crate::die::{die, die_of_note, die_of_refusal};
 use crate::install::{is_in_force, require};
@@ -20,7 +20,7 @@ pub(crate) fn apply(program: &Program, stack: Stack) -> bool {
         }
         return false;
     };
-    let header = &embedded.filter.header;
+    let (header, seccomp) = (&embedded.header, &embedded.seccomp);
     if header.is_inline() {
         if patched {
             die_of_note("is for a runtime inside the program");
@@ -31,11 +31,11 @@ pub(crate) fn apply(program: &Program, stack: Stack) -> bool {
     protect(program, header);
     // With privileges that its user does not have, a process believes nothing
     // that it may have got from that user; nor where it can't tell.
-    let may_ask = loaded::secure_execution(stack) == Some(0) && !header.logs();
-    let is_present = may_ask && is_in_force(header.identity);
+    let may_ask = loaded::secure_execution(stack) == Some(0) && !seccomp.log;
+    let is_present = may_ask && is_in_force(seccomp.identity);
     if !is_present {
-        program.enforce(embedded.filter.instructions, header.logs());
-        require(header.identity);
+        program.enforce(seccomp.instructions, seccomp.log);
+        require(seccomp.identity);
     }
     true
 }
@@ -65,8 +65,11 @@ fn find(program: &Program) -> Option<Embedded<'static>> {
     }
     let embedded = notes.finish()?;
     // What runs before this, the program's libraries, could change it.
-    let filter = embedded.filter.descriptor;
-    if !program.is_constant(embedded.policy) || !program.is_constant(filter) {
+    if !embedded
+        .descriptors
+        .iter()
+        .all(|it| program.is_constant(it))
+    {
         die_of_note("is in writable memory");
     }
     Some(embedded)
@@ -74,7 +77,7 @@ fn find(program: &Program) -> Option<Embedded<'static>> {
 
 /// Makes read-only what the patcher had to move into a writable page of its
 /// own, the dynamic section, which loaders write to before this runs.
-fn protect(program: &Program, header: &FilterHeader) {
+fn protect(program: &Program, header: &Header) {
     if header.protect_size == 0 {
         return;
     }

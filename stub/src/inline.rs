@@ -50,7 +50,7 @@ fn enforce(
     let Some(embedded) = notes.finish() else {
         die(GONE);
     };
-    let header = &embedded.filter.header;
+    let (header, seccomp) = (&embedded.header, &embedded.seccomp);
     // Asks to protect a dynamic section that the patcher moved: it would have
     // to know that this runtime does not.
     let asked = header.protect_address | header.protect_size | header.dynamic_address;
@@ -59,13 +59,13 @@ fn enforce(
     }
     // As in `libsandbox.so`: with privileges, or where that can't be told, nobody
     // is asked.
-    let may_ask = auxiliary.is_some_and(|it| !it.is_secure()) && !header.logs();
-    if may_ask && is_in_force(header.identity) {
+    let may_ask = auxiliary.is_some_and(|it| !it.is_secure()) && !seccomp.log;
+    if may_ask && is_in_force(seccomp.identity) {
         return;
     }
     warm_heap();
-    install(embedded.filter.instructions, header.logs());
-    require(header.identity);
+    install(seccomp.instructions, seccomp.log);
+    require(seccomp.identity);
 }
 
 /// Nothing here is meant to panic; should it happen all the same, the policy

@@ -25,7 +25,7 @@ impl Notes {
     /// The policy, if there is one.
     pub(crate) fn finish(self) -> Option<Embedded<'static>> {
         let embedded = checked(self.0.finish())?;
-        if embedded.filter.header.arch != AUDIT_ARCH {
+        if embedded.seccomp.arch != AUDIT_ARCH {
             die_of_note("is for another architecture");
         }
         Some(embedded)

@@ -4,7 +4,7 @@
 
 use core::ffi::c_int;
 
-use sandbox_format::note::INSTRUCTION_SIZE;
+use sandbox_format::note::restriction::INSTRUCTION_SIZE;
 
 #[cfg(target_arch = "x86_64")]
 #[path = "sys/x86_64.rs"]

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use sandbox_format::inline::{Header, Place};
-use sandbox_format::note::{ByteOrder, flags, kind};
+use sandbox_format::note::{self, ByteOrder, kind};
 use sandbox_patch::elf::undo::{Digest, Move, Undo};
 use sandbox_patch::elf::{Chunk, Layout, Run, Source};
 use sandbox_patch::filter;
@@ -181,11 +181,7 @@ impl Bomb {
         let compiled = filter::compile(&resolved).expect("a filter");
         let content = Content {
             policy: resolved.to_json(),
-            flags: if carried == Carried::Runtime {
-                flags::INLINE
-            } else {
-                0
-            },
+            inline: carried == Carried::Runtime,
             arch: arch.audit(),
             identity: compiled.identity,
             program: compiled.program,
@@ -206,7 +202,7 @@ impl Bomb {
         let policy = self.policy(carried);
         if carried == Carried::Library {
             self.entries.insert(0, [dt::NEEDED, 1]);
-            self.entries.push([dt::SANDBOX, 1]);
+            self.entries.push([dt::SANDBOX, note::VERSION.into()]);
             let at = self.put(&policy);
             headers.push(header(PT_NOTE, 4, at, policy.len()));
         }

@@ -7,10 +7,9 @@ mod support;
 use support::{Kind, PatchedFile, Workspace, library};
 
 /// Offsets in a FILTER descriptor.
-const FLAGS: usize = 4;
-const PROTECT_ADDRESS: usize = 48;
-const PROTECT_SIZE: usize = 56;
-const DYNAMIC_ADDRESS: usize = 64;
+const PROTECT_ADDRESS: usize = 24;
+const PROTECT_SIZE: usize = 32;
+const DYNAMIC_ADDRESS: usize = 40;
 
 fn patched(compiler: &str) -> Workspace {
     let ws = Workspace::with_myos(compiler);
@@ -59,10 +58,14 @@ mod verify {
 
     #[test]
     fn it_rejects_flags_that_patching_does_not_set() {
-        for (flags, reason) in [(1, "unknown flags"), (2, "flags 0x2")] {
+        for (kind, offset, flags, reason) in [
+            (Kind::Header, 4, 2, "unknown flags"),
+            (Kind::Restriction, 12, 2, "all actions logged"),
+            (Kind::Restriction, 12, 4, "unknown flags"),
+        ] {
             let ws = patched("gcc");
             PatchedFile::open(&ws.path("myos"))
-                .set_word(Kind::Filter, FLAGS, flags)
+                .set_word(kind, offset, flags)
                 .seal()
                 .save();
             assert_rejected(&ws, reason);
@@ -75,8 +78,8 @@ mod verify {
         let ws = patched("clang -fuse-ld=lld");
         ws.run("sandbox-patch verify ./myos").succeeds();
         let file = PatchedFile::open(&ws.path("myos"));
-        assert_ne!(file.word(Kind::Filter, PROTECT_SIZE), 0, "it has moved");
-        file.set_word(Kind::Filter, PROTECT_SIZE, 0).seal().save();
+        assert_ne!(file.word(Kind::Header, PROTECT_SIZE), 0, "it has moved");
+        file.set_word(Kind::Header, PROTECT_SIZE, 0).seal().save();
         assert_rejected(&ws, "read-only");
     }
 
@@ -84,8 +87,8 @@ mod verify {
     fn it_rejects_a_range_that_is_not_the_dynamic_section() {
         let ws = patched("gcc");
         PatchedFile::open(&ws.path("myos"))
-            .set_word(Kind::Filter, PROTECT_ADDRESS, 0x4000)
-            .set_word(Kind::Filter, PROTECT_SIZE, 0x1000)
+            .set_word(Kind::Header, PROTECT_ADDRESS, 0x4000)
+            .set_word(Kind::Header, PROTECT_SIZE, 0x1000)
             .seal()
             .save();
         assert_rejected(&ws, "read-only");
@@ -95,7 +98,7 @@ mod verify {
     fn it_rejects_another_place_for_the_copy_of_the_dynamic_section() {
         let ws = patched("clang -fuse-ld=lld");
         PatchedFile::open(&ws.path("myos"))
-            .set_word(Kind::Filter, DYNAMIC_ADDRESS, 0x4000)
+            .set_word(Kind::Header, DYNAMIC_ADDRESS, 0x4000)
             .seal()
             .save();
         assert_rejected(&ws, "not where it is said to have been");

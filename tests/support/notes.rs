@@ -12,13 +12,14 @@ use object::elf::{
 };
 use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
 use object::{Object, ObjectSection};
-use sha2::{Digest, Sha256};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Types of notes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Policy = 1,
-    Filter = 2,
+    Header = 2,
+    Restriction = 5,
 }
 
 /// A patched 64-bit little-endian file, to be changed in place.
@@ -55,15 +56,15 @@ impl PatchedFile {
         self.get(self.place(kind).descriptor.start + offset)
     }
 
-    /// The flags of the FILTER note, which are those of seccomp(2).
+    /// The flags of the filter, which are those of seccomp(2).
     pub fn flags(&self) -> u32 {
-        self.word(Kind::Filter, 4)
+        self.word(Kind::Restriction, 12)
     }
 
     /// The filter, as `code`, `jt`, `jf` and `k` of `struct sock_filter`.
     pub fn instructions(&self) -> impl Iterator<Item = (u16, u8, u8, u32)> {
-        const HEADER: usize = 80;
-        let filter = &self.bytes[self.place(Kind::Filter).descriptor][HEADER..];
+        const FIXED: usize = 24;
+        let filter = &self.bytes[self.place(Kind::Restriction).descriptor][FIXED..];
         filter.chunks_exact(8).map(|bytes| {
             let k = bytes[4..].try_into().expect("four bytes");
             let code = u16::from_le_bytes([bytes[0], bytes[1]]);
@@ -71,15 +72,19 @@ impl PatchedFile {
         })
     }
 
-    /// Gives the FILTER note the digest that it should have, so that what else
+    /// Gives the HEADER note the digest that it should have, so that what else
     /// was changed is what a reader gets to see.
     pub fn seal(mut self) -> Self {
-        let filter = self.place(Kind::Filter).descriptor;
-        let hash = Sha256::new()
-            .chain_update(&self.bytes[self.place(Kind::Policy).descriptor])
-            .chain_update(&self.bytes[filter.start..filter.start + 16])
-            .chain_update(&self.bytes[filter.start + 48..filter.end]);
-        self.bytes[filter.start + 16..filter.start + 48].copy_from_slice(&hash.finalize());
+        let header = self.place(Kind::Header).descriptor;
+        let parts = [
+            self.place(Kind::Policy).descriptor,
+            header.start..header.start + 16,
+            header.start + 24..header.end,
+            self.place(Kind::Restriction).descriptor,
+        ];
+        let all = parts.map(|part| self.bytes[part].to_vec()).concat();
+        let digest = xxh3_64(&all).to_le_bytes();
+        self.bytes[header.start + 16..header.start + 24].copy_from_slice(&digest);
         self
     }
 

@@ -129,6 +129,6 @@ fn from_json(text: &[u8]) -> Result<Resolved> {
     };
     // A value's keys are sorted, as in the canonical text, which is padded.
     let mut canonical = serde_json::to_vec(recorded)?;
-    canonical.resize(canonical.len().next_multiple_of(policy::PADDING), b' ');
+    policy::pad(&mut canonical);
     Ok(Resolved::from_json(&canonical)?)
 }

@@ -47,7 +47,7 @@ impl Prepared {
         let compiled = filter::compile(&resolved)?;
         let content = Content {
             policy: resolved.to_json(),
-            flags: runtime.flags(),
+            inline: runtime.is_inline(),
             arch: arch.audit(),
             program: compiled.program,
             identity: compiled.identity,
@@ -95,7 +95,7 @@ impl Prepared {
 
     /// Whether a file carries this policy and its filter.
     fn is_in(&self, present: &Embedded) -> bool {
-        present.policy == self.content.policy && present.program == self.content.program
+        present.policy == self.content.policy && present.filter.program == self.content.program
     }
 
     /// What patching means for a file that carries a policy.
@@ -147,8 +147,9 @@ impl Prepared {
         source: &File,
     ) -> Result<bool, elf::Error> {
         let (header, content) = (&present.header, &self.content);
-        let of_header = (header.flags, header.arch, header.identity);
-        if of_header != (content.flags, content.arch, content.identity) {
+        let filter = &present.filter;
+        let found = (header.is_inline(), filter.log, filter.arch, filter.identity);
+        if found != (content.inline, false, content.arch, content.identity) {
             return Ok(false);
         }
         Ok(match &self.runtime {

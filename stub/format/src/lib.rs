@@ -21,11 +21,11 @@
 extern crate std;
 
 pub mod bpf;
+pub mod digest;
 pub mod environment;
 pub mod inline;
 pub mod note;
 pub mod portable;
-mod sha256;
 pub mod syscall;
 
 /// Exit status of a process whose policy could not be put in force, whoever was

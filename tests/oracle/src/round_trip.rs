@@ -104,7 +104,7 @@ fn go_and_return(program: &[u8], enforcement: Enforcement<'_>) -> Result<Patched
     let found = embedded::read(&after, &bytes[..]).expect("sound notes");
     let found = found.expect("notes");
     assert_eq!(
-        (&found.policy, &found.program),
+        (&found.policy, &found.filter.program),
         (&content.policy, &content.program)
     );
 
@@ -132,8 +132,8 @@ fn content() -> Content {
         k: 0x7fff_0000,
     };
     Content {
-        policy: br#"{"a policy":"of any text"}"#.to_vec(),
-        flags: 0,
+        policy: format!("{:256}", r#"{"a policy":"of any text"}"#).into(),
+        inline: false,
         arch: 0xc000_003e,
         program: vec![allow; 40],
         identity: 0x0123_4567_89ab_cdef,

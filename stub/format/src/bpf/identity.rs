@@ -10,11 +10,11 @@
 //! There are two since a filter may well fail all calls of seccomp(2) with one
 //! error, whatever that is, but not with two.
 //!
-//! The number is taken from the filter without these rules: the first eight
-//! bytes of the SHA-256 of its instructions as they stand in a note.
+//! The number is taken from the filter without these rules: the XXH3-64 of its
+//! instructions as they stand in a note. Anyone who could have a filter with another's
+//! number could have one that answers in its place.
 
 use super::{Condition, Rule, ret};
-use crate::sha256;
 
 /// The operations, of which seccomp(2) has four, numbered from 0.
 pub const OPERATIONS: [u32; 2] = [0x7362_7831, 0x7362_7832];
@@ -23,16 +23,6 @@ pub const OPERATIONS: [u32; 2] = [0x7362_7831, 0x7362_7832];
 /// keeps to itself lies between 512 and 600, and a filter can return up to 4095
 /// (`MAX_ERRNO`, kernel/seccomp.c).
 pub const ANSWERS: [u16; 2] = [2871, 2872];
-
-/// The number of a filter, from the bytes of its instructions.
-#[must_use]
-pub fn number(instructions: &[u8]) -> u64 {
-    let digest = sha256::digest(&[instructions]);
-    digest
-        .iter()
-        .take(8)
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
-}
 
 /// What a filter answers with.
 #[derive(Clone, Copy, Debug)]
