@@ -5,6 +5,7 @@
 pub mod inline;
 pub mod library;
 pub mod moment;
+mod released;
 
 use std::path::PathBuf;
 

@@ -15,7 +15,7 @@ use crate::elf::{
 };
 use crate::policy::{self, Arch, Resolved};
 use crate::runtime::Directories;
-use crate::runtime::inline::Inline;
+use crate::runtime::inline::{Inline, released};
 use crate::runtime::library::{self, Presence, is_absolute};
 use crate::runtime::moment::{Moment, early_code, refuses_company};
 use crate::{file, filter};
@@ -352,10 +352,12 @@ impl Inspection {
         if let Some(why) = found.why_not_later {
             self.notices.push(Remark::NotBeforeMain(why));
         }
-        match Inline::installed(runtimes, layout) {
-            Ok(installed) if installed.is(&found.code) => {}
-            Ok(_) => self.problems.push(Problem::AnotherRuntime),
-            Err(error) => {
+        let installed = Inline::installed(runtimes, layout);
+        match (installed, released(&found.code)) {
+            (Ok(installed), _) if installed.is(&found.code) => {}
+            (_, Some(version)) => self.notices.push(Remark::OlderRuntime(version)),
+            (Ok(_), None) => self.problems.push(Problem::AnotherRuntime),
+            (Err(error), None) => {
                 let problem = Problem::Incomparable(error.to_string());
                 self.problems.push(problem);
             }

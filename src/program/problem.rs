@@ -58,8 +58,8 @@ pub enum Problem {
          patch it after stripping, or with --from entry"
     )]
     PerhapsUnreached,
-    /// The runtime within the program is another.
-    #[error("its runtime is not that of this version")]
+    /// The runtime within the program is none that was released.
+    #[error("its runtime is neither that of this version nor that of an earlier one")]
     AnotherRuntime,
     /// There is none to compare it with.
     #[error("its runtime can't be compared: {0}")]

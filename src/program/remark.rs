@@ -15,6 +15,8 @@ use crate::runtime::moment::EarlyCode;
 pub enum Remark {
     /// The file is the runtime of this version, not a program.
     Runtime(String),
+    /// The runtime within the program is that of this earlier version.
+    OlderRuntime(&'static str),
     /// Without a record of the original the patch can't be taken out.
     NoRecord,
     /// The file has another length than patching gave it.
@@ -83,6 +85,10 @@ impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Runtime(version) => write!(f, "this is the runtime, version {version}"),
+            Self::OlderRuntime(version) => write!(
+                f,
+                "its runtime is that of version {version}; patch it again to have the present one"
+            ),
             Self::NoRecord => f.write_str("it keeps no record of the original file"),
             Self::LengthChanged => f.write_str(
                 "something was appended or stripped since it was patched; \

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use object::elf;
 use sandbox_format::{inline, note};
 
-use super::Directories;
+use super::{Directories, released};
 use crate::elf::embedded::{self, Runtime};
 use crate::elf::{self as rewriting, Layout, Source};
 
@@ -81,6 +81,12 @@ impl Inline {
     pub fn is(&self, found: &[u8]) -> bool {
         found.starts_with(&rewriting::inline::comparable(&self.code))
     }
+}
+
+/// The earlier version that has put this code, and perhaps more behind it, into a program.
+#[must_use]
+pub fn released(found: &[u8]) -> Option<&'static str> {
+    released::version(found)
 }
 
 /// The code: the first loadable segment.

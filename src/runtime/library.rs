@@ -50,7 +50,10 @@ pub enum Error {
     )]
     TooLong(usize),
     /// A file that does not serve.
-    #[error("the library {path}: {why}; name a libsandbox.so of version {} with --lib", env!("CARGO_PKG_VERSION"))]
+    #[error(
+        "the library {path}: {why}; name a libsandbox.so of version {} or later with --lib",
+        env!("CARGO_PKG_VERSION")
+    )]
     Unfit {
         /// The library.
         path: String,
@@ -69,7 +72,7 @@ pub struct Library {
 /// What is known of the file that a DT_NEEDED value leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// A runtime of this version that fits the program.
+    /// A runtime that fits the program: its version.
     Fit(String),
     /// No file.
     Missing,
@@ -120,7 +123,7 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// The file is here and of another version or architecture.
+    /// The file is here and of an earlier version or another architecture.
     pub fn check(&self, program: &Layout) -> Result<Presence, Error> {
         match presence(&self.path, Path::new("/"), program) {
             Presence::Unfit(why) => Err(Error::Unfit {
@@ -225,8 +228,11 @@ fn examine(file: &File, program: &Layout) -> Result<Result<String, String>, rewr
     let Some(Runtime { format, version }) = runtime else {
         return Ok(Err("it is no libsandbox.so".to_owned()));
     };
-    if format != note::VERSION || version != env!("CARGO_PKG_VERSION") {
-        return Ok(Err(format!("it is of version {version}")));
+    // Later ones enforce what is patched today, too (docs/note-format.md, "What lasts").
+    if format < note::VERSION {
+        return Ok(Err(format!(
+            "it is of version {version}, which does not know this version's notes"
+        )));
     }
     Ok(Ok(version))
 }
