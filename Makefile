@@ -24,13 +24,18 @@ FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 # The compilers and linkers that a link `sandbox-patch-NAME` stands for.
 WRAPPERS = $(addprefix sandbox-patch-,cc c++ gcc g++ clang clang++ ld)
 
-.PHONY: help setup setup-build setup-bench tools build demo test test-long bench layouts libcs fuzz install uninstall clean
+# What `make static` leaves, to be installed by `make install RELEASE=…/static`.
+STATIC = $(CARGO_TARGET_DIR)/static
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+
+.PHONY: help setup setup-build setup-bench tools build static demo test test-long bench layouts libcs fuzz install uninstall clean
 
 help:
 	@echo 'make demo       patch a program, watch it run, be stopped, and be restored'
 	@echo 'make test       all checks, as CI runs them'
 	@echo 'make test-long  what takes longer than that: long searches, whole distributions'
 	@echo 'make build      the programs and the runtimes, in $(RELEASE)'
+	@echo 'make static     the same, linked statically, for any Linux; in $(STATIC)'
 	@echo 'make install    to PREFIX=$(PREFIX), below DESTDIR if given'
 	@echo 'make uninstall  what install put there'
 	@echo 'make bench      start-up cost of a patched program; cost of patching a large one'
@@ -58,6 +63,17 @@ setup-bench:
 build: setup-build
 	$(CARGO) build --release
 
+# The launcher gives up addresses that differ from start to start for a start without
+# relocations; it takes a fifth less time.
+static: build
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release \
+	    --target $(HOST) --target-dir '$(STATIC)/build' --bin sandbox-patch
+	RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static' $(CARGO) build --release \
+	    --target $(HOST) --target-dir '$(STATIC)/build-launcher' --bin sandboxify
+	cp '$(STATIC)/build/$(HOST)/release/sandbox-patch' \
+	    '$(STATIC)/build-launcher/$(HOST)/release/sandboxify' \
+	    '$(LIBRARY)' '$(INLINE)' '$(STATIC)/'
+
 demo: build
 	@docs/demo.sh '$(RELEASE)'
 
@@ -83,7 +99,7 @@ fuzz: setup
 	$(CARGO) build --release
 	fuzz/run -max_total_time=$(FUZZ_SECONDS)
 
-bench: setup-bench
+bench: setup-bench static
 	$(CARGO) bench --bench startup --bench launcher --bench rewriting
 
 layouts: setup

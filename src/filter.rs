@@ -53,7 +53,8 @@ pub struct Compiled {
 /// made of the names of system calls.
 pub fn compile(resolved: &Resolved) -> Result<Compiled, Error> {
     let order = ByteOrder::of(resolved.arch.big_endian());
-    let bytes: Vec<u8> = compile_with(resolved, &[])?
+    let mut memory = Memory::new();
+    let bytes: Vec<u8> = compile_with(resolved, &[], &mut memory)?
         .into_iter()
         .flat_map(|instruction| restriction::encode(instruction, order))
         .collect();
@@ -63,13 +64,36 @@ pub fn compile(resolved: &Resolved) -> Result<Compiled, Error> {
     let rules = seccomp.map(|number| answers.rules(number));
     Ok(Compiled {
         arch: resolved.arch,
-        program: compile_with(resolved, rules.as_ref().map_or(&[], |rules| rules))?,
+        program: compile_with(
+            resolved,
+            rules.as_ref().map_or(&[], |rules| rules),
+            &mut memory,
+        )?,
         identity,
     })
 }
 
+/// Working memory, which is used twice.
+struct Memory {
+    instructions: Box<[Instruction; MAX_INSTRUCTIONS]>,
+    runs: Box<[Run; MAX_RUNS]>,
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self {
+            instructions: Box::new([Instruction::NONE; MAX_INSTRUCTIONS]),
+            runs: Box::new([Run::NONE; MAX_RUNS]),
+        }
+    }
+}
+
 /// Compiles a policy with other rules after its own.
-fn compile_with(resolved: &Resolved, others: &[Rule<'_>]) -> Result<Vec<Instruction>, Error> {
+fn compile_with(
+    resolved: &Resolved,
+    others: &[Rule<'_>],
+    memory: &mut Memory,
+) -> Result<Vec<Instruction>, Error> {
     let Verdicts {
         foreign,
         matched,
@@ -95,8 +119,8 @@ fn compile_with(resolved: &Resolved, others: &[Rule<'_>]) -> Result<Vec<Instruct
         rules: &rules,
     };
     let scratch = Scratch {
-        instructions: &mut Box::new([Instruction::NONE; MAX_INSTRUCTIONS]),
-        runs: &mut Box::new([Run::NONE; MAX_RUNS]),
+        instructions: &mut memory.instructions,
+        runs: &mut memory.runs,
     };
     match filter.compile(scratch) {
         Ok(program) => Ok(program.to_vec()),

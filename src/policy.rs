@@ -9,6 +9,7 @@ mod action;
 mod agreement;
 mod arch;
 mod arguments;
+pub(crate) mod calls;
 mod errno;
 mod error;
 mod json;

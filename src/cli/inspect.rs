@@ -208,7 +208,7 @@ fn facts(found: &Inspection) -> Vec<(&'static str, String)> {
 fn filter_line(filter: &Filter) -> String {
     let not = if filter.matches_policy { "" } else { "NOT " };
     format!(
-        "{} instructions, {not}as the policy compiles to, known as {}",
+        "{} instructions, {not}matching the policy, known as {}",
         filter.instructions, filter.identity
     )
 }

@@ -5,6 +5,7 @@ use std::io::{Read, Seek};
 use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
 use sandbox_format::bpf::{Condition, Instruction, op};
 
+use crate::policy::calls::tests::scmp;
 use crate::policy::{Action, List, Resolved};
 
 fn scmp_action(action: Action) -> ScmpAction {
@@ -32,6 +33,11 @@ fn comparisons(when: &[Condition]) -> Vec<ScmpArgCompare> {
         ))
     };
     (0..6).filter_map(of).collect()
+}
+
+/// Whether libseccomp has heard of a system call, which may be newer.
+pub(super) fn knows(name: &str) -> bool {
+    ScmpSyscall::from_name(name).is_ok()
 }
 
 /// Compiles with libseccomp.
@@ -76,7 +82,7 @@ fn compile_rules(
 
     let mut context = ScmpFilterContext::new(unmatched).unwrap();
     context.set_act_badarch(foreign).unwrap();
-    let arch = resolved.arch.scmp();
+    let arch = scmp(resolved.arch);
     if !context.is_arch_present(arch).unwrap() {
         context.remove_arch(libseccomp::ScmpArch::Native).unwrap();
         context.add_arch(arch).unwrap();

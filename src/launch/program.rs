@@ -25,7 +25,7 @@ const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 
 /// How much of a script's first line the kernel reads (`BINPRM_BUF_SIZE`,
 /// include/uapi/linux/binfmts.h).
-const FIRST_LINE: u64 = 256;
+const FIRST_LINE: usize = 256;
 
 /// Which the kernel takes for EM_386 (`elf_check_arch_ia32`,
 /// arch/x86/include/asm/elf.h).
@@ -235,8 +235,13 @@ impl Format {
         let Ok((file, _)) = file::open(path) else {
             return Ok(unknown);
         };
-        let mut start = Vec::new();
-        if (&file).take(FIRST_LINE).read_to_end(&mut start).is_err() {
+        // One read(2) suffices.
+        let mut start = Vec::with_capacity(FIRST_LINE);
+        if (&file)
+            .take(FIRST_LINE as u64)
+            .read_to_end(&mut start)
+            .is_err()
+        {
             return Ok(unknown);
         }
         if let Some(line) = start.strip_prefix(b"#!") {
@@ -286,7 +291,7 @@ fn has_handlers() -> bool {
 /// The interpreter that a script's first line names behind `#!` (fs/
 /// binfmt_script.c): the first word, which must not be cut off.
 fn interpreter(start: &[u8]) -> Result<PathBuf, Unfit> {
-    let is_full = start.len() as u64 == FIRST_LINE - 2;
+    let is_full = start.len() == FIRST_LINE - 2;
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let begin = start.iter().position(|byte| !is_blank(byte));
     let rest = &start[begin.unwrap_or(start.len())..];

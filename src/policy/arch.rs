@@ -1,9 +1,8 @@
 //! The architectures: one table from what an ELF header says to what the
-//! kernel, libseccomp and people call it.
+//! kernel and people call it.
 
 use std::fmt;
 
-use libseccomp::ScmpArch;
 use sandbox_format::portable::vdso;
 use sandbox_format::syscall::X32_NUMBERS;
 
@@ -65,24 +64,15 @@ struct Row {
     audit: u32,
     /// ELFCLASS64.
     is_64: bool,
-    scmp: ScmpArch,
 }
 
-const fn row(
-    arch: Arch,
-    name: &'static str,
-    machine: u16,
-    audit: u32,
-    is_64: bool,
-    scmp: ScmpArch,
-) -> Row {
+const fn row(arch: Arch, name: &'static str, machine: u16, audit: u32, is_64: bool) -> Row {
     Row {
         arch,
         name,
         machine,
         audit,
         is_64,
-        scmp,
     }
 }
 
@@ -91,31 +81,30 @@ use audit::{BITS_64, LITTLE, N32};
 /// In the order of [`Arch`].
 #[rustfmt::skip]
 const TABLE: [Row; 17] = [
-    row(Arch::X86_64, "x86_64", machine::X86_64, BITS_64 | LITTLE, true, ScmpArch::X8664),
+    row(Arch::X86_64, "x86_64", machine::X86_64, BITS_64 | LITTLE, true),
     // x32 shares its audit architecture with x86_64.
-    row(Arch::X32, "x32", machine::X86_64, BITS_64 | LITTLE, false, ScmpArch::X32),
-    row(Arch::X86, "x86", machine::X86, LITTLE, false, ScmpArch::X86),
-    row(Arch::Aarch64, "aarch64", machine::AARCH64, BITS_64 | LITTLE, true, ScmpArch::Aarch64),
-    row(Arch::Arm, "arm", machine::ARM, LITTLE, false, ScmpArch::Arm),
-    row(Arch::Riscv64, "riscv64", machine::RISCV, BITS_64 | LITTLE, true, ScmpArch::Riscv64),
-    row(Arch::Ppc64le, "ppc64le", machine::PPC64, BITS_64 | LITTLE, true, ScmpArch::Ppc64Le),
-    row(Arch::Ppc64, "ppc64", machine::PPC64, BITS_64, true, ScmpArch::Ppc64),
-    row(Arch::Ppc, "ppc", machine::PPC, 0, false, ScmpArch::Ppc),
-    row(Arch::S390x, "s390x", machine::S390, BITS_64, true, ScmpArch::S390X),
-    row(Arch::S390, "s390", machine::S390, 0, false, ScmpArch::S390),
-    row(Arch::Mips, "mips", machine::MIPS, 0, false, ScmpArch::Mips),
-    row(Arch::Mipsel, "mipsel", machine::MIPS, LITTLE, false, ScmpArch::Mipsel),
-    row(Arch::Mips64, "mips64", machine::MIPS, BITS_64, true, ScmpArch::Mips64),
-    row(Arch::Mipsel64, "mipsel64", machine::MIPS, BITS_64 | LITTLE, true, ScmpArch::Mipsel64),
-    row(Arch::Mips64n32, "mips64n32", machine::MIPS, BITS_64 | N32, false, ScmpArch::Mips64N32),
-    row(Arch::Mipsel64n32, "mipsel64n32", machine::MIPS, BITS_64 | LITTLE | N32, false,
-        ScmpArch::Mipsel64N32),
+    row(Arch::X32, "x32", machine::X86_64, BITS_64 | LITTLE, false),
+    row(Arch::X86, "x86", machine::X86, LITTLE, false),
+    row(Arch::Aarch64, "aarch64", machine::AARCH64, BITS_64 | LITTLE, true),
+    row(Arch::Arm, "arm", machine::ARM, LITTLE, false),
+    row(Arch::Riscv64, "riscv64", machine::RISCV, BITS_64 | LITTLE, true),
+    row(Arch::Ppc64le, "ppc64le", machine::PPC64, BITS_64 | LITTLE, true),
+    row(Arch::Ppc64, "ppc64", machine::PPC64, BITS_64, true),
+    row(Arch::Ppc, "ppc", machine::PPC, 0, false),
+    row(Arch::S390x, "s390x", machine::S390, BITS_64, true),
+    row(Arch::S390, "s390", machine::S390, 0, false),
+    row(Arch::Mips, "mips", machine::MIPS, 0, false),
+    row(Arch::Mipsel, "mipsel", machine::MIPS, LITTLE, false),
+    row(Arch::Mips64, "mips64", machine::MIPS, BITS_64, true),
+    row(Arch::Mipsel64, "mipsel64", machine::MIPS, BITS_64 | LITTLE, true),
+    row(Arch::Mips64n32, "mips64n32", machine::MIPS, BITS_64 | N32, false),
+    row(Arch::Mipsel64n32, "mipsel64n32", machine::MIPS, BITS_64 | LITTLE | N32, false),
 ];
 
 impl Arch {
     /// The architecture of an ELF file, by its header: `e_machine`, class,
     /// byte order and `e_flags`. None where the kernel has no seccomp filters
-    /// or libseccomp no system call table.
+    /// or the table of system calls no column.
     #[must_use]
     pub fn from_elf(machine: u16, is_64: bool, big_endian: bool, flags: u32) -> Option<Arch> {
         let n32 = machine == machine::MIPS && !is_64 && flags & MIPS_N32 != 0;
@@ -215,11 +204,6 @@ impl Arch {
             Arch::X32 => X32_BIT,
             _ => 0,
         }
-    }
-
-    /// libseccomp's name for it.
-    pub(crate) fn scmp(self) -> ScmpArch {
-        self.row().scmp
     }
 
     fn row(self) -> &'static Row {

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use libseccomp::ScmpSyscall;
-use sandbox_format::syscall;
-
-use super::{Arch, UnknownName, multiplexed};
+use super::{Arch, UnknownName, calls};
 
 /// How many numbers from an architecture's first one are searched for names;
 /// the highest in use is below 500.
@@ -38,7 +35,7 @@ pub(super) fn is_plain(name: &str) -> bool {
 /// Whether any architecture has a system call of this name.
 #[must_use]
 pub fn is_call(name: &str) -> bool {
-    is_plain(name) && look_up(name, Arch::X86_64) != Lookup::Unknown
+    calls::is_known(name)
 }
 
 /// What a name is on an architecture.
@@ -54,46 +51,17 @@ pub(super) enum Lookup {
 
 /// Looks a name up.
 pub(super) fn look_up(name: &str, arch: Arch) -> Lookup {
-    if arch == Arch::X86_64
-        && let Some(number) = syscall::X86_64.number(name.as_bytes())
-    {
-        return Lookup::Number(number);
-    }
-    let Ok(call) = ScmpSyscall::from_name_by_arch(name, arch.scmp()) else {
-        // libseccomp may be older than the table.
-        let elsewhere = syscall::X86_64.number(name.as_bytes()).is_some();
-        return if elsewhere {
-            Lookup::Elsewhere
-        } else {
-            Lookup::Unknown
-        };
-    };
-    if let Ok(number) = u32::try_from(call.as_raw_syscall()) {
-        return Lookup::Number(number);
-    }
-    // libseccomp knows the name, and answers with a pseudo number. It does so for
-    // what is multiplexed even where the call has a number as well; the way back
-    // from the number has the truth.
-    let is_name = |number: &u32| self::name(*number, arch).as_deref() == Some(name);
-    match multiplexed::of(name).and_then(|_| numbers(arch).find(is_name)) {
+    match calls::number(name, arch) {
         Some(number) => Lookup::Number(number),
-        None => Lookup::Elsewhere,
+        None if calls::is_known(name) => Lookup::Elsewhere,
+        None => Lookup::Unknown,
     }
 }
 
 /// The name of a system call number.
 #[must_use]
 pub(crate) fn name(number: u32, arch: Arch) -> Option<String> {
-    if arch == Arch::X86_64
-        && let Some(name) = syscall::X86_64.name(number)
-    {
-        return Some(name.to_owned());
-    }
-    // libseccomp also takes MIPS numbers without their ABI's offset.
-    let number = i32::try_from(number)
-        .ok()
-        .filter(|_| number >= arch.first_number())?;
-    ScmpSyscall::from(number).get_name_by_arch(arch.scmp()).ok()
+    calls::name(number, arch).map(str::to_owned)
 }
 
 /// The number of a system call, if the architecture has it.

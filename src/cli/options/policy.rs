@@ -32,7 +32,7 @@ pub(in crate::cli) struct PolicyArguments {
     #[arg(long, value_name = "LIST")]
     deny: Vec<String>,
 
-    /// What a violation gets, as errno:EPERM or log [default: kill-process].
+    /// Action on a violation, as errno:EPERM or log [default: kill-process].
     ///
     /// One of kill-process, kill-thread, trap, errno:NAME, errno:NUMBER, trace,
     /// trace:NUMBER and log.
