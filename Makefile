@@ -80,6 +80,7 @@ demo: build
 test: tools
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p sandbox-patch --lib --no-default-features -- -D warnings
 	$(CARGO) build --release
 	$(CARGO) test --workspace
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps

@@ -13,10 +13,30 @@
 //! # }
 //! ```
 //!
+//! What a policy is on an architecture:
+//!
+//! ```
+//! use sandbox_patch::filter;
+//! use sandbox_patch::policy::{Action, Arch, List, Policy, parse_names, resolve};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = Policy {
+//!     list: List::Allow,
+//!     names: parse_names("write:exit_group"),
+//!     action: Action::KillProcess,
+//!     exact: true,
+//! };
+//! let (resolved, warnings) = resolve(&policy, Arch::X86_64)?;
+//! assert!(warnings.is_empty());
+//! let filter = filter::compile(&resolved)?;
+//! println!("{}", filter::disassemble(&filter.program, Arch::X86_64));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Each verb is a function: [`program::patch`], [`program::inspect()`],
 //! [`program::remove`], [`launch::launch`]. Data flows one way:
 //!
-//! * [`cli`]: the command line, and how results are shown;
+//! * `cli`: the command line, and how results are shown (feature `cli`, on by default);
 //! * [`program`]: the verbs;
 //! * [`runtime`]: which runtime a program gets, and when it comes before what;
 //! * [`policy`]: what may be called, from names to rules of an architecture;
@@ -26,6 +46,7 @@
 //! * [`elf`]: the program, and the way back;
 //! * [`mod@file`]: opening a file, and putting another in its place.
 
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod elf;
 pub mod file;

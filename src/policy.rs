@@ -29,8 +29,8 @@ pub use names::{is_call, parse as parse_names};
 pub use resolve::{Resolved, ResolvedRule, VDSO, Warning, resolve, rules};
 
 pub(crate) use errno::name as errno_name;
-pub(crate) use multiplexed::name as multiplexed_name;
-pub(crate) use names::{is_known as is_known_call, name as call_name, number as call_number};
+pub use multiplexed::name as multiplexed_name;
+pub use names::{is_known as is_known_call, name as call_name, number as call_number};
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -30,7 +30,8 @@ fn first_argument(mask: u32, value: u32) -> Condition {
 }
 
 /// The name of a multiplexer's call of this number.
-pub(crate) fn name(multiplexer: &str, call: u64) -> Option<&'static str> {
+#[must_use]
+pub fn name(multiplexer: &str, call: u64) -> Option<&'static str> {
     let table = match multiplexer {
         "socketcall" => SOCKETCALL,
         "ipc" => IPC,

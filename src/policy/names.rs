@@ -60,13 +60,13 @@ pub(super) fn look_up(name: &str, arch: Arch) -> Lookup {
 
 /// The name of a system call number.
 #[must_use]
-pub(crate) fn name(number: u32, arch: Arch) -> Option<String> {
+pub fn name(number: u32, arch: Arch) -> Option<String> {
     calls::name(number, arch).map(str::to_owned)
 }
 
 /// The number of a system call, if the architecture has it.
 #[must_use]
-pub(crate) fn number(name: &str, arch: Arch) -> Option<u32> {
+pub fn number(name: &str, arch: Arch) -> Option<u32> {
     match look_up(name, arch) {
         Lookup::Number(number) => Some(number),
         Lookup::Elsewhere | Lookup::Unknown => None,
@@ -75,7 +75,7 @@ pub(crate) fn number(name: &str, arch: Arch) -> Option<u32> {
 
 /// Whether an architecture has a system call of this name.
 #[must_use]
-pub(crate) fn is_known(name: &str, arch: Arch) -> bool {
+pub fn is_known(name: &str, arch: Arch) -> bool {
     number(name, arch).is_some()
 }
 

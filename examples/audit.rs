@@ -1,0 +1,44 @@
+//! Tells of each program in a directory whether it carries a policy that can be relied on:
+//!
+//!     cargo run --example audit -- /usr/local/bin
+//!
+//! What an agent or the generator of a bill of materials would do with the library.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use sandbox_patch::program::{Problem, Surroundings, inspect};
+use sandbox_patch::runtime::Directories;
+
+fn main() -> ExitCode {
+    let Some(directory) = std::env::args_os().nth(1) else {
+        eprintln!("usage: audit DIRECTORY");
+        return ExitCode::from(2);
+    };
+    let surroundings = Surroundings {
+        root: "/".into(),
+        runtimes: Directories(vec!["/usr/local/lib/sandbox-patch".into()]),
+    };
+    let entries = match PathBuf::from(directory).read_dir() {
+        Ok(entries) => entries,
+        Err(error) => {
+            eprintln!("audit: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    for file in files {
+        // What is no ELF file is passed over.
+        let Ok(found) = inspect(&file, &surroundings) else {
+            continue;
+        };
+        let problems: Vec<_> = found.problems.iter().map(Problem::id).collect();
+        let verdict = match (&found.resolved, problems.is_empty()) {
+            (Some(policy), true) => format!("{} names", policy.policy.names.len()),
+            _ => problems.join(", "),
+        };
+        println!("{}: {verdict}", file.display());
+    }
+    ExitCode::SUCCESS
+}
