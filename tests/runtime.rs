@@ -152,6 +152,13 @@ mod damaged_notes {
         });
     }
 
+    /// What runs before the policy is in force, the constructors of libraries, could change
+    /// them.
+    #[test]
+    fn notes_that_can_be_written_are_refused() {
+        assert_damage_is_refused("is in writable memory", PatchedFile::make_segment_writable);
+    }
+
     #[test]
     fn a_changed_policy_does_not_go_with_the_filter() {
         assert_damage_is_refused("does not match its digest", |file| {

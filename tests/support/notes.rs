@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use object::Endianness;
 use object::elf::{
-    FileHeader64, PT_DYNAMIC, PT_GNU_STACK, PT_NOTE, PT_NULL, ProgramHeader64, ProgramType,
+    FileHeader64, PF_W, PT_DYNAMIC, PT_GNU_STACK, PT_LOAD, PT_NOTE, PT_NULL, ProgramHeader64,
+    ProgramType,
 };
 use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
 use object::{Object, ObjectSection};
@@ -121,6 +122,19 @@ impl PatchedFile {
         let section = self.section();
         let at = self.program_header_of(&section);
         self.put(at, PT_NULL.0);
+        self
+    }
+
+    /// Has the segment that the notes are loaded with be writable, too.
+    pub fn make_segment_writable(mut self) -> Self {
+        let notes = self.section().start as u64;
+        let header = self.find_program_header(|endian, segment| {
+            let start = segment.p_offset(endian);
+            let range = start..start + segment.p_filesz(endian);
+            segment.p_type(endian) == PT_LOAD && range.contains(&notes)
+        });
+        let flags = self.get(header + 4);
+        self.put(header + 4, flags | PF_W.0);
         self
     }
 
