@@ -43,7 +43,8 @@
 //! * [`filter`]: from rules to BPF, and back to something readable;
 //! * [`launch`]: starting a program under a filter;
 //! * [`note`]: the bytes that go into the program;
-//! * [`elf`]: the program, and the way back;
+//! * [`rewrite`]: putting the notes into the program, and the way back;
+//! * [`elf`]: reading programs;
 //! * [`mod@file`]: opening a file, and putting another in its place.
 
 #[cfg(feature = "cli")]
@@ -55,4 +56,5 @@ pub mod launch;
 pub mod note;
 pub mod policy;
 pub mod program;
+pub mod rewrite;
 pub mod runtime;

@@ -9,7 +9,8 @@ mod released;
 
 use std::path::PathBuf;
 
-use crate::elf::{self, Layout, Start};
+use crate::elf::{self, Layout};
+use crate::rewrite::Start;
 use inline::Inline;
 use library::Library;
 

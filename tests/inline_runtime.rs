@@ -111,7 +111,8 @@ fn compile(ws: &Workspace, compiler: &str, image: &[u8], next: &str, fixture: &s
 mod file {
     use super::*;
     use sandbox_format::note;
-    use sandbox_patch::elf::{Layout, embedded};
+    use sandbox_patch::elf::Layout;
+    use sandbox_patch::rewrite::embedded;
 
     #[test]
     fn its_first_segment_lies_at_address_0_and_is_read_and_executed() {

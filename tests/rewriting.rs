@@ -7,7 +7,8 @@ use object::elf;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sandbox_oracle::round_trip;
-use sandbox_patch::elf::{Error, Layout, Position, Source, VirtAddr};
+use sandbox_patch::elf::{Error, Layout, Source, VirtAddr};
+use sandbox_patch::rewrite::Position;
 use support::Workspace;
 
 const MAKES: [&str; 8] = [

@@ -11,7 +11,8 @@ use object::elf::{
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sandbox_oracle::{check, round_trip_inline};
-use sandbox_patch::elf::{Error, Layout, Start, VirtAddr};
+use sandbox_patch::elf::{Error, Layout, VirtAddr};
+use sandbox_patch::rewrite::Start;
 use support::Workspace;
 
 const MAKES: [&str; 9] = [

@@ -4,11 +4,12 @@
 
 use sandbox_format::note::{ByteOrder, Collector};
 use sandbox_oracle::{content_of, file, round_trip, round_trip_inline};
-use sandbox_patch::program::{Inspection, Surroundings};
-use sandbox_patch::elf::undo::Undo;
-use sandbox_patch::elf::{self, Layout, Original, Position, Start, best_effort, embedded};
+use sandbox_patch::elf::Layout;
 use sandbox_patch::filter;
 use sandbox_patch::policy::Resolved;
+use sandbox_patch::program::{Inspection, Surroundings};
+use sandbox_patch::rewrite::undo::Undo;
+use sandbox_patch::rewrite::{Original, Position, Start, best_effort, embedded, write};
 use sandbox_patch::runtime::Directories;
 
 /// More than any restored file has, in bytes: the inputs are a few kilobytes.
@@ -76,7 +77,7 @@ pub fn remove(data: &[u8]) -> bool {
         assert!(plan.length() < LARGEST);
         let restored = file(&[]);
         let whole = Original::Whole(&patched);
-        elf::write(plan, &whole, &restored).expect("writing to memory");
+        write(plan, &whole, &restored).expect("writing to memory");
         let restored = content_of(&restored);
         let again = Layout::read(&restored[..]).expect("what is left is an ELF file");
         assert!(again.segments.len() < layout.segments.len());

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use sandbox_format::bpf::Condition;
 
-use crate::elf::{Appended, Reader};
 use crate::policy::{List, Resolved, VDSO, multiplexed_name};
+use crate::rewrite::{Appended, Reader};
 
 /// The policy in one line.
 #[must_use]

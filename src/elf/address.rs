@@ -121,7 +121,7 @@ impl Chunk {
     }
 
     /// Writes the bytes to their place in a file.
-    pub(super) fn write_to(&self, output: &File) -> io::Result<()> {
+    pub(crate) fn write_to(&self, output: &File) -> io::Result<()> {
         output.write_all_at(&self.bytes, self.offset)
     }
 

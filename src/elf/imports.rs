@@ -4,20 +4,20 @@ use std::collections::HashSet;
 
 use super::encoding::Symbol;
 use super::source::{blocks, records};
-use super::{Dynamic, Error, Layout, Source, pieces};
+use super::{Dynamic, Error, Layout, Source, tables};
 
 /// Whether a program looks up a name, which ends with a zero.
 ///
 /// # Errors
 ///
 /// The file can't be read, or contradicts itself.
-pub(super) fn has(
+pub(crate) fn has(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     dynamic: &Dynamic,
     name: &[u8],
 ) -> Result<bool, Error> {
-    let table = pieces::symbol_table(layout, source, dynamic)?;
+    let table = tables::symbol_table(layout, source, dynamic)?;
     let Some(range) = table.and_then(|(address, size)| layout.range_at(address, size)) else {
         return Ok(false);
     };

@@ -114,7 +114,7 @@ impl Layout {
     }
 
     /// The file ranges of the sections that the program has in memory.
-    pub(super) const fn allocated(&self) -> &Ranges {
+    pub(crate) const fn allocated(&self) -> &Ranges {
         &self.allocated
     }
 
@@ -391,7 +391,7 @@ impl Layout {
 
 /// The longest program header table that the kernel reads, in bytes, whatever the
 /// size of a page (fs/binfmt_elf.c, `load_elf_phdrs`).
-pub(super) const LONGEST_TABLE: u64 = 65536;
+pub(crate) const LONGEST_TABLE: u64 = 65536;
 
 fn read_segments(
     source: &(impl Source + ?Sized),

@@ -7,23 +7,23 @@ use super::encoding::{Dyn, Encoding, Record};
 
 /// What is particular to the programs of a processor.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     /// The largest page that kernels use, in bytes: segments of different
     /// permissions must not share one.
-    pub(super) max_page_size: u64,
+    pub(crate) max_page_size: u64,
     /// Size in bytes of a word of the System V hash table in ELF64 files.
-    pub(super) hash_word: u64,
+    pub(crate) hash_word: u64,
     /// Segments that nothing but their program header leads to.
-    pub(super) informative_segments: &'static [elf::ProgramType],
+    pub(crate) informative_segments: &'static [elf::ProgramType],
     /// Sections in memory that nothing at run time leads to.
-    pub(super) informative_sections: &'static [elf::SectionType],
+    pub(crate) informative_sections: &'static [elf::SectionType],
     /// A dynamic entry whose value is a distance from the entry itself.
-    pub(super) self_relative_entry: Option<elf::DynamicTag>,
+    pub(crate) self_relative_entry: Option<elf::DynamicTag>,
     /// Whether local symbols mark where code and data start.
-    pub(super) has_mapping_symbols: bool,
+    pub(crate) has_mapping_symbols: bool,
     /// The type of relocation that only adds the load bias, where a runtime can
     /// be put into programs.
-    pub(super) relative_relocation: Option<u32>,
+    pub(crate) relative_relocation: Option<u32>,
 }
 
 /// What most processors have in common.
@@ -103,7 +103,7 @@ impl Machine {
     /// The table. Page sizes are those of GNU ld 2.40 (CONSTANT(MAXPAGESIZE) in
     /// a linker script) where nothing else is said; ppc and ppc64 have nothing
     /// particular but their 64 KiB.
-    pub(super) fn of(layout: &Layout) -> Self {
+    pub(crate) fn of(layout: &Layout) -> Self {
         match layout.header.machine {
             elf::EM_386 | elf::EM_X86_64 => X86,
             elf::EM_ARM | elf::EM_AARCH64 => ARM,
@@ -117,7 +117,7 @@ impl Machine {
 
     /// Has self-relative entries of a dynamic section lead where they led in
     /// the one that it takes the place of.
-    pub(super) fn keep_targets(
+    pub(crate) fn keep_targets(
         &self,
         encoding: Encoding,
         (old, old_address): (&[Dyn], u64),

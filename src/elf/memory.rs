@@ -13,7 +13,7 @@ use object::elf;
 use self::image::Image;
 use super::encoding::{Dyn, ProgramHeader, Record, Symbol};
 use super::loaders::is_glibc;
-use super::{Dynamic, Error, FileRange, Layout, Source, pieces, relocations};
+use super::{Dynamic, Error, FileRange, Layout, Source, relocations, tables};
 
 /// How what runs differs from what the file says, or may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -306,7 +306,7 @@ fn defines_resolvers(
     source: &(impl Source + ?Sized),
     dynamic: &Dynamic,
 ) -> Result<bool, Error> {
-    let table = pieces::symbol_table(layout, source, dynamic)?;
+    let table = tables::symbol_table(layout, source, dynamic)?;
     let Some(range) = table.and_then(|(address, size)| layout.range_at(address, size)) else {
         return Ok(false);
     };

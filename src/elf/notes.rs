@@ -5,7 +5,6 @@ use std::io;
 
 use sandbox_format::note::OWNER;
 
-use super::undo::LONGEST as LONGEST_UNDO;
 use super::{Error, FileRange, Layout, Source};
 
 /// Bytes of the words before a note's owner.
@@ -13,19 +12,22 @@ const WORDS: usize = 12;
 
 /// More than all notes of a program take, in bytes: policy and filter have limits of
 /// their own.
-const LONGEST: u64 = LONGEST_UNDO as u64 + (1 << 20);
+const LONGEST: u64 = LONGEST_UNDO + (1 << 20);
+
+/// The longest UNDO descriptor, in bytes: headers and the dynamic section are its most.
+pub(crate) const LONGEST_UNDO: u64 = 4 << 20;
 
 /// Bytes that are read at a time.
 const WINDOW: u64 = 1 << 16;
 
 /// The notes, one after the other as they stand in the file, each with its padding. The
 /// last may be cut off, as a damaged file has it.
-pub(super) struct SandboxNotes {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct SandboxNotes {
+    pub(crate) bytes: Vec<u8>,
     /// For each, where it is in these bytes, and in the file.
     places: Vec<(usize, u64)>,
     /// Whether all notes of the range could be read to its end.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
 }
 
 impl SandboxNotes {
@@ -35,7 +37,7 @@ impl SandboxNotes {
     /// # Errors
     ///
     /// The file can't be read, or the notes are too long.
-    pub(super) fn read(
+    pub(crate) fn read(
         layout: &Layout,
         source: &(impl Source + ?Sized),
         range: &FileRange,
@@ -90,7 +92,7 @@ impl SandboxNotes {
     }
 
     /// Where a part of the bytes, which lies in one note, is in the file.
-    pub(super) fn place(&self, part: &[u8]) -> Option<FileRange> {
+    pub(crate) fn place(&self, part: &[u8]) -> Option<FileRange> {
         let own = self.bytes.as_ptr().addr();
         let at = part.as_ptr().addr().checked_sub(own)?;
         if at + part.len() > self.bytes.len() {

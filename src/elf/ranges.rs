@@ -5,14 +5,14 @@ use super::FileRange;
 
 /// Ranges in the order of their starts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ranges {
+pub(crate) struct Ranges {
     starts: Vec<u64>,
     /// For each, how far it and those before it reach.
     reach: Vec<u64>,
 }
 
 impl Ranges {
-    pub(super) fn of(ranges: impl Iterator<Item = FileRange>) -> Self {
+    pub(crate) fn of(ranges: impl Iterator<Item = FileRange>) -> Self {
         let mut ranges: Vec<FileRange> = ranges.collect();
         ranges.sort();
         let mut farthest = 0;
@@ -33,12 +33,12 @@ impl Ranges {
     }
 
     /// Whether one of them overlaps a range.
-    pub(super) fn overlap(&self, range: &FileRange) -> bool {
+    pub(crate) fn overlap(&self, range: &FileRange) -> bool {
         self.reach_before(range.end()) > range.start.0
     }
 
     /// Whether one of them overlaps a range, and reaches beyond it.
-    pub(super) fn cross(&self, range: &FileRange) -> bool {
+    pub(crate) fn cross(&self, range: &FileRange) -> bool {
         self.reach_before(range.start.0) > range.start.0
             || self.reach_before(range.end()) > range.end()
     }

@@ -11,30 +11,30 @@ use super::{Dynamic, Error, FileRange, Layout, Source};
 
 /// What a relocation says.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Relocation {
+pub(crate) struct Relocation {
     /// The address that it writes to.
-    pub(super) target: u64,
+    pub(crate) target: u64,
     /// The index of its symbol; 0 for none.
-    pub(super) symbol: u64,
+    pub(crate) symbol: u64,
     /// Its type, which is the processor's.
-    pub(super) kind: u32,
+    pub(crate) kind: u32,
     /// What is added to the symbol's or the program's address; nothing where
     /// that stands at the target.
-    pub(super) addend: Option<u64>,
+    pub(crate) addend: Option<u64>,
     /// Where the addend is in the file.
-    pub(super) addend_in_file: Option<FileRange>,
+    pub(crate) addend_in_file: Option<FileRange>,
 }
 
 impl Relocation {
     /// Whether it does no more than to add the load bias.
-    pub(super) fn is_relative(&self, layout: &Layout) -> bool {
+    pub(crate) fn is_relative(&self, layout: &Layout) -> bool {
         Machine::of(layout).relative_relocation == Some(self.kind) && self.symbol == 0
     }
 }
 
 /// What relocations write to. Some types fill more than a word (psABIs of x86-64,
 /// i386 and aarch64, "Relocation Types"); how much is copied, the symbol says.
-pub(super) struct Extents<'a, S: ?Sized> {
+pub(crate) struct Extents<'a, S: ?Sized> {
     layout: &'a Layout,
     source: &'a S,
     /// The address of the dynamic symbols.
@@ -47,7 +47,7 @@ pub(super) struct Extents<'a, S: ?Sized> {
 const MOST_COPIES: u32 = 1 << 16;
 
 impl<'a, S: Source + ?Sized> Extents<'a, S> {
-    pub(super) fn new(layout: &'a Layout, source: &'a S, dynamic: &Dynamic) -> Self {
+    pub(crate) fn new(layout: &'a Layout, source: &'a S, dynamic: &Dynamic) -> Self {
         Self {
             layout,
             source,
@@ -61,7 +61,7 @@ impl<'a, S: Source + ?Sized> Extents<'a, S> {
     /// # Errors
     ///
     /// The file can't be read, or too many of its relocations copy.
-    pub(super) fn of(&mut self, relocation: &Relocation) -> Result<Range<u64>, Error> {
+    pub(crate) fn of(&mut self, relocation: &Relocation) -> Result<Range<u64>, Error> {
         let word: u64 = if self.layout.encoding.is_64 { 8 } else { 4 };
         let (copy, descriptor) = match self.layout.header.machine {
             elf::EM_X86_64 => (Some(elf::R_X86_64_COPY.0), Some(elf::R_X86_64_TLSDESC.0)),
@@ -98,7 +98,7 @@ impl<'a, S: Source + ?Sized> Extents<'a, S> {
 
 /// Size in bytes of a table of relocations, as the dynamic section has it; nothing
 /// for other tables.
-pub(super) fn size_of(dynamic: &Dynamic, table: elf::DynamicTag) -> Option<u64> {
+pub(crate) fn size_of(dynamic: &Dynamic, table: elf::DynamicTag) -> Option<u64> {
     let size = match table {
         elf::DT_RELA => elf::DT_RELASZ,
         elf::DT_REL => elf::DT_RELSZ,
@@ -115,7 +115,7 @@ pub(super) fn size_of(dynamic: &Dynamic, table: elf::DynamicTag) -> Option<u64> 
 /// # Errors
 ///
 /// A table is not in the file, or `visit` fails.
-pub(super) fn each(
+pub(crate) fn each(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     dynamic: &Dynamic,
@@ -149,7 +149,7 @@ pub(super) fn each(
 /// # Errors
 ///
 /// The file can't be read, or `visit` fails.
-pub(super) fn each_of_static(
+pub(crate) fn each_of_static(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     mut visit: impl FnMut(Relocation) -> Result<(), Error>,
@@ -240,7 +240,7 @@ fn decode(layout: &Layout, at: u64, bytes: &[u8]) -> Relocation {
 /// # Errors
 ///
 /// The table is not in the file.
-pub(super) fn packed_target(
+pub(crate) fn packed_target(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     dynamic: &Dynamic,
@@ -290,7 +290,7 @@ fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
 /// # Errors
 ///
 /// A table is not in the file.
-pub(super) fn call_resolvers(
+pub(crate) fn call_resolvers(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     dynamic: &Dynamic,
@@ -314,7 +314,7 @@ pub(super) fn call_resolvers(
 /// # Errors
 ///
 /// A table is not in the file.
-pub(super) fn write_to(
+pub(crate) fn write_to(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     addresses: &[Range<u64>],

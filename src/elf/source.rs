@@ -57,7 +57,7 @@ const BLOCK: u64 = 1 << 16;
 /// # Errors
 ///
 /// The range is larger than any table of a program.
-pub(super) fn blocks<S: Source + ?Sized>(
+pub(crate) fn blocks<S: Source + ?Sized>(
     source: &S,
     range: FileRange,
     record: u64,
@@ -76,7 +76,7 @@ pub(super) fn blocks<S: Source + ?Sized>(
 /// # Errors
 ///
 /// The range is larger than any table of a program.
-pub(super) fn records<R: Record, S: Source + ?Sized>(
+pub(crate) fn records<R: Record, S: Source + ?Sized>(
     source: &S,
     encoding: Encoding,
     range: FileRange,
@@ -96,7 +96,7 @@ pub(super) fn records<R: Record, S: Source + ?Sized>(
 /// # Errors
 ///
 /// The range is larger than any table of a program.
-pub(super) fn numbers<S: Source + ?Sized>(
+pub(crate) fn numbers<S: Source + ?Sized>(
     source: &S,
     encoding: Encoding,
     range: FileRange,
@@ -144,7 +144,7 @@ impl Source for [u8] {
 }
 
 /// Refuses to read what reaches beyond the end of a file.
-pub(super) fn require_within(length: u64, offset: u64, buffer: &[u8]) -> io::Result<()> {
+pub(crate) fn require_within(length: u64, offset: u64, buffer: &[u8]) -> io::Result<()> {
     if FileRange::new(offset, buffer.len() as u64).end() > length {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }

@@ -1,29 +1,26 @@
-//! Symbols of the symbol table that name moved parts: the C library's start
-//! files define `__abi_tag`, the address of the ABI note, linkers `_DYNAMIC`, and
-//! old ones a symbol for each section. Loaders don't read them, tools do. And what
-//! a program offers to its libraries.
+//! The symbols of the symbol table, which tools read and loaders do not, and what a program
+//! offers to its libraries.
 
 use std::cell::OnceCell;
 
 use object::elf;
 
 use super::encoding::{FileHeader, Record, Symbol as Entry};
-use super::room::Displaced;
 use super::source::records;
 use super::{FileRange, Layout, Section, Source};
 
 /// A symbol whose value is the address of something that moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Symbol {
+pub(crate) struct Symbol {
     /// Where the entry is in the file.
-    pub(super) range: FileRange,
+    pub(crate) range: FileRange,
     /// The entry as it is.
-    pub(super) entry: Entry,
+    pub(crate) entry: Entry,
 }
 
 /// Which symbols of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
+pub(crate) enum Which {
     /// The local ones, which stand first (gABI chapter 4, `sh_info`).
     Local,
     /// All.
@@ -31,7 +28,7 @@ pub(super) enum Which {
 }
 
 /// The names of a symbol table.
-pub(super) struct Table {
+pub(crate) struct Table {
     range: FileRange,
     /// Read once somebody asks; many symbols may have to be looked at.
     names: OnceCell<Vec<u8>>,
@@ -39,7 +36,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Whether a symbol's name starts so; with a NUL at the end, is this one.
-    pub(super) fn name_starts_with(
+    pub(crate) fn name_starts_with(
         &self,
         source: &(impl Source + ?Sized),
         offset: u32,
@@ -54,7 +51,7 @@ impl Table {
 
 /// Calls `visit` for the symbols of the file. A table that is not in the file is
 /// no table.
-pub(super) fn each(
+pub(crate) fn each(
     layout: &Layout,
     source: &(impl Source + ?Sized),
     which: Which,
@@ -136,34 +133,4 @@ fn is_loaded(layout: &Layout, section: &Section) -> bool {
     ];
     let mut others = loads.chain(headers);
     others.any(|other| other.overlaps(&section.range()))
-}
-
-/// Finds those that name what moves, among the local symbols: nothing that moves
-/// has a global name.
-pub(super) fn of_moved_parts(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    displaced: &[Displaced],
-    dynamic_moves: bool,
-) -> Vec<Symbol> {
-    let in_piece = |section: &Section| {
-        displaced
-            .iter()
-            .any(|moved| moved.piece.range.contains(&section.range()))
-    };
-    let moves = |section: &Section| match section.header.kind {
-        elf::SHT_DYNAMIC => dynamic_moves,
-        _ => section.is_allocated() && in_piece(section),
-    };
-    let moving: Vec<bool> = layout.sections.iter().map(moves).collect();
-    // A false size has a table reach beyond what the headers know of.
-    let known = FileRange::new(0, layout.known_end());
-    let mut found = Vec::new();
-    each(layout, source, Which::Local, |_, symbol| {
-        let moves = moving.get(usize::from(symbol.entry.section.0)) == Some(&true);
-        if moves && known.contains(&symbol.range) {
-            found.push(symbol);
-        }
-    });
-    found
 }

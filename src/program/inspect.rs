@@ -9,11 +9,10 @@ use serde::Serialize;
 
 use super::{Error, Problem, Remark, arch};
 use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
-use crate::elf::undo::Undo;
-use crate::elf::{
-    self as program, Embedded, Encoding, Layout, Position, Source, Start, embedded, inline,
-};
+use crate::elf::{self as program, Encoding, Layout, Source};
 use crate::policy::{self, Arch, Resolved};
+use crate::rewrite::undo::Undo;
+use crate::rewrite::{Embedded, Position, Start, embedded, inline};
 use crate::runtime::Directories;
 use crate::runtime::inline::{Inline, released};
 use crate::runtime::library::{self, Presence, is_absolute};

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::running::processes_of;
 use super::{Error, Problem, Remark};
-use crate::elf::{
-    self, Appended, Embedded, Heap, Layout, Original, Plan, Request, Start, embedded,
-};
+use crate::elf::{self, Layout};
 use crate::file::{self, Input, Keep, Pending, Place, Stamp, Target};
 use crate::policy::{Policy, Resolved};
+use crate::rewrite::{self, Appended, Embedded, Heap, Original, Plan, Request, Start, embedded};
 use crate::runtime::Runtimes;
 use crate::runtime::moment::{Moment, early_code};
 use prepared::Prepared;
@@ -201,7 +200,7 @@ fn write(
 ) -> Result<Option<Stamp>, Error> {
     target.require_writable()?;
     let pending = Pending::write(target, input, options.keep, |output| {
-        elf::write(plan, original, output).map_err(file::Error::Write)
+        rewrite::write(plan, original, output).map_err(file::Error::Write)
     })?;
     prepared.check(&pending.file)?;
     Ok(if options.dry_run {

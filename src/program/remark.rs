@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::Problem;
-use crate::elf::{Appended, Reader};
 use crate::policy;
+use crate::rewrite::{Appended, Reader};
 use crate::runtime::moment::EarlyCode;
 
 /// What is worth knowing of a program, or of what was done with it.

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::patch::of_target;
 use super::{Error, Remark};
-use crate::elf::{self, Layout, Original, best_effort, embedded};
+use crate::elf::{self, Layout};
 use crate::file::{self, Input, Keep, Pending, Place, Stamp};
+use crate::rewrite::{self, Original, best_effort, embedded};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +74,7 @@ pub fn remove_at(place: &Place, options: &Options) -> Result<Report, Error> {
         Outcome::BestEffort => {
             let plan = best_effort::plan(&layout, &input.file, &undo)?;
             let whole = Original::Whole(&input.file);
-            Ok(elf::write(&plan, &whole, output).map_err(file::Error::Write)?)
+            Ok(rewrite::write(&plan, &whole, output).map_err(file::Error::Write)?)
         }
     })?
     .commit()?;

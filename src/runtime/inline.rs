@@ -8,8 +8,9 @@ use object::elf;
 use sandbox_format::{inline, note};
 
 use super::{Directories, released};
-use crate::elf::embedded::{self, Runtime};
-use crate::elf::{self as rewriting, Layout, Source};
+use crate::elf::{Layout, Source};
+use crate::rewrite;
+use crate::rewrite::embedded::{self, Runtime};
 
 /// Why there is no runtime.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +80,7 @@ impl Inline {
     /// Whether code that was found in a program is this.
     #[must_use]
     pub fn is(&self, found: &[u8]) -> bool {
-        found.starts_with(&rewriting::inline::comparable(&self.code))
+        found.starts_with(&rewrite::inline::comparable(&self.code))
     }
 }
 

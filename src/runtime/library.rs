@@ -9,9 +9,9 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use sandbox_format::note;
 
 use super::{Directories, inline};
-use crate::elf::embedded::{self, Runtime};
 use crate::elf::{self as rewriting, Layout};
 use crate::file;
+use crate::rewrite::embedded::{self, Runtime};
 
 /// The file name of the runtime, by which a program's entry for it is known
 /// whether the file is there or not.

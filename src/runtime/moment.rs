@@ -6,7 +6,8 @@ use object::elf;
 use serde::{Serialize, Serializer};
 
 use crate::elf::loaders::{is_glibc, is_musl};
-use crate::elf::{Dynamic, Error, Layout, Position, Source, Start, memory};
+use crate::elf::{Dynamic, Error, Layout, Source, memory};
+use crate::rewrite::{Position, Start};
 
 /// Code of a program that runs before any library's constructors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use sha2::{Digest, Sha256};
 
 /// A runtime, known by its code as it is in any program
-/// ([`comparable`](crate::elf::inline::comparable)). The digest is cryptographic: what has
+/// ([`comparable`](crate::rewrite::inline::comparable)). The digest is cryptographic: what has
 /// it is trusted.
 struct Released {
     version: &'static str,

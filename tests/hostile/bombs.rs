@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use sandbox_format::inline::{Header, Place};
 use sandbox_format::note::{self, ByteOrder, kind};
-use sandbox_patch::elf::undo::{Digest, Move, Undo};
-use sandbox_patch::elf::{Chunk, Layout, Run, Source};
+use sandbox_patch::elf::{Chunk, Layout, Source};
 use sandbox_patch::filter;
 use sandbox_patch::note::Content;
 use sandbox_patch::policy::{Action, Arch, List, Policy, resolve};
+use sandbox_patch::rewrite::Run;
+use sandbox_patch::rewrite::undo::{Digest, Move, Undo};
 
 use crate::support::{Workspace, inline_runtime, library};
 

@@ -8,8 +8,8 @@ use clap::Args;
 
 use crate::cli::Usage;
 use crate::cli::installed;
-use crate::elf::Start;
 use crate::policy::{self, Action, List, Policy};
+use crate::rewrite::Start;
 use crate::runtime::Runtimes;
 use crate::runtime::library::Library;
 

@@ -47,7 +47,7 @@ impl Dynamic {
     }
 
     /// Whether DT_FLAGS_1 says that this is a position-independent executable.
-    pub(super) fn is_pie(&self) -> bool {
+    pub(crate) fn is_pie(&self) -> bool {
         self.get(elf::DT_FLAGS_1)
             .is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0)
     }
@@ -62,7 +62,7 @@ const LONGEST: u64 = 1 << 16;
 /// # Errors
 ///
 /// It can't be read, or loaders and tools would see different ones.
-pub(super) fn read(
+pub(crate) fn read(
     layout: &Layout,
     source: &(impl Source + ?Sized),
 ) -> Result<Option<Dynamic>, Error> {

@@ -8,11 +8,11 @@ use crate::elf::encoding::ProgramHeader;
 /// The loadable segments that are not empty. They are in ascending order and
 /// apart, so that one of many is found without looking at all.
 #[derive(Clone, Debug)]
-pub(super) struct Loads(Vec<ProgramHeader>);
+pub(crate) struct Loads(Vec<ProgramHeader>);
 
 impl Loads {
     /// Those of a table in which they are in order.
-    pub(super) fn of(segments: &[ProgramHeader]) -> Self {
+    pub(crate) fn of(segments: &[ProgramHeader]) -> Self {
         let loads = segments
             .iter()
             .filter(|it| it.kind == elf::PT_LOAD && it.memsz > 0);
@@ -27,12 +27,12 @@ impl Loads {
     }
 
     /// The one that has the byte at an address, be it from the file or not.
-    pub(super) fn holding(&self, address: u64) -> Option<&ProgramHeader> {
+    pub(crate) fn holding(&self, address: u64) -> Option<&ProgramHeader> {
         Some(&self.0[self.index(address)?])
     }
 
     /// The one that brings the byte at an address from the file.
-    pub(super) fn bringing(&self, address: u64) -> Option<&ProgramHeader> {
+    pub(crate) fn bringing(&self, address: u64) -> Option<&ProgramHeader> {
         let load = self.holding(address)?;
         (address - load.vaddr < load.filesz).then_some(load)
     }
@@ -40,7 +40,7 @@ impl Loads {
     /// Those that bring `size` bytes from an address on from one range of the file:
     /// more than one where each goes on where the former ends, in the file and in
     /// memory, as patchelf cuts a segment in two.
-    pub(super) fn spanning(&self, address: u64, size: u64) -> Option<&[ProgramHeader]> {
+    pub(crate) fn spanning(&self, address: u64, size: u64) -> Option<&[ProgramHeader]> {
         let end = address.checked_add(size)?;
         self.bringing(address)?;
         let first = self.index(address)?;
@@ -63,7 +63,7 @@ impl Loads {
     }
 
     /// The file range of all that is brought from an address on, without a gap.
-    pub(super) fn rest_at(&self, address: u64) -> Option<FileRange> {
+    pub(crate) fn rest_at(&self, address: u64) -> Option<FileRange> {
         let first = self.bringing(address)?;
         let start = first.offset + (address - first.vaddr);
         let mut last = self.index(address)?;
@@ -75,7 +75,7 @@ impl Loads {
 
     /// Where `size` bytes from an address on are in the file, if one range of it has
     /// them all.
-    pub(super) fn range_at(&self, address: u64, size: u64) -> Option<FileRange> {
+    pub(crate) fn range_at(&self, address: u64, size: u64) -> Option<FileRange> {
         let first = self.spanning(address, size)?.first()?;
         let start = first.offset + (address - first.vaddr);
         Some(FileRange::new(start, size))

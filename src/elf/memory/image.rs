@@ -180,11 +180,11 @@ fn up(address: u64) -> u64 {
 
 /// The memory of a program, as each of the kernels makes it.
 #[derive(Clone, Debug)]
-pub(super) struct Image([Mapping; 2]);
+pub(crate) struct Image([Mapping; 2]);
 
 impl Image {
     /// Maps the segments, in the order of their headers.
-    pub(super) fn of(loads: &[ProgramHeader], gaps_are_reclaimed: bool) -> Self {
+    pub(crate) fn of(loads: &[ProgramHeader], gaps_are_reclaimed: bool) -> Self {
         let mut image = Self([since_6_6(loads), before_6_6(loads)]);
         if !gaps_are_reclaimed {
             return image;
@@ -204,18 +204,18 @@ impl Image {
     }
 
     /// Whether memory from an address on holds these bytes of the file, whatever the kernel.
-    pub(super) fn shows(&self, address: u64, bytes: FileRange) -> bool {
+    pub(crate) fn shows(&self, address: u64, bytes: FileRange) -> bool {
         let expected = |distance| Content::File(bytes.start.0.wrapping_add(distance));
         self.all_hold(address, bytes.size, expected)
     }
 
     /// Whether it holds zeros that are not in the file.
-    pub(super) fn is_zero(&self, address: u64, size: u64) -> bool {
+    pub(crate) fn is_zero(&self, address: u64, size: u64) -> bool {
         self.all_hold(address, size, |_| Content::Zero)
     }
 
     /// Whether no segment has any of it.
-    pub(super) fn is_unmapped(&self, address: u64, size: u64) -> bool {
+    pub(crate) fn is_unmapped(&self, address: u64, size: u64) -> bool {
         let range = address..address.saturating_add(size);
         let has = |mapping: &Mapping| mapping.0.iter().any(|it| it.within(&range).is_some());
         !self.0.iter().any(has)

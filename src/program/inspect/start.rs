@@ -5,8 +5,9 @@ use std::path::Path;
 use object::elf;
 
 use crate::elf::memory;
-use crate::elf::{Error, Layout, Position, Source};
+use crate::elf::{Error, Layout, Source};
 use crate::program::Problem;
+use crate::rewrite::Position;
 use crate::runtime::library::{self, is_named_like_runtime};
 use crate::runtime::moment;
 

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use super::{Options, Outcome, Report, memory};
 use crate::elf::memory::divergences;
-use crate::elf::{self, Embedded, Enforcement, Layout, Position, Start, embedded, inline};
+use crate::elf::{self, Layout};
 use crate::filter;
 use crate::note::Content;
 use crate::policy::{self, Resolved, Warning};
 use crate::program::inspect::start::loader_problem;
 use crate::program::{Error, Problem, Remark, arch};
+use crate::rewrite::{Embedded, Enforcement, Position, Start, embedded, inline};
 use crate::runtime::library::{Library, Presence};
 use crate::runtime::moment::{Moment, early_code, placed, position, refuses_company};
 use crate::runtime::{self, Runtime};

@@ -5,10 +5,11 @@ use std::os::unix::fs::FileExt;
 
 use rustix::fs::MemfdFlags;
 use sandbox_format::bpf::Instruction;
-use sandbox_patch::elf::{
-    self, Enforcement, Error, Layout, Original, Plan, Position, Request, Source, Start, embedded,
-};
+use sandbox_patch::elf::{Error, Layout, Source};
 use sandbox_patch::note::Content;
+use sandbox_patch::rewrite::{
+    Enforcement, Original, Plan, Position, Request, Start, embedded, write,
+};
 
 use crate::assert_faithful;
 
@@ -85,7 +86,7 @@ fn go_and_return(program: &[u8], enforcement: Enforcement<'_>) -> Result<Patched
 
     let input = file(program);
     let output = file(&[]);
-    elf::write(&plan, &Original::Whole(&input), &output).expect("writing to memory");
+    write(&plan, &Original::Whole(&input), &output).expect("writing to memory");
     let bytes = content_of(&output);
     let foreseen = plan.applied_to(program).read_at(0, plan.length());
     assert!(foreseen.is_ok_and(|foreseen| foreseen == bytes));

@@ -1,0 +1,232 @@
+//! The tables that the dynamic section leads to, and how long they are, which mostly only
+//! the hash tables tell (gABI chapter 5, "Dynamic Section").
+
+use std::io;
+
+use object::elf;
+
+use super::machine::Machine;
+use super::source::numbers;
+use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr};
+
+/// The dynamic entries that lead to them.
+pub(crate) const TAGS: [elf::DynamicTag; 11] = [
+    elf::DT_STRTAB,
+    elf::DT_SYMTAB,
+    elf::DT_HASH,
+    elf::DT_GNU_HASH,
+    elf::DT_VERSYM,
+    elf::DT_VERNEED,
+    elf::DT_VERDEF,
+    elf::DT_RELA,
+    elf::DT_REL,
+    elf::DT_RELR,
+    elf::DT_JMPREL,
+];
+
+/// Address and size in bytes of the dynamic symbols, as the hash tables tell
+/// it, else the section headers.
+pub(crate) fn symbol_table(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+) -> Result<Option<(u64, u64)>, Error> {
+    let (Some(address), Some(entry)) = (dynamic.get(elf::DT_SYMTAB), dynamic.get(elf::DT_SYMENT))
+    else {
+        return Ok(None);
+    };
+    let mut count = None;
+    if let Some(address) = dynamic.get(elf::DT_HASH) {
+        count = hash_extent(layout, source, address)?.map(|(_, count)| count);
+    }
+    if let (None, Some(address)) = (count, dynamic.get(elf::DT_GNU_HASH)) {
+        count = gnu_hash(layout, source, address)?.and_then(|table| table.symbols());
+    }
+    let counted = count.and_then(|count| count.checked_mul(entry));
+    let size = counted.or_else(|| symbol_section_size(layout, address));
+    // Where nothing tells, the table can at most reach to the next one.
+    let room = || next_start(layout, dynamic, address).map(|next| next - address);
+    let size = size.or_else(|| Some(room()? / entry.max(1) * entry));
+    // Where there is no room for a symbol, there is no table.
+    Ok(size.filter(|&size| size > 0).map(|size| (address, size)))
+}
+
+/// The size that the section headers give for the dynamic symbols, for files
+/// whose hash tables don't tell.
+fn symbol_section_size(layout: &Layout, address: u64) -> Option<u64> {
+    let mut sections = layout.sections.iter().map(|section| &section.header);
+    let found = sections.find(|header| header.kind == elf::SHT_DYNSYM)?;
+    (found.addr == address).then_some(found.size)
+}
+
+/// The addresses of the tables that the dynamic section leads to.
+pub(crate) fn starts(dynamic: &Dynamic) -> impl Iterator<Item = u64> {
+    TAGS.iter().filter_map(|&tag| dynamic.get(tag))
+}
+
+/// The next address behind `address` at which a table or a section starts. What
+/// is empty tells nothing of where something ends.
+pub(crate) fn next_start(layout: &Layout, dynamic: &Dynamic, address: u64) -> Option<u64> {
+    let sections = layout
+        .sections
+        .iter()
+        .filter(|section| section.is_allocated() && section.header.size > 0);
+    let starts = starts(dynamic).chain(sections.map(|section| section.header.addr));
+    let next = starts.filter(|&start| start > address).min()?;
+    (layout.load_of(VirtAddr(next)) == layout.load_of(VirtAddr(address))).then_some(next)
+}
+
+/// Where `count` words of `width` bytes are in the file.
+fn words_at(layout: &Layout, address: u64, count: u64, width: u64) -> Option<FileRange> {
+    layout.range_at(address, count.checked_mul(width)?)
+}
+
+/// The first numbers at an address, of `width` bytes each; nothing where they are
+/// not in the file.
+fn first<const COUNT: usize>(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    address: u64,
+    width: u64,
+) -> Result<Option<[u64; COUNT]>, Error> {
+    let Some(range) = words_at(layout, address, COUNT as u64, width) else {
+        return Ok(None);
+    };
+    let found: io::Result<Vec<u64>> = numbers(source, layout.encoding, range, width)?.collect();
+    Ok(found?.try_into().ok())
+}
+
+/// Size in bytes and number of symbols of a System V hash table (gABI chapter
+/// 5, "Hash Table"): numbers of buckets and of chain words, and those.
+pub(crate) fn hash_extent(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    address: u64,
+) -> Result<Option<(u64, u64)>, Error> {
+    let width = hash_word(layout);
+    let size = |[buckets, chains]: [u64; 2]| {
+        let words = buckets.checked_add(chains)?.checked_add(2)?;
+        Some((words.checked_mul(width)?, chains))
+    };
+    Ok(first(layout, source, address, width)?.and_then(size))
+}
+
+/// Whether all buckets and chains of a System V hash table lead to symbols that it
+/// has; not where it is not wholly in the file.
+pub(crate) fn hash_is_closed(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    address: u64,
+) -> Result<bool, Error> {
+    let Some((size, symbols)) = hash_extent(layout, source, address)? else {
+        return Ok(false);
+    };
+    let Some(range) = layout.range_at(address, size) else {
+        return Ok(false);
+    };
+    let words = numbers(source, layout.encoding, range, hash_word(layout))?;
+    for word in words.skip(2) {
+        if word? >= symbols.max(1) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn hash_word(layout: &Layout) -> u64 {
+    if layout.encoding.is_64 {
+        Machine::of(layout).hash_word
+    } else {
+        4
+    }
+}
+
+/// A GNU hash table: four words (buckets, first symbol, Bloom filter words,
+/// shift), the Bloom filter, the buckets, then a chain word for each symbol from
+/// the first on; the lowest bit marks a chain's end (glibc, elf/dl-lookup.c,
+/// `_dl_setup_hash`).
+pub(crate) struct GnuHash {
+    /// The first symbol that is in the table.
+    pub(crate) first: u64,
+    /// For each hash, the first symbol of its chain; 0 for none.
+    pub(crate) buckets: FileRange,
+    /// The chain words.
+    pub(crate) chains: FileRange,
+    /// Size of the table in bytes.
+    pub(crate) size: u64,
+}
+
+impl GnuHash {
+    /// How many chain words there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.chains.size / 4
+    }
+
+    /// How many symbols there are; a table without any does not tell.
+    fn symbols(&self) -> Option<u64> {
+        (self.count() > 0).then_some(self.first + self.count())
+    }
+}
+
+/// Finds the parts of a GNU hash table; nothing where it is not wholly in the file.
+pub(crate) fn gnu_hash(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    address: u64,
+) -> Result<Option<GnuHash>, Error> {
+    let Some([bucket_count, first, bloom]) = first(layout, source, address, 4)? else {
+        return Ok(None);
+    };
+    let word = if layout.encoding.is_64 { 8 } else { 4 };
+    let buckets_at = 16 + bloom * word;
+    let chains_at = buckets_at + bucket_count * 4;
+    let buckets = words_at(layout, address.saturating_add(buckets_at), bucket_count, 4);
+    let Some(buckets) = buckets else {
+        return Ok(None);
+    };
+    // The chain of the last bucket in use ends the table.
+    let mut last = 0;
+    for bucket in numbers(source, layout.encoding, buckets, 4)? {
+        last = last.max(bucket?);
+    }
+    let mut table = GnuHash {
+        first,
+        buckets,
+        chains: FileRange::default(),
+        size: chains_at,
+    };
+    if last < first {
+        return Ok(Some(table));
+    }
+    let chain_at = address.saturating_add(chains_at + (last - first) * 4);
+    let Some(last_chain) = chain_length(layout, source, chain_at)? else {
+        return Ok(None);
+    };
+    let count = last - first + last_chain;
+    let chains = words_at(layout, address.saturating_add(chains_at), count, 4);
+    Ok(chains.map(|chains| {
+        table.size += chains.size;
+        GnuHash { chains, ..table }
+    }))
+}
+
+/// How many words a chain of a GNU hash table has; nothing where its end is not in
+/// the file.
+fn chain_length(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    address: u64,
+) -> Result<Option<u64>, Error> {
+    /// A chain of more bytes is none.
+    const LONGEST: u64 = 64 << 20;
+    let Some(mut rest) = layout.rest_at(address) else {
+        return Ok(None);
+    };
+    rest.size = rest.size.min(LONGEST);
+    for (length, word) in (1..).zip(numbers(source, layout.encoding, rest, 4)?) {
+        if word? & 1 == 1 {
+            return Ok(Some(length));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,44 @@
+//! Rewriting ELF files: putting a policy into a program, and taking it out.
+//!
+//! Phases that only look backwards: `pieces` are the parts of a program that may move (but
+//! for those that are `pinned`), `references` checks what the loader follows, `room` decides
+//! what moves, `cut` where the file gives way, `placement` where all of it goes, `assemble`
+//! makes the bytes. The result is a [`Plan`], a value made without touching a file;
+//! [`write()`] carries it out, and [`undo`] is the way back. [`embedded`] and [`inline`] read
+//! what a patched program carries.
+
+mod assemble;
+pub mod best_effort;
+mod copy;
+mod cut;
+pub mod embedded;
+mod front;
+mod heap;
+mod hook;
+pub mod inline;
+mod original;
+mod packed;
+mod patching;
+mod pieces;
+mod pinned;
+mod placement;
+mod plan;
+mod planner;
+mod references;
+mod room;
+mod runs;
+mod section_headers;
+mod symbols;
+mod tail;
+pub mod undo;
+mod write;
+
+pub use embedded::Embedded;
+pub use heap::Heap;
+pub use hook::Start;
+pub use original::Original;
+pub use patching::{Enforcement, Position, Request};
+pub use plan::{Patched, Plan};
+pub use runs::Run;
+pub use tail::{Appended, Reader};
+pub use write::write;

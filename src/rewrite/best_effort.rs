@@ -1,0 +1,550 @@
+//! Taking a patch out of a file that another tool changed afterwards, `strip`
+//! for one: what the patch moved goes back to where it was, and the headers
+//! that it added go. The space that they took is left, without content; what stood in
+//! front goes with them.
+
+use std::collections::HashMap;
+
+use object::elf;
+use sandbox_format::note;
+
+use super::assemble::leads_nowhere;
+use super::runs::Run;
+use super::undo::{Move, Undo};
+use super::{Plan, inline, pieces, references, section_headers};
+use crate::elf::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
+use crate::elf::layout::LONGEST_TABLE;
+use crate::elf::machine::Machine;
+use crate::elf::ranges::Ranges;
+use crate::elf::{Chunk, Dynamic, Error, FileRange, Layout, Section, Source, VirtAddr};
+
+/// Plans the removal.
+///
+/// # Errors
+///
+/// The other tool moved what has to be put back.
+pub fn plan(layout: &Layout, source: &(impl Source + ?Sized), undo: &Undo) -> Result<Plan, Error> {
+    let original = OriginalHeaders::decode(layout, undo)?;
+    let added = Added::find(layout, &original)?;
+    check_sizes(layout, undo, &added)?;
+    let mut moves = undo.moves.clone();
+    moves.sort_by_key(|moved| moved.to);
+    let remover = Remover {
+        rise: rise(&original, &added)?,
+        layout,
+        source,
+        undo,
+        moves,
+        cut_off: cut_off(layout, &original, &added),
+        original,
+        added,
+    };
+    let plan = remover.plan()?;
+    check(&plan.applied_to(source))?;
+    Ok(plan)
+}
+
+/// By how many bytes the original's segments stand further up in this file, behind
+/// what the patch put in front of them.
+fn rise(original: &OriginalHeaders, added: &Added) -> Result<u64, Error> {
+    let mut pairs = added.others.iter().zip(&original.segments);
+    let first = pairs.find(|(_, old)| old.kind == elf::PT_LOAD);
+    let rise = first.and_then(|(now, old)| now.offset.checked_sub(old.offset));
+    let rise = rise.filter(|rise| rise.is_multiple_of(inline::PAGE as u64));
+    rise.ok_or(Error::CannotUndo("another tool changed its segments"))
+}
+
+/// What moved, and the segments that were added, are parts of the file: all together
+/// they are no longer than that.
+fn check_sizes(layout: &Layout, undo: &Undo, added: &Added) -> Result<(), Error> {
+    let moved = undo.moves.iter().map(|moved| moved.size);
+    let loaded = added.loads.iter().map(|load| load.filesz);
+    let is_within = |mut sizes: Box<dyn Iterator<Item = u64> + '_>| {
+        let total = sizes.try_fold(0_u64, u64::checked_add);
+        total.is_some_and(|total| total <= layout.length)
+    };
+    if is_within(Box::new(moved)) && is_within(Box::new(loaded)) {
+        Ok(())
+    } else {
+        Err(Error::CannotUndo(
+            "its record of the original is false, or no longer fits the file",
+        ))
+    }
+}
+
+/// For each of the original's segments where its end was in the file, if a tool cut it
+/// off: GNU strip does so with what no section covers, as where the patch took the
+/// segment's last part. Nothing where something else is there now.
+fn cut_off(layout: &Layout, original: &OriginalHeaders, added: &Added) -> Vec<Option<FileRange>> {
+    let sections = layout.sections.iter().map(Section::range);
+    let segments = layout.segments.iter().map(ProgramHeader::range);
+    let taken = Ranges::of(sections.chain(segments));
+    let of = |(now, old): (&ProgramHeader, &ProgramHeader)| {
+        let size = old.filesz.checked_sub(now.filesz)?;
+        let range = FileRange::new(now.offset.checked_add(now.filesz)?, size);
+        (now.kind == elf::PT_LOAD && size > 0 && !taken.overlap(&range)).then_some(range)
+    };
+    added
+        .others
+        .iter()
+        .zip(&original.segments)
+        .map(of)
+        .collect()
+}
+
+/// Whether the result is as sound as what can be patched. The record may be
+/// false, and another tool may have put something of its own where what moved
+/// would go back to.
+fn check(result: &(impl Source + ?Sized)) -> Result<(), Error> {
+    let is_sound = || {
+        let layout = Layout::read(result)?;
+        layout.interpreter(result)?;
+        let pieces = pieces::find(&layout, result)?;
+        let none = Dynamic::default();
+        references::check(
+            &layout,
+            result,
+            layout.dynamic.as_ref().unwrap_or(&none),
+            &pieces,
+        )
+    };
+    is_sound().map_err(|_: Error| {
+        Error::CannotUndo("its record of the original is false, or no longer fits the file")
+    })
+}
+
+/// Headers and dynamic section as they were, from the UNDO note.
+struct OriginalHeaders {
+    /// Where the program headers are in the file.
+    phoff: u64,
+    segments: Vec<ProgramHeader>,
+    /// Nothing where the program has none.
+    dynamic: Vec<Dyn>,
+    /// The first value of each tag.
+    values: HashMap<elf::DynamicTag, u64>,
+    entry: u64,
+}
+
+impl OriginalHeaders {
+    fn decode(layout: &Layout, undo: &Undo) -> Result<Self, Error> {
+        let encoding = layout.encoding;
+        let lost = || Error::CannotUndo("its record of the original is incomplete");
+        let at = |offset: u64| {
+            undo.originals
+                .iter()
+                .find(|chunk| chunk.offset == offset)
+                .ok_or_else(lost)
+        };
+        let header = FileHeader::decode(encoding, &at(0)?.bytes).ok_or_else(lost)?;
+        let table = &at(header.phoff)?.bytes;
+        if table.len() as u64 > LONGEST_TABLE {
+            return Err(lost());
+        }
+        let mut segments = ProgramHeader::decode_all(encoding, table);
+        segments.truncate(usize::from(header.phnum));
+        let dynamic = match segments.iter().find(|it| it.kind == elf::PT_DYNAMIC) {
+            Some(dynamic) => Dyn::decode_all(encoding, &at(dynamic.offset)?.bytes),
+            None => Vec::new(),
+        };
+        let tags = dynamic.iter().rev().map(|entry| (entry.tag, entry.value));
+        Ok(Self {
+            phoff: header.phoff,
+            segments,
+            values: tags.collect(),
+            dynamic,
+            entry: header.entry,
+        })
+    }
+
+    fn get(&self, tag: elf::DynamicTag) -> Option<u64> {
+        self.values.get(&tag).copied()
+    }
+}
+
+/// What the patch added to the program headers.
+struct Added {
+    /// The segments that it loads.
+    loads: Vec<ProgramHeader>,
+    /// The remaining headers, one for each of the original's.
+    others: Vec<ProgramHeader>,
+}
+
+impl Added {
+    fn find(layout: &Layout, original: &OriginalHeaders) -> Result<Self, Error> {
+        let is_load = |segment: &&ProgramHeader| segment.kind == elf::PT_LOAD;
+        let known = |load: &ProgramHeader| {
+            original
+                .segments
+                .iter()
+                .any(|old| old.kind == elf::PT_LOAD && old.vaddr == load.vaddr)
+        };
+        let loads: Vec<_> = layout
+            .segments
+            .iter()
+            .filter(is_load)
+            .filter(|load| !known(load))
+            .copied()
+            .collect();
+        let mut others: Vec<_> = layout
+            .segments
+            .iter()
+            .filter(|segment| !loads.contains(segment))
+            .copied()
+            .collect();
+        let moved_by_patch = loads.iter().any(|load| {
+            (load.offset..load.offset.saturating_add(load.filesz)).contains(&layout.header.phoff)
+        });
+        if layout.header.phoff != original.phoff && !moved_by_patch {
+            return Err(Error::CannotUndo("another tool moved its program headers"));
+        }
+        // The policy's PT_NOTE was put last, unless another covers its notes.
+        let note = others
+            .iter()
+            .rposition(|segment| segment.kind == elf::PT_NOTE && within(&loads, segment.vaddr));
+        let added = others.len() > original.segments.len();
+        note.filter(|_| added).map(|note| others.remove(note));
+        let alike = |(one, other): (&ProgramHeader, &ProgramHeader)| {
+            one.kind == other.kind && (one.kind != elf::PT_LOAD || one.vaddr == other.vaddr)
+        };
+        if others.len() != original.segments.len()
+            || !others.iter().zip(&original.segments).all(alike)
+        {
+            return Err(Error::CannotUndo(
+                "another tool changed its program headers",
+            ));
+        }
+        Ok(Self { loads, others })
+    }
+}
+
+fn within(loads: &[ProgramHeader], address: u64) -> bool {
+    loads.iter().any(|load| {
+        address
+            .checked_sub(load.vaddr)
+            .is_some_and(|at| at < load.memsz)
+    })
+}
+
+struct Remover<'a, S: ?Sized> {
+    layout: &'a Layout,
+    source: &'a S,
+    undo: &'a Undo,
+    /// How much further up in the file than in the original the segments are.
+    rise: u64,
+    /// What moved, in the order of where it is.
+    moves: Vec<Move>,
+    /// For each of the original's segments, what was cut off its end.
+    cut_off: Vec<Option<FileRange>>,
+    original: OriginalHeaders,
+    added: Added,
+}
+
+impl<S: Source + ?Sized> Remover<'_, S> {
+    fn plan(&self) -> Result<Plan, Error> {
+        let encoding = self.layout.encoding;
+        let dynamic = self.layout.dynamic.as_ref();
+        if dynamic.is_none() && !self.original.dynamic.is_empty() {
+            return Err(Error::CannotUndo("it has no dynamic section any more"));
+        }
+        // Later chunks win over earlier ones: first the bytes that the patch
+        // wrote over in the segment of the headers, whose offsets no tool
+        // changes, then what moved, then the headers.
+        let mut loads = self.layout.segments_of(elf::PT_LOAD);
+        let first = loads.find(|load| load.offset == self.rise);
+        let first = first.map(|load| FileRange::new(0, load.filesz));
+        let first = first.ok_or(Error::CannotUndo("another tool changed its segments"))?;
+        let in_first = |chunk: &&Chunk| chunk.offset > 0 && chunk.end() <= first.end();
+        let originals = self.undo.originals.iter().filter(in_first);
+        let mut overwrites: Vec<Chunk> = originals
+            .map(|chunk| Chunk {
+                offset: chunk.offset + self.rise,
+                bytes: chunk.bytes.clone(),
+            })
+            .collect();
+        for load in &self.added.loads {
+            let size = usize::try_from(load.filesz).map_err(|_| Error::TooLarge)?;
+            overwrites.push(Chunk {
+                offset: load.offset,
+                bytes: vec![0; size],
+            });
+        }
+        overwrites.extend(self.moved_back()?);
+        let segments = ProgramHeader::encode_all(&self.segments()?, encoding)?;
+        overwrites.push(Chunk {
+            offset: self.original.phoff.saturating_add(self.rise),
+            bytes: segments,
+        });
+        overwrites.extend(self.elsewhere()?);
+        overwrites.extend(dynamic.map(|dynamic| self.dynamic(dynamic)).transpose()?);
+        overwrites.extend(self.sections()?);
+        let mut header = self.layout.header;
+        if within(&self.added.loads, header.entry) {
+            header.entry = self.original.entry;
+        }
+        header.phoff = self.original.phoff;
+        header.shoff = header.shoff.saturating_sub(self.rise);
+        header.phnum = u16::try_from(self.original.segments.len()).map_err(|_| Error::TooLarge)?;
+        overwrites.push(Chunk {
+            offset: self.rise,
+            bytes: FileHeader::encode_all(&[header], encoding)?,
+        });
+        let kept = FileRange::new(self.rise, self.layout.length - self.rise);
+        let overwrites = overwrites.iter().filter_map(|chunk| chunk.within(&kept));
+        Ok(Plan {
+            runs: vec![Run {
+                original: self.rise,
+                patched: 0,
+                size: kept.size,
+            }],
+            overwrites: overwrites
+                .map(|chunk| Chunk {
+                    offset: chunk.offset - self.rise,
+                    ..chunk
+                })
+                .collect(),
+            added: Vec::new(),
+            appended: None,
+            moved: Vec::new(),
+            moves_heap: false,
+            obstacle: None,
+            drops_sections: false,
+            start: None,
+            why_at_entry: None,
+        })
+    }
+
+    /// Where a byte of the original's memory is in this file.
+    fn offset_of(&self, address: u64) -> Result<u64, Error> {
+        let in_cut_off = || {
+            let pairs = self.added.others.iter().zip(&self.original.segments);
+            let mut pairs = pairs.zip(&self.cut_off);
+            pairs.find_map(|((now, old), cut_off)| {
+                let cut_off = cut_off.as_ref()?;
+                let offset = now.offset.checked_add(address.checked_sub(old.vaddr)?)?;
+                cut_off
+                    .contains(&FileRange::new(offset, 1))
+                    .then_some(offset)
+            })
+        };
+        let offset = self.layout.offset_of(VirtAddr(address));
+        let offset = offset.or_else(in_cut_off);
+        offset.ok_or(Error::CannotUndo("another tool changed its segments"))
+    }
+
+    /// The words in other segments that led to a runtime in the program: what
+    /// they were, where they are now.
+    fn elsewhere(&self) -> Result<Vec<Chunk>, Error> {
+        let word = if self.layout.encoding.is_64 { 8 } else { 4 };
+        let mut chunks = Vec::new();
+        for original in &self.undo.originals {
+            let holds = |load: &&ProgramHeader| {
+                let file = load.range();
+                load.kind == elf::PT_LOAD && load.offset > 0 && file.contains(&original.range())
+            };
+            let is_dynamic = self.is_dynamic(original);
+            let load = self.original.segments.iter().find(holds);
+            let Some(load) = load.filter(|_| original.bytes.len() == word && !is_dynamic) else {
+                continue;
+            };
+            chunks.push(Chunk {
+                offset: self.offset_of(load.vaddr + (original.offset - load.offset))?,
+                bytes: original.bytes.clone(),
+            });
+        }
+        Ok(chunks)
+    }
+
+    fn is_dynamic(&self, chunk: &Chunk) -> bool {
+        let mut segments = self.original.segments.iter();
+        segments.any(|segment| segment.kind == elf::PT_DYNAMIC && segment.offset == chunk.offset)
+    }
+
+    /// Puts the parts that moved back, from where they are now.
+    fn moved_back(&self) -> Result<Vec<Chunk>, Error> {
+        let back = |moved: &Move| {
+            let range = self.range_of(moved)?;
+            let bytes = self.source.read_at(range.start.0, range.size)?;
+            Ok(Chunk {
+                offset: self.offset_of(moved.from)?,
+                bytes,
+            })
+        };
+        self.undo.moves.iter().map(back).collect()
+    }
+
+    /// Where what a PT_NOTE without a true address leads to goes back to, if it had
+    /// moved.
+    fn back_from(&self, now: &ProgramHeader) -> Option<u64> {
+        let is_nobodys = now.kind == elf::PT_NOTE && !self.layout.is_of_notes(now);
+        let address = self
+            .layout
+            .address_of(&now.range())
+            .filter(|_| is_nobodys)?;
+        let moved = self.moved_to(address)?;
+        let from = moved.from.checked_add(address - moved.to)?;
+        self.offset_of(from).ok()
+    }
+
+    /// What moved to where an address is.
+    fn moved_to(&self, address: u64) -> Option<&Move> {
+        let behind = self.moves.partition_point(|moved| moved.to <= address);
+        let moved = &self.moves[behind.checked_sub(1)?];
+        (address - moved.to < moved.size).then_some(moved)
+    }
+
+    fn range_of(&self, moved: &Move) -> Result<FileRange, Error> {
+        let range = self.layout.range_at(moved.to, moved.size);
+        range.ok_or(Error::CannotUndo("another tool changed its segments"))
+    }
+
+    fn segments(&self) -> Result<Vec<ProgramHeader>, Error> {
+        let mut segments = Vec::new();
+        let pairs = self.added.others.iter().zip(&self.original.segments);
+        for ((now, old), cut_off) in pairs.zip(&self.cut_off) {
+            let mut segment = *now;
+            if now.kind != elf::PT_LOAD && now.vaddr != old.vaddr {
+                segment = ProgramHeader {
+                    offset: self.offset_of(old.vaddr)?,
+                    ..*old
+                };
+            } else if now.kind == elf::PT_PHDR || cut_off.is_some() {
+                (segment.filesz, segment.memsz) = (old.filesz, old.memsz);
+            } else if let Some(offset) = self.back_from(now) {
+                segment.offset = offset;
+            }
+            if self.rise > 0 && !leads_nowhere(&segment) {
+                segment.offset = segment.offset.saturating_sub(self.rise);
+                segment.align = old.align;
+            }
+            segments.push(segment);
+        }
+        Ok(segments)
+    }
+
+    /// The dynamic section at its old place, with what other tools entered.
+    fn dynamic(&self, now: &Dynamic) -> Result<Chunk, Error> {
+        let tag = elf::DynamicTag(i64::from(note::DYNAMIC_TAG));
+        // The library's name was put behind the original's strings.
+        let strings = self.original.get(elf::DT_STRTAB);
+        let strings = self
+            .undo
+            .moves
+            .iter()
+            .find(|moved| Some(moved.from) == strings);
+        let name = strings.map(|moved| moved.size);
+        let ours = |entry: &Dyn| {
+            entry.tag == tag || (entry.tag == elf::DT_NEEDED && Some(entry.value) == name)
+        };
+        let mut entries: Vec<Dyn> = now
+            .entries
+            .iter()
+            .filter(|entry| !ours(entry))
+            .copied()
+            .collect();
+        let strings_moved = now
+            .get(elf::DT_STRTAB)
+            .is_some_and(|address| within(&self.added.loads, address));
+        for entry in &mut entries {
+            let moved = within(&self.added.loads, entry.value) && entry.tag != elf::DT_NEEDED;
+            if moved || (entry.tag == elf::DT_STRSZ && strings_moved) {
+                entry.value = self.original.get(entry.tag).unwrap_or(entry.value);
+            }
+        }
+        let place = self
+            .original
+            .segments
+            .iter()
+            .find(|segment| segment.kind == elf::PT_DYNAMIC);
+        let place = place.ok_or(Error::CannotUndo(
+            "its record of the original is incomplete",
+        ))?;
+        let segment = self.layout.segment(elf::PT_DYNAMIC);
+        let address = segment.map_or(place.vaddr, |segment| segment.vaddr);
+        Machine::of(self.layout).keep_targets(
+            self.layout.encoding,
+            (&now.entries, address),
+            (&mut entries, place.vaddr),
+        );
+        let slots = self.original.dynamic.len();
+        let had_end = self
+            .original
+            .dynamic
+            .iter()
+            .any(|entry| entry.tag == elf::DT_NULL);
+        if entries.len() + usize::from(had_end) > slots {
+            return Err(Error::CannotUndo(
+                "another tool made its dynamic section longer",
+            ));
+        }
+        entries.resize(
+            slots,
+            Dyn {
+                tag: elf::DT_NULL,
+                value: 0,
+            },
+        );
+        Ok(Chunk {
+            offset: self.offset_of(place.vaddr)?,
+            bytes: Dyn::encode_all(&entries, self.layout.encoding)?,
+        })
+    }
+
+    /// Whether it covers what the patch left where something was, or moved away.
+    fn is_left(&self, section: &Section) -> bool {
+        let name = || self.layout.section_name(self.source, section);
+        section.header.addr != 0 && name() == section_headers::LEFT
+    }
+
+    /// The section headers, if there are any: parts that moved back are found
+    /// at their old place, and the headers of what the patch added are emptied.
+    fn sections(&self) -> Result<Option<Chunk>, Error> {
+        if self.layout.sections.is_empty() {
+            return Ok(None);
+        }
+        let old_dynamic = self
+            .original
+            .segments
+            .iter()
+            .find(|segment| segment.kind == elf::PT_DYNAMIC);
+        let mut headers = Vec::new();
+        for section in &self.layout.sections {
+            let mut header = section.header;
+            let moved = self.moved_to(header.addr);
+            if let Some(moved) = moved.filter(|_| section.is_allocated()) {
+                header.addr = (header.addr - moved.to).saturating_add(moved.from);
+                header.offset = self.offset_of(header.addr)?;
+                header.size = header.size.min(moved.size);
+            } else if let (elf::SHT_DYNAMIC, Some(old)) = (header.kind, old_dynamic) {
+                (header.addr, header.offset, header.size) =
+                    (old.vaddr, self.offset_of(old.vaddr)?, old.filesz);
+            } else if self.is_left(section)
+                || (section.is_allocated() && within(&self.added.loads, header.addr))
+            {
+                header = SectionHeader {
+                    name: header.name,
+                    ..EMPTY
+                };
+            }
+            header.offset = header.offset.saturating_sub(self.rise);
+            headers.push(header);
+        }
+        let bytes = SectionHeader::encode_all(&headers, self.layout.encoding)?;
+        Ok(Some(Chunk {
+            offset: self.layout.header.shoff,
+            bytes,
+        }))
+    }
+}
+
+const EMPTY: SectionHeader = SectionHeader {
+    name: 0,
+    kind: elf::SHT_NULL,
+    flags: elf::SectionFlags(0),
+    addr: 0,
+    offset: 0,
+    size: 0,
+    link: 0,
+    info: 0,
+    addralign: 0,
+    entsize: 0,
+};

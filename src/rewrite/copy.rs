@@ -1,0 +1,155 @@
+//! Copying the bulk of a file: by the kernel, and without its holes.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::num::NonZeroU64;
+use std::sync::mpsc;
+use std::thread;
+
+use rustix::fs::Advice;
+
+use crate::elf::FileRange;
+
+/// How much is copied before it is sent to the disk, in bytes.
+const PIECE: u64 = 8 << 20;
+
+/// No file system has larger blocks, in bytes.
+const BLOCK: u64 = 1 << 16;
+
+/// Copies a range to `place` in the output, where there is nothing yet; holes
+/// stay holes.
+///
+/// Where the file system can share blocks (XFS, btrfs), a whole file is not
+/// copied (ioctl_ficlone(2)). `io::copy` hands the data to the kernel, which
+/// shares what is a whole number of blocks in both files (copy_file_range(2),
+/// fs/read_write.c).
+pub(super) fn copy(input: &File, range: FileRange, output: &File, place: u64) -> io::Result<()> {
+    let is_whole = range == FileRange::new(0, input.metadata()?.len()) && place == 0;
+    if is_whole && rustix::fs::ioctl_ficlone(output, input).is_ok() {
+        return Ok(());
+    }
+    thread::scope(|scope| {
+        let (copied, to_disk) = mpsc::channel();
+        if range.size > PIECE {
+            // Without it, it only takes longer.
+            let _ = thread::Builder::new().spawn_scoped(scope, || start_writing(output, to_disk));
+        }
+        let mut at = range.start.0;
+        while let Some(data) = next_data(input, at, range.end())? {
+            at = data.start.0;
+            while at < data.end() {
+                // What can't be shared is by itself.
+                let most = if at.is_multiple_of(BLOCK) {
+                    PIECE
+                } else {
+                    at.next_multiple_of(BLOCK) - at
+                };
+                let piece = FileRange::new(at, most.min(data.end() - at));
+                let to = FileRange::new(at - range.start.0 + place, piece.size);
+                copy_data(input, piece, output, to.start.0)?;
+                let _ = copied.send(to);
+                at = piece.end();
+            }
+        }
+        Ok(())
+    })
+}
+
+fn copy_data(mut input: &File, range: FileRange, mut output: &File, place: u64) -> io::Result<()> {
+    input.seek(SeekFrom::Start(range.start.0))?;
+    output.seek(SeekFrom::Start(place))?;
+    loop {
+        let left = range.end() - input.stream_position()?;
+        match io::copy(&mut input.take(left), &mut output) {
+            Ok(copied) if copied == left => return Ok(()),
+            Ok(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            // Both go on from where they are (copy_file_range(2), splice(2)).
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Has the kernel write what is copied to the disk while the next piece is
+/// copied, so that less is left to wait for in the end. That is what it does
+/// when it is told that dirty pages are not needed; it keeps them until they are
+/// written (mm/fadvise.c, POSIX_FADV_DONTNEED).
+fn start_writing(output: &File, copied: mpsc::Receiver<FileRange>) {
+    for range in copied {
+        let size = NonZeroU64::new(range.size);
+        let _ = rustix::fs::fadvise(output, range.start.0, size, Advice::DontNeed);
+    }
+}
+
+/// The next stretch that is no hole, from `at` on and before `end` (lseek(2),
+/// SEEK_DATA); all of it where the file system does not tell.
+fn next_data(file: &File, at: u64, end: u64) -> io::Result<Option<FileRange>> {
+    use rustix::fs::SeekFrom::{Data, Hole};
+    use rustix::io::Errno;
+    if at >= end {
+        return Ok(None);
+    }
+    let start = match rustix::fs::seek(file, Data(at)) {
+        Ok(start) => start,
+        Err(Errno::NXIO) => return Ok(None),
+        Err(Errno::INVAL) => return Ok(Some(FileRange::new(at, end - at))),
+        Err(error) => return Err(error.into()),
+    };
+    let hole = rustix::fs::seek(file, Hole(start))?;
+    Ok((start < end).then(|| FileRange::new(start, hole.min(end) - start)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::{mem, ptr};
+
+    use rustix::fs::{MemfdFlags, memfd_create};
+
+    use super::*;
+
+    extern "C" fn do_nothing(_: libc::c_int) {}
+
+    /// Sends signals to this thread while `work` is done, whose handler has system
+    /// calls end early (no SA_RESTART).
+    fn interrupted<T>(work: impl FnOnce() -> T) -> T {
+        // SAFETY: a struct of integers and pointers may be zero; the handler has
+        // the signature of one, and does nothing.
+        unsafe {
+            let mut action: libc::sigaction = mem::zeroed();
+            action.sa_sigaction = do_nothing as *const () as usize;
+            assert_eq!(libc::sigaction(libc::SIGUSR1, &action, ptr::null_mut()), 0);
+        }
+        // SAFETY: tells a number.
+        let this = unsafe { libc::pthread_self() };
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    // SAFETY: the thread waits for this one.
+                    unsafe { libc::pthread_kill(this, libc::SIGUSR1) };
+                }
+            });
+            let result = work();
+            done.store(true, Relaxed);
+            result
+        })
+    }
+
+    #[test]
+    fn signals_do_not_end_it() {
+        let file = || File::from(memfd_create("copy", MemfdFlags::CLOEXEC).expect("memory"));
+        let (input, output) = (file(), file());
+        let content: Vec<u8> = (0..24 << 20).map(|at: u32| at.to_le_bytes()[1]).collect();
+        input.write_all_at(&content, 0).expect("writing to memory");
+        let all = FileRange::new(0, content.len() as u64);
+        let copied = interrupted(|| copy(&input, all, &output, 0));
+        copied.expect("copying in memory");
+        let mut copied = vec![0; content.len()];
+        output
+            .read_exact_at(&mut copied, 0)
+            .expect("reading from memory");
+        assert!(copied == content);
+    }
+}

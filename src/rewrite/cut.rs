@@ -1,0 +1,60 @@
+//! Where the file is cut for the new segments: behind what is loaded, and before
+//! what is not, such as debug sections and symbol tables. That is where a linker
+//! would have put them, and tools count on it: dwz refuses or breaks a program
+//! that has loaded sections behind others.
+
+use object::elf;
+
+use super::references;
+use super::tail::Tail;
+use crate::elf::encoding::{FileHeader, Record};
+use crate::elf::{FileRange, Layout, Section};
+
+/// The offset at which the new segments may be put in. What stands there moves
+/// up; nothing does where the cut is the end.
+///
+/// That is where something that is not loaded begins before it and ends behind
+/// it.
+pub(super) fn find(layout: &Layout, tail: &Tail) -> u64 {
+    let end = tail.elf_end();
+    if tail.stays {
+        return end;
+    }
+    let loaded = loaded_end(layout).min(end);
+    let is_apart = |range: FileRange| range.end() <= loaded || range.start.0 >= loaded;
+    if unloaded(layout).all(is_apart) {
+        loaded
+    } else {
+        end
+    }
+}
+
+/// The end of what is loaded, or is said to be.
+fn loaded_end(layout: &Layout) -> u64 {
+    let loads = layout.segments_of(elf::PT_LOAD).map(|load| load.range());
+    let sections = layout.sections.iter();
+    let sections = sections.filter(|section| section.is_allocated());
+    let sections = sections.map(Section::range).filter(|range| range.size > 0);
+    let headers = [
+        FileRange::new(0, FileHeader::size(layout.encoding)),
+        layout.program_headers(),
+    ];
+    let ranges = loads.chain(sections).chain(headers);
+    let ends = ranges.map(|range| range.end());
+    // A false section may end anywhere.
+    let in_file = ends.filter(|&end| end <= layout.length);
+    in_file.max().unwrap_or_default()
+}
+
+/// What sections and program headers lead to that is not loaded, or not known to
+/// be. The section headers themselves are written anew.
+fn unloaded(layout: &Layout) -> impl Iterator<Item = FileRange> {
+    let sections = layout.sections.iter();
+    let sections = sections.filter(|section| !section.is_allocated());
+    let segments = layout.segments.iter();
+    let segments = segments.filter(|segment| !references::OF_NO_PIECE.contains(&segment.kind));
+    let ranges = sections
+        .map(Section::range)
+        .chain(segments.map(|segment| segment.range()));
+    ranges.filter(|range| range.size > 0 && range.start.0 < layout.length)
+}

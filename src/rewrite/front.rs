@@ -1,0 +1,73 @@
+//! New segments in front: for programs at fixed addresses they stand before all
+//! others, in the file and in memory, under a new file header and program header
+//! table. The kernel puts the heap behind the last segment (fs/binfmt_elf.c,
+//! `load_elf_binary`, `elf_brk`), so it begins where it did, which programs that were
+//! saved with their heap count on. Nothing else has to leave its place: the old header
+//! and table stay where they were in memory.
+//!
+//! All segments keep one distance of address and offset, so that kernels before 5.18,
+//! which compute the address of the program headers (AT_PHDR) from the first one's,
+//! find them.
+
+use object::elf;
+
+use super::pieces::{Kind, Piece};
+use super::room::{self, Destination, Displaced, Needs, Room};
+use super::tail::Tail;
+use crate::elf::encoding::ProgramHeader;
+use crate::elf::machine::Machine;
+use crate::elf::{Layout, Source};
+
+/// The lowest address that every system lets a program have (Debian's
+/// `vm.mmap_min_addr`; proc(5)).
+const LOWEST_ADDRESS: u64 = 0x1_0000;
+
+/// What has to move where the new segments stand in front: the strings, which grow,
+/// and the build-id. Nothing where they can't stand there.
+pub(super) fn room(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    pieces: &[Piece],
+    needs: Needs,
+    tail: &Tail,
+) -> Option<Room> {
+    if tail.stays || !is_possible(layout) {
+        return None;
+    }
+    let moves = |piece: &&Piece| match piece.kind {
+        Kind::Strings => needs.strings_move,
+        // The kernel writes the first page of the file into core dumps, where it is
+        // mapped; debuggers find the build-id there.
+        Kind::Notes => room::has_build_id(layout, source, piece),
+        _ => false,
+    };
+    let displaced = pieces.iter().filter(moves).map(|&piece| Displaced {
+        piece,
+        to: Destination::NewSegment,
+    });
+    Some(Room {
+        headers: needs.loads + 1,
+        shared_note: None,
+        obstacle: None,
+        in_front: true,
+        displaced: displaced.collect(),
+    })
+}
+
+/// Whether all segments can keep their place in memory while they move in the file.
+fn is_possible(layout: &Layout) -> bool {
+    let page = Machine::of(layout).max_page_size;
+    let mut loads = layout.segments_of(elf::PT_LOAD);
+    let is_even = |load: &ProgramHeader| load.vaddr.wrapping_sub(load.offset).is_multiple_of(page);
+    let first = layout.segment(elf::PT_LOAD);
+    layout.header.kind == elf::ET_EXEC
+        && first.is_some_and(|first| loads.all(|load| load.vaddr >= first.vaddr && is_even(load)))
+}
+
+/// The difference of address and offset once everything has moved up by `shift` bytes
+/// in the file; nothing where the new segments would stand too low in memory.
+pub(super) fn bias(layout: &Layout, shift: u64) -> Option<u64> {
+    let first = layout.segment(elf::PT_LOAD)?;
+    let bias = first.vaddr.checked_sub(first.offset)?.checked_sub(shift)?;
+    (bias >= LOWEST_ADDRESS).then_some(bias)
+}

@@ -1,0 +1,62 @@
+//! Programs that count on where the kernel puts the heap: behind the data, without
+//! address space layout randomisation. It goes by the last segment (fs/binfmt_elf.c,
+//! `load_elf_binary`, `elf_brk`), and patching adds one where [`super::front`] can't.
+
+use object::elf;
+
+use crate::elf::{Dynamic, Error, Layout, Source, imports};
+
+/// How much a program counts on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heap {
+    /// Not, as far as it tells.
+    Anywhere,
+    /// It asks for the heap's place itself (sbrk(2)), at fixed addresses.
+    Asked,
+    /// It is a saved heap: a process that was written to a file (`unexec` of GCL, of
+    /// Emacs before 27), which goes on where it was only without randomisation.
+    Saved,
+}
+
+impl Heap {
+    /// What a program tells by its type and by what it looks up.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read, or contradicts itself.
+    pub fn of(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Self, Error> {
+        let dynamic = layout.dynamic.as_ref().filter(|_| {
+            layout.header.kind == elf::ET_EXEC && layout.segment(elf::PT_INTERP).is_some()
+        });
+        let Some(dynamic) = dynamic else {
+            return Ok(Self::Anywhere);
+        };
+        if !imports(layout, source, dynamic, b"sbrk\0")? {
+            return Ok(Self::Anywhere);
+        }
+        // Of what was zero when it was linked, there is something in the file.
+        let last = layout.segments_of(elf::PT_LOAD).last();
+        let is_filled = last.is_some_and(|load| {
+            load.flags.0 & elf::PF_W.0 != 0 && load.filesz == load.memsz && load.filesz > 0
+        });
+        if is_filled && imports(layout, source, dynamic, b"personality\0")? {
+            Ok(Self::Saved)
+        } else {
+            Ok(Self::Asked)
+        }
+    }
+}
+
+/// Whether a program looks up a name, if its tables tell.
+fn imports(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    name: &[u8],
+) -> Result<bool, Error> {
+    match imports::has(layout, source, dynamic, name) {
+        // Whoever needs them will say so.
+        Err(Error::Malformed(_)) => Ok(false),
+        found => found,
+    }
+}

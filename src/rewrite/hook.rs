@@ -1,0 +1,243 @@
+//! Where a program is made to call a runtime that is in it.
+
+mod called;
+
+use object::elf;
+
+use super::pieces;
+use crate::elf::encoding::Encoding;
+use crate::elf::relocations::{self, Extents, Relocation};
+use crate::elf::{Chunk, Dynamic, Error, FileRange, Layout, Section, Source, VirtAddr};
+
+/// From when on the policy is to be in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// From the program's entry point on: before the C library's own start-up in
+    /// a static program, after the constructors of all libraries in another.
+    Entry,
+    /// From the last of the program's initialisers on (DT_INIT_ARRAY), which is
+    /// the last thing before `main`.
+    Main,
+    /// [`Start::Main`] in a static program, if that can be; else [`Start::Entry`].
+    /// A dynamic program starts with code of libraries, and one that is preloaded
+    /// can keep initialisers from being called, but not the entry point.
+    Best,
+}
+
+/// The place that leads to the runtime, and what it led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hook {
+    /// The address that the runtime goes on to.
+    pub(super) original: u64,
+    /// The words of the file that are to hold the runtime's address; none for
+    /// the entry point in the file header.
+    pub(super) words: Vec<FileRange>,
+    /// Why it is at the entry point, though later was asked for.
+    pub(super) why_not_later: Option<&'static str>,
+}
+
+impl Hook {
+    pub(super) fn start(&self) -> Start {
+        if self.words.is_empty() {
+            Start::Entry
+        } else {
+            Start::Main
+        }
+    }
+
+    /// The words with the runtime's address in them.
+    pub(super) fn chunks(&self, encoding: Encoding, runtime: u64) -> Vec<Chunk> {
+        let order = encoding.note_order();
+        let bytes = |range: &FileRange| match range.size {
+            4 => order
+                .bytes32(u32::try_from(runtime).unwrap_or(u32::MAX))
+                .to_vec(),
+            _ => order.bytes64(runtime).to_vec(),
+        };
+        let chunk = |range: &FileRange| Chunk {
+            offset: range.start.0,
+            bytes: bytes(range),
+        };
+        self.words.iter().map(chunk).collect()
+    }
+}
+
+/// Finds the place.
+///
+/// # Errors
+///
+/// There is none, or the file can't be read.
+pub(super) fn find(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    start: Start,
+) -> Result<Hook, Error> {
+    let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
+    if start == Start::Entry || (start == Start::Best && is_dynamic) {
+        return at_entry(layout, None);
+    }
+    match last_initialiser(layout, source, dynamic, layout.header.entry)? {
+        Ok(hook) => Ok(hook),
+        Err(why) if start == Start::Main => Err(Error::NoInitialiser(why)),
+        Err(why) => at_entry(layout, Some(why)),
+    }
+}
+
+fn at_entry(layout: &Layout, why_not_later: Option<&'static str>) -> Result<Hook, Error> {
+    let entry = layout.header.entry;
+    if !is_code(layout, entry) {
+        return Err(Error::Malformed("its entry point leads to no code"));
+    }
+    Ok(Hook {
+        original: entry,
+        words: Vec::new(),
+        why_not_later,
+    })
+}
+
+/// Whether an address leads to code.
+pub(super) fn is_code(layout: &Layout, address: u64) -> bool {
+    let load = layout.load_of(VirtAddr(address));
+    load.is_some_and(|load| load.flags.0 & elf::PF_X.0 != 0)
+}
+
+/// The last initialiser of a program that begins at `entry`, or why there is none
+/// that can be replaced.
+pub(super) fn last_initialiser(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    entry: u64,
+) -> Result<Result<Hook, &'static str>, Error> {
+    let word = if layout.encoding.is_64 { 8 } else { 4 };
+    let Some((address, size)) = initialisers(layout, dynamic) else {
+        return Ok(Err("it has no initialisers"));
+    };
+    let slot = address.saturating_add(size).saturating_sub(word);
+    let Some(in_file) = layout.range_at(slot, word).filter(|_| size >= word) else {
+        return Ok(Err("it has no initialisers"));
+    };
+    // Loaders count whole words only (glibc, elf/dl-init.c).
+    if !address.is_multiple_of(word) || !size.is_multiple_of(word) {
+        return Ok(Err("its list of initialisers is not one of whole words"));
+    }
+    if shares_bytes(layout, source, dynamic, (address, size))? {
+        return Ok(Err(
+            "its list of initialisers shares bytes with something else",
+        ));
+    }
+    if let Err(why) = called::are_called(layout, source, dynamic, entry, [address, slot + word])? {
+        return Ok(Err(why));
+    }
+    let dynamic_segment = layout.segment(elf::PT_DYNAMIC);
+    let entries = dynamic_segment.map(|it| it.vaddr..it.vaddr.saturating_add(it.memsz));
+    if let Some(entries) = entries
+        && relocations::write_to(layout, source, &[entries])?
+    {
+        return Ok(Err("a relocation changes its dynamic section"));
+    }
+    let stored = read_word(layout, source, in_file)?;
+    let mut relative = Vec::new();
+    let mut other = false;
+    let mut extents = Extents::new(layout, source, dynamic);
+    let look = |relocation: Relocation| {
+        let written = extents.of(&relocation)?;
+        let touches = written.start < slot.saturating_add(word) && slot < written.end;
+        if touches && relocation.is_relative(layout) && relocation.target == slot {
+            relative.push(relocation);
+        } else if touches {
+            other = true;
+        }
+        Ok(())
+    };
+    if layout.dynamic.is_some() {
+        relocations::each(layout, source, dynamic, look)?;
+    } else {
+        relocations::each_of_static(layout, source, look)?;
+    }
+    let written = slot..slot.saturating_add(word);
+    let packed = relocations::packed_target(layout, source, dynamic, &written)?;
+    other |= packed.is_some_and(|target| target != slot);
+    let (original, words) = match (&relative[..], packed.is_some()) {
+        _ if other => return Ok(Err("its last initialiser is known only when it runs")),
+        ([], true) => (stored, vec![in_file]),
+        ([], false) if layout.header.kind == elf::ET_EXEC => (stored, vec![in_file]),
+        ([one], false) => match one.addend_in_file {
+            // What stands in the slot does not count, but tools show it.
+            Some(addend) => {
+                let original = read_word(layout, source, addend)?;
+                let shown = (stored == original).then_some(in_file);
+                (original, [addend].into_iter().chain(shown).collect())
+            }
+            None => (stored, vec![in_file]),
+        },
+        _ => return Ok(Err("its last initialiser is not relocated as usual")),
+    };
+    if !words.iter().all(|word| is_mapped_once(layout, word)) {
+        return Ok(Err("its last initialiser is in memory twice"));
+    }
+    if is_code(layout, original) {
+        Ok(Ok(Hook {
+            original,
+            words,
+            why_not_later: None,
+        }))
+    } else {
+        Ok(Err("its last initialiser leads to no code"))
+    }
+}
+
+/// Whether only one segment has a word of the file.
+fn is_mapped_once(layout: &Layout, word: &FileRange) -> bool {
+    let loads = layout.segments_of(elf::PT_LOAD);
+    let ranges = loads.map(|load| load.range());
+    ranges.filter(|range| range.overlaps(word)).count() == 1
+}
+
+/// Address and size in bytes of the initialisers. Loaders look at dynamic entries
+/// only. A static program's start-up code knows them by address; where there are no
+/// entries, a section header tells where they are.
+fn initialisers(layout: &Layout, dynamic: &Dynamic) -> Option<(u64, u64)> {
+    let entries = dynamic
+        .get(elf::DT_INIT_ARRAY)
+        .zip(dynamic.get(elf::DT_INIT_ARRAYSZ));
+    let of_kind = |section: &&Section| section.header.kind == elf::SHT_INIT_ARRAY;
+    let mut sections = layout.sections.iter().filter(of_kind);
+    let mut section = || match (sections.next(), sections.next()) {
+        (Some(only), None) => Some((only.header.addr, only.header.size)),
+        _ => None,
+    };
+    let has_loader = layout.segment(elf::PT_INTERP).is_some();
+    let found = entries.or_else(|| section().filter(|_| !has_loader));
+    found.filter(|&(_, size)| size > 0)
+}
+
+/// Whether a list is not wholly in the file, or shares bytes with what the
+/// rewriter changes.
+fn shares_bytes(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    (address, size): (u64, u64),
+) -> Result<bool, Error> {
+    let Some(list) = layout.range_at(address, size) else {
+        return Ok(true);
+    };
+    let mut pieces = pieces::find(layout, source)?.into_iter();
+    Ok(dynamic.range.overlaps(&list) || pieces.any(|piece| piece.range.overlaps(&list)))
+}
+
+fn read_word(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    range: FileRange,
+) -> Result<u64, Error> {
+    let bytes = source.read_at(range.start.0, range.size)?;
+    let order = layout.encoding.note_order();
+    let word = match range.size {
+        4 => order.read32(&bytes, 0).map(u64::from),
+        _ => order.read64(&bytes, 0),
+    };
+    word.ok_or(Error::Truncated("list of initialisers"))
+}

@@ -1,0 +1,169 @@
+//! The runtime within a program: fitting it in, and finding it again.
+//! [`sandbox_format::inline`] says what it looks like.
+
+use object::elf;
+use sandbox_format::inline::{Header, Place, SIZE};
+use sandbox_format::note::Collector;
+
+use super::embedded::{Filter, read_padded};
+use super::hook::Hook;
+use super::{Embedded, Start, hook, runs};
+use crate::elf::encoding::ProgramHeader;
+use crate::elf::{Chunk, Dynamic, Error, FileRange, Layout, Source, VirtAddr};
+
+/// Gives a runtime the distance to where it goes on, and where its notes are,
+/// seen from its first byte, and what they are padded to.
+///
+/// # Errors
+///
+/// It does not reach that far.
+pub(super) fn link(
+    runtime: &mut [u8],
+    next: i64,
+    notes: FileRange,
+    align: u64,
+) -> Result<(), Error> {
+    let notes = Place {
+        offset: notes.start.0,
+        size: notes.size,
+        align,
+        reserved: 0,
+    };
+    let header = Header { next, notes };
+    header.write(runtime).map_err(|_| Error::TooFar)
+}
+
+/// A runtime that was found in a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where it takes over; nothing where the program does not come by.
+    pub start: Option<Start>,
+    /// Why that is not later than at the entry point, if it could not be in a
+    /// static program.
+    pub why_not_later: Option<&'static str>,
+    /// Its code as it is in any program, and more that is in the segment.
+    pub code: Vec<u8>,
+}
+
+/// A runtime is shorter, in bytes.
+const LONGEST: u64 = 1 << 16;
+
+/// What the place of a runtime in its segment is a multiple of, in bytes.
+pub(super) const PAGE: usize = 4096;
+
+/// Looks for the runtime that belongs to the policy of a program, in the segment of
+/// its notes: at the start, or behind the headers of the file. It must find that very
+/// policy by itself.
+///
+/// # Errors
+///
+/// The file can't be read.
+pub fn find(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    embedded: &Embedded,
+) -> Result<Option<Found>, Error> {
+    let Some(load) = embedded.segment(layout) else {
+        return Ok(None);
+    };
+    if load.flags != elf::PF_R | elf::PF_X {
+        return Ok(None);
+    }
+    let policy = embedded.places.first().map_or(load.offset, |it| it.start.0);
+    let before = policy - load.offset;
+    let mut code = source.read_at(load.offset, before.min(LONGEST))?;
+    let mut pages = (0..code.len()).step_by(PAGE);
+    let Some((at, header)) = pages.find_map(|at| Some((at, Header::read(&code[at..])?))) else {
+        return Ok(None);
+    };
+    code.drain(..at);
+    let runtime = FileRange::new(load.offset + at as u64, code.len() as u64);
+    if !leads_to_policy(layout, source, (load, runtime), header.notes, embedded)? {
+        return Ok(None);
+    }
+    code[..SIZE].fill(0);
+    let address = load.vaddr.wrapping_add(at as u64);
+    let next = address.wrapping_add_signed(header.next);
+    let own = |address| layout.load_of(VirtAddr(address)) == Some(load);
+    if own(next) || !hook::is_code(layout, next) {
+        return Ok(Some(Found {
+            start: None,
+            why_not_later: None,
+            code,
+        }));
+    }
+    let at_entry = layout.header.entry == address;
+    let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
+    let none = Dynamic::default();
+    let dynamic = layout.dynamic.as_ref().unwrap_or(&none);
+    let (start, why_not_later) = if at_entry && is_dynamic {
+        (Some(Start::Entry), None)
+    } else {
+        let entry = if at_entry { next } else { layout.header.entry };
+        match hook::last_initialiser(layout, source, dynamic, entry)? {
+            last if at_entry => (Some(Start::Entry), last.err()),
+            Ok(hook) if hook.original == address && is_recorded(&hook, layout, embedded) => {
+                (Some(Start::Main), None)
+            }
+            _ => (None, None),
+        }
+    };
+    Ok(Some(Found {
+        start,
+        why_not_later,
+        code,
+    }))
+}
+
+/// Whether patching changed what is taken for the last initialiser: in a static
+/// program only a section header says where it is, which may be false. After the
+/// file became longer or shorter the record does not tell.
+fn is_recorded(hook: &Hook, layout: &Layout, embedded: &Embedded) -> bool {
+    let record = embedded.undo.as_ref();
+    let Some(undo) = record.filter(|undo| undo.patched_length == layout.length) else {
+        return true;
+    };
+    let overwritten = |it: &Chunk| runs::patched_range(&undo.runs, &it.range());
+    let kept = |word: &FileRange| {
+        let mut ranges = undo.originals.iter().filter_map(overwritten);
+        ranges.any(|range| range.contains(word))
+    };
+    hook.words.iter().all(kept)
+}
+
+/// Whether the notes that a runtime reads are those of the policy.
+fn leads_to_policy(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    (load, runtime): (&ProgramHeader, FileRange),
+    place: Place,
+    embedded: &Embedded,
+) -> Result<bool, Error> {
+    let notes = FileRange::new(runtime.start.0.saturating_add(place.offset), place.size);
+    let is_placed =
+        load.range().contains(&notes) && [4, 8].contains(&place.align) && place.reserved == 0;
+    if !is_placed {
+        return Ok(false);
+    }
+    let Ok((notes, align)) = read_padded(layout, source, &notes, place.align) else {
+        return Ok(false);
+    };
+    let mut collector = Collector::new(layout.encoding.note_order());
+    if collector.padded(&notes.bytes, align).is_err() {
+        return Ok(false);
+    }
+    let Ok(Some(found)) = collector.finish() else {
+        return Ok(false);
+    };
+    let filter = Filter::of(&found.seccomp, layout.encoding.note_order());
+    let same_header = found.header == embedded.header;
+    Ok(same_header && found.policy == embedded.policy && filter == embedded.filter)
+}
+
+/// The code of a runtime as [`Found`] has it.
+#[must_use]
+pub fn comparable(runtime: &[u8]) -> Vec<u8> {
+    let mut code = runtime.to_vec();
+    code[..SIZE.min(runtime.len())].fill(0);
+    code
+}

@@ -1,0 +1,266 @@
+//! Parts of a program that may move: they are reached only through program
+//! headers and dynamic entries, never by an address in code.
+
+use object::elf;
+
+use crate::elf::encoding::ProgramHeader;
+use crate::elf::machine::Machine;
+use crate::elf::{Dynamic, Error, FileRange, Layout, Source, VirtAddr, tables};
+
+/// Linkers leave fewer bytes than this between two parts, for alignment.
+pub(super) const PADDING: u64 = 16;
+
+/// What a movable part is; it tells which header or entry leads to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The program interpreter's name (PT_INTERP).
+    Interpreter,
+    /// All notes under one PT_NOTE, or several that overlap.
+    Notes,
+    /// The dynamic symbols (DT_SYMTAB).
+    Symbols,
+    /// The dynamic strings (DT_STRTAB).
+    Strings,
+    /// The GNU hash table (DT_GNU_HASH).
+    GnuHash,
+    /// The System V hash table (DT_HASH).
+    Hash,
+    /// What a processor's ABI has programs tell of themselves.
+    Information,
+}
+
+impl Kind {
+    /// How people call it.
+    #[must_use]
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Interpreter => ".interp",
+            Self::Notes => "notes",
+            Self::Symbols => ".dynsym",
+            Self::Strings => ".dynstr",
+            Self::GnuHash => ".gnu.hash",
+            Self::Hash => ".hash",
+            Self::Information => "ABI information",
+        }
+    }
+}
+
+/// A movable part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// What it is.
+    pub(super) kind: Kind,
+    /// Where it is in the file.
+    pub(super) range: FileRange,
+    /// Its link-time address.
+    pub(super) address: u64,
+    /// The alignment that it must keep, in bytes.
+    pub(super) align: u64,
+}
+
+/// The movable parts of a program in file order. A part whose extent is not
+/// certain, or that shares bytes with something else, is left out: it stays.
+///
+/// # Errors
+///
+/// The file can't be read.
+pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piece>, Error> {
+    let mut pieces = Vec::new();
+    if let Some(segment) = layout.segment(elf::PT_INTERP) {
+        pieces.extend(piece(
+            layout,
+            Kind::Interpreter,
+            segment.vaddr,
+            segment.filesz,
+            1,
+        ));
+    }
+    for segment in layout.segments_of(elf::PT_NOTE) {
+        let address = if layout.is_of_notes(segment) {
+            Some(segment.vaddr)
+        } else {
+            left_without_address(layout, segment)
+        };
+        let align = alignment(segment.align, 4);
+        let notes = |address| piece(layout, Kind::Notes, address, segment.filesz, align);
+        pieces.extend(address.and_then(notes));
+    }
+    pieces.extend(information(layout));
+    pieces.extend(dynamic_pieces(layout, source)?);
+    pieces.sort_by_key(|piece| (piece.range.start, piece.range.size));
+    Ok(separate(layout, merge_notes(pieces)))
+}
+
+/// The address of notes whose header GNU strip left without one, for tools, which go
+/// by its offset.
+fn left_without_address(layout: &Layout, segment: &ProgramHeader) -> Option<u64> {
+    let range = segment.range();
+    let behind_headers = range.start.0 >= layout.program_headers().end();
+    if segment.vaddr == 0 && behind_headers {
+        layout.address_of(&range)
+    } else {
+        None
+    }
+}
+
+fn piece(layout: &Layout, kind: Kind, address: u64, size: u64, align: u64) -> Option<Piece> {
+    let range = layout.range_at(address, size)?;
+    (size > 0).then_some(Piece {
+        kind,
+        range,
+        address,
+        align,
+    })
+}
+
+/// The alignment that a header asks for, as far as a movable part can need it: a
+/// damaged header may say anything.
+fn alignment(said: u64, least: u64) -> u64 {
+    if said.is_power_of_two() {
+        said.clamp(least, 16)
+    } else {
+        least
+    }
+}
+
+/// What only the processor's own program headers, or nothing at all, lead to.
+fn information(layout: &Layout) -> Vec<Piece> {
+    let machine = Machine::of(layout);
+    let segments = layout
+        .segments
+        .iter()
+        .filter(|segment| machine.informative_segments.contains(&segment.kind))
+        .map(|segment| (segment.vaddr, segment.filesz, segment.align));
+    let sections = layout
+        .sections
+        .iter()
+        .filter(|section| section.is_allocated())
+        .map(|section| &section.header)
+        .filter(|header| machine.informative_sections.contains(&header.kind))
+        .filter(|header| layout.offset_of(VirtAddr(header.addr)) == Some(header.offset))
+        .map(|header| (header.addr, header.size, header.addralign));
+    let mut found: Vec<Piece> = segments
+        .chain(sections)
+        .filter_map(|(address, size, align)| {
+            let align = alignment(align, 1);
+            piece(layout, Kind::Information, address, size, align)
+        })
+        .collect();
+    // A section and the segment that it has to itself are one piece.
+    found.sort_by_key(|piece| piece.range);
+    found.dedup_by_key(|piece| piece.range);
+    // A program has one of each. What stays where it is does no harm.
+    if found.len() > MOST_INFORMATION {
+        found.clear();
+    }
+    found
+}
+
+/// More parts that tell of themselves than any program has.
+const MOST_INFORMATION: usize = 8;
+
+fn dynamic_pieces(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piece>, Error> {
+    let Some(dynamic) = &layout.dynamic else {
+        return Ok(Vec::new());
+    };
+    let word = if layout.encoding.is_64 { 8 } else { 4 };
+    let mut pieces = Vec::new();
+    if let (Some(address), Some(size)) = (dynamic.get(elf::DT_STRTAB), dynamic.get(elf::DT_STRSZ)) {
+        let size = extent(layout, dynamic, address, size);
+        pieces.extend(size.and_then(|size| piece(layout, Kind::Strings, address, size, 1)));
+    }
+    if let Some(address) = dynamic.get(elf::DT_HASH)
+        && let Some((size, _)) = tables::hash_extent(layout, source, address)?
+    {
+        pieces.extend(piece(layout, Kind::Hash, address, size, 8));
+    }
+    if let Some(address) = dynamic.get(elf::DT_GNU_HASH)
+        && let Some(table) = tables::gnu_hash(layout, source, address)?
+    {
+        pieces.extend(piece(layout, Kind::GnuHash, address, table.size, 8));
+    }
+    if let Some((address, size)) = tables::symbol_table(layout, source, dynamic)? {
+        let size = extent(layout, dynamic, address, size);
+        pieces.extend(size.and_then(|size| piece(layout, Kind::Symbols, address, size, word)));
+    }
+    Ok(pieces)
+}
+
+/// What the table is, of those that may move, that a dynamic entry leads to.
+pub(super) fn table_of(tag: elf::DynamicTag) -> Option<Kind> {
+    match tag {
+        elf::DT_STRTAB => Some(Kind::Strings),
+        elf::DT_SYMTAB => Some(Kind::Symbols),
+        elf::DT_HASH => Some(Kind::Hash),
+        elf::DT_GNU_HASH => Some(Kind::GnuHash),
+        _ => None,
+    }
+}
+
+/// The bytes from a table's start to the next thing that is known, if that is
+/// where the table is said to end. Loaders take no notice of the sizes of
+/// symbols and strings, so that a false one does no harm until the table is
+/// moved in part. Where a section says the same, that is the size: what follows
+/// may be something that is not loaded (Go's linker puts its `.shstrtab` there).
+fn extent(layout: &Layout, dynamic: &Dynamic, address: u64, size: u64) -> Option<u64> {
+    let end = address.checked_add(size)?;
+    match tables::next_start(layout, dynamic, address) {
+        Some(next) if (end..end.saturating_add(PADDING)).contains(&next) => Some(next - address),
+        Some(_) => is_section(layout, address, size).then_some(size),
+        None => Some(size),
+    }
+}
+
+fn is_section(layout: &Layout, address: u64, size: u64) -> bool {
+    let mut sections = layout.sections.iter();
+    sections.any(|section| (section.header.addr, section.header.size) == (address, size))
+}
+
+/// PT_NOTE segments that overlap move as one.
+fn merge_notes(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut merged: Vec<Piece> = Vec::new();
+    for piece in pieces {
+        match merged.last_mut() {
+            Some(last)
+                if last.kind == Kind::Notes
+                    && piece.kind == Kind::Notes
+                    && last.range.overlaps(&piece.range) =>
+            {
+                let end = last.range.end().max(piece.range.end());
+                last.range.size = end - last.range.start.0;
+                last.align = last.align.max(piece.align);
+            }
+            _ => merged.push(piece),
+        }
+    }
+    merged
+}
+
+/// Leaves out what shares bytes with another piece, or with a part of an
+/// allocated section that reaches beyond it.
+fn separate(layout: &Layout, pieces: Vec<Piece>) -> Vec<Piece> {
+    // In the order of their starts.
+    let mut reach = 0;
+    let shared: Vec<bool> = (1..)
+        .zip(&pieces)
+        .map(|(next, piece)| {
+            let before = reach > piece.range.start.0;
+            reach = reach.max(piece.range.end());
+            let next = pieces.get(next);
+            before || next.is_some_and(|next| next.range.start.0 < piece.range.end())
+        })
+        .collect();
+    let is_shared =
+        |(piece, shared): &(Piece, bool)| *shared || layout.allocated().cross(&piece.range);
+    let all = pieces.into_iter().zip(shared);
+    all.filter(|piece| !is_shared(piece))
+        .map(|(piece, _)| piece)
+        .collect()
+}
+
+/// The piece that has a byte of the file, among pieces that are apart and in order.
+pub(super) fn holding(pieces: &[Piece], offset: u64) -> Option<usize> {
+    let behind = pieces.partition_point(|piece| piece.range.start.0 <= offset);
+    let index = behind.checked_sub(1)?;
+    (offset < pieces[index].range.end()).then_some(index)
+}

@@ -1,0 +1,108 @@
+//! Pieces that only seem movable: a program may put data of its own into
+//! `.interp` or a note section, and refer to it by address. They stay.
+
+use object::elf;
+use sandbox_format::note::{Note, Notes};
+
+use super::pieces::{self, Kind, Piece};
+use crate::elf::encoding::Symbol;
+use crate::elf::machine::Machine;
+use crate::elf::source::records;
+use crate::elf::{Dynamic, Error, Layout, Source, VirtAddr, relocations, symbols};
+
+/// Leaves out the pieces that something refers to by address, as far as the
+/// file tells: by a symbol, by a relocation. Of notes only those are known to be
+/// read through program headers alone whose owners say so.
+///
+/// # Errors
+///
+/// The file can't be read.
+pub(super) fn leave_out(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    pieces: Vec<Piece>,
+) -> Result<Vec<Piece>, Error> {
+    let mut pinned = pieces
+        .iter()
+        .map(|piece| Ok(piece.kind == Kind::Notes && !has_known_notes(layout, source, piece)?))
+        .collect::<Result<Vec<bool>, Error>>()?;
+    let holding = |address: u64| {
+        let piece = pieces::holding(&pieces, layout.offset_of(VirtAddr(address))?)?;
+        let of_program = [Kind::Notes, Kind::Interpreter, Kind::Information];
+        of_program.contains(&pieces[piece].kind).then_some(piece)
+    };
+    relocations::each(layout, source, dynamic, |relocation| {
+        // With a symbol, the addend is a distance.
+        let address = relocation.addend.filter(|_| relocation.symbol == 0);
+        if let Some(piece) = address.and_then(holding) {
+            pinned[piece] = true;
+        }
+        Ok(())
+    })?;
+    let mapping = Machine::of(layout).has_mapping_symbols;
+    symbols::each(layout, source, symbols::Which::All, |table, symbol| {
+        if let Some(piece) = holding(symbol.entry.value)
+            && !is_of_toolchain(table, source, &symbol.entry)
+            && !(mapping && is_mapping_symbol(table, source, &symbol.entry))
+        {
+            pinned[piece] = true;
+        }
+    });
+    if let Some(symbols) = pieces.iter().find(|piece| piece.kind == Kind::Symbols) {
+        for symbol in records::<Symbol, _>(source, layout.encoding, symbols.range)? {
+            let symbol = symbol?;
+            if let Some(piece) = holding(symbol.value).filter(|_| symbol.section.0 != 0) {
+                pinned[piece] = true;
+            }
+        }
+    }
+    let kept = pieces.iter().zip(pinned).filter(|(_, pinned)| !pinned);
+    Ok(kept.map(|(piece, _)| *piece).collect())
+}
+
+/// Section symbols, undefined ones, and those of the C library's start files
+/// (`__abi_tag`, which nothing refers to).
+fn is_of_toolchain(
+    table: &symbols::Table,
+    source: &(impl Source + ?Sized),
+    symbol: &Symbol,
+) -> bool {
+    let kind = symbol.info.0 & 0xf;
+    kind == elf::STT_SECTION.0
+        || kind == elf::STT_FILE.0
+        || symbol.section.0 == 0
+        || table.name_starts_with(source, symbol.name, b"__abi_tag\0")
+}
+
+/// `$d` at the start of data, `$a`, `$t` or `$x` of code, perhaps with something
+/// behind a period; they say what stands there, and nothing refers to them.
+fn is_mapping_symbol(
+    table: &symbols::Table,
+    source: &(impl Source + ?Sized),
+    symbol: &Symbol,
+) -> bool {
+    const NAMES: [&[u8]; 8] = [
+        b"$a\0", b"$a.", b"$d\0", b"$d.", b"$t\0", b"$t.", b"$x\0", b"$x.",
+    ];
+    NAMES
+        .iter()
+        .any(|name| table.name_starts_with(source, symbol.name, name))
+}
+
+/// Notes of the linker, the C library and the language runtimes, and those that
+/// the FDO package metadata specification asks for.
+fn has_known_notes(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    piece: &Piece,
+) -> Result<bool, Error> {
+    const OWNERS: [&[u8]; 5] = [b"GNU\0", b"Go\0\0", b"FDO\0", b"stapsdt\0", b"LLVM\0"];
+    let bytes = source.read_at(piece.range.start.0, piece.range.size)?;
+    let order = layout.encoding.note_order();
+    let is_known = |note: Result<Note<'_>, _>| note.is_ok_and(|note| OWNERS.contains(&note.owner));
+    // mold puts notes of both paddings under one header.
+    Ok([4, 8]
+        .into_iter()
+        .any(|align| Notes::new(&bytes, order, align).all(is_known)))
+}

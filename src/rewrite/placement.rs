@@ -1,0 +1,459 @@
+//! Where everything will be in the patched file.
+
+use object::elf;
+
+use super::patching::{ADDED_ENTRIES, Mechanism, Patching};
+use super::pieces::{Kind, Piece};
+use super::room::{self, Destination, Displaced, Room};
+use super::runs::{self, Run};
+use super::tail::Tail;
+use super::undo::{self, Undo};
+use super::{cut, front, inline, symbols};
+use crate::elf::encoding::{Dyn, FileHeader, Record};
+use crate::elf::machine::Machine;
+use crate::elf::notes::LONGEST_UNDO;
+use crate::elf::symbols::Symbol;
+use crate::elf::{Dynamic, Error, FileRange, Layout, Source, align_up};
+
+/// A moved piece and its new place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placed {
+    pub(super) piece: Piece,
+    /// The new file offset.
+    pub(super) offset: u64,
+    /// The new link-time address.
+    pub(super) address: u64,
+    /// Whether it is in the new segment, else where another piece stood.
+    pub(super) in_new_segment: bool,
+}
+
+/// Where everything will be.
+#[derive(Clone, Debug)]
+pub(super) struct Placement {
+    /// The program header table.
+    pub(super) table: FileRange,
+    /// What keeps it from growing in place, if it is in the new segment for that.
+    pub(super) obstacle: Option<String>,
+    /// The moved pieces, in the order of their old offsets.
+    pub(super) placed: Vec<Placed>,
+    /// The dynamic strings with the library's name, or the runtime. The new segment
+    /// starts with them where it is behind everything else.
+    pub(super) head: FileRange,
+    /// Whether that is a runtime.
+    pub(super) has_runtime: bool,
+    /// The policy notes.
+    pub(super) notes: FileRange,
+    /// What they are padded to, in bytes.
+    pub(super) notes_align: usize,
+    /// The piece whose PT_NOTE covers them as well, by its old file offset.
+    pub(super) shared_note: Option<u64>,
+    /// The new segment that is not writable.
+    pub(super) segment: FileRange,
+    /// Whether it stands in front of everything else, and starts with the file header
+    /// and the program headers.
+    pub(super) in_front: bool,
+    /// The dynamic section, if it moves.
+    pub(super) dynamic: Option<FileRange>,
+    /// Where the dynamic section was.
+    pub(super) dynamic_from: FileRange,
+    /// Symbols that name moved addresses.
+    pub(super) symbols: Vec<Symbol>,
+    /// What the UNDO note keeps.
+    pub(super) recorded: Vec<FileRange>,
+    /// Difference of address and offset in the new segments.
+    bias: u64,
+    /// What is kept of the ELF file: what stands before the new segments, if
+    /// anything does, and what moves up to make room for them.
+    pub(super) runs: Vec<Run>,
+}
+
+impl Placement {
+    pub(super) fn make<S: Source + ?Sized>(
+        patching: &Patching<'_, S>,
+        room: &Room,
+    ) -> Result<Self, Error> {
+        let Patching {
+            layout,
+            source,
+            content,
+            dynamic,
+            ..
+        } = *patching;
+        let page = Machine::of(layout).max_page_size;
+        let up = |value, alignment| align_up(value, alignment).ok_or(Error::TooLarge);
+        let elf_end = patching.tail.elf_end();
+        let base = match room.in_front {
+            true => None,
+            false => Some(base(layout, room, patching.tail)?),
+        };
+        let Beginning {
+            table,
+            head,
+            mut placed,
+            end,
+        } = match &base {
+            Some((_, base)) => Beginning::behind(patching, room, base.start)?,
+            None => Beginning::in_front(patching, room)?,
+        };
+        let moves = patching.dynamic_moves();
+        let symbols = symbols::of_moved_parts(layout, source, &room.displaced, moves);
+        let mut recorded = recorded(patching, &placed, &table);
+        recorded.extend(symbols.iter().map(|symbol| symbol.range));
+        let is_cut = base.as_ref().is_some_and(|(cut, _)| *cut < elf_end);
+        let runs = 1 + usize::from(is_cut) + usize::from(patching.tail.last.size > 0);
+        let undo = Undo::size(runs, &recorded, placed.len());
+        if recorded.len().max(placed.len()) > undo::MOST || undo as u64 > LONGEST_UNDO {
+            return Err(Error::Malformed(
+                "more of it would have to be recorded than of any program",
+            ));
+        }
+        let is_shared = |placed: &&Placed| Some(placed.piece.range.start.0) == room.shared_note;
+        let shared = placed.iter().find(is_shared);
+        let shared = shared.map(|placed| placed.piece.align);
+        let notes_align = if shared == Some(8) { 8 } else { 4 };
+        // Under a header of their own they start where all may start.
+        let notes_start = up(end, shared.map_or(8, |_| notes_align as u64))?;
+        let notes = FileRange::new(notes_start, content.size(undo, notes_align) as u64);
+        let start = base.as_ref().map_or(0, |(_, base)| base.start);
+        let segment = FileRange::new(start, notes.end() - start);
+        let moved = || moved_dynamic(layout, dynamic, up(segment.end(), page)?, page);
+        let dynamic_from = dynamic.range;
+        let dynamic = if moves { Some(moved()?) } else { None };
+        let end = dynamic.unwrap_or(segment).end();
+        let (runs, bias) = match base {
+            Some((cut, base)) => (runs_around(cut, elf_end, up(end - cut, page)?), base.bias),
+            None => {
+                let shift = up(end, page)?;
+                let bias = front::bias(layout, shift);
+                (
+                    runs_around(0, elf_end, shift),
+                    bias.ok_or(Error::NoRoomInFront)?,
+                )
+            }
+        };
+        // Within one segment offsets and addresses have one distance.
+        for placed in placed.iter_mut().filter(|placed| placed.in_new_segment) {
+            placed.address = placed.offset.wrapping_add(bias);
+        }
+        Ok(Self {
+            runs,
+            in_front: room.in_front,
+            table,
+            placed,
+            head,
+            has_runtime: patching.hook().is_some(),
+            obstacle: room.obstacle.clone(),
+            notes,
+            notes_align,
+            shared_note: room.shared_note,
+            segment,
+            dynamic,
+            dynamic_from,
+            symbols,
+            recorded,
+            bias,
+        })
+    }
+
+    /// Whether the program header table leaves its place for the new segment.
+    pub(super) fn table_moves(&self) -> bool {
+        self.in_front || self.obstacle.is_some()
+    }
+
+    /// By how many bytes what is loaded moves up in the file: not at all where the new
+    /// segments stand behind it.
+    pub(super) fn rise(&self) -> u64 {
+        self.runs.first().map_or(0, |run| run.patched)
+    }
+
+    /// The address of an offset in the new segments.
+    pub(super) fn address(&self, offset: u64) -> u64 {
+        self.bias.wrapping_add(offset)
+    }
+
+    /// The end of all that is loaded or kept of the ELF file.
+    pub(super) fn end(&self) -> u64 {
+        let segments = self.dynamic.unwrap_or(self.segment).end();
+        let runs = self.runs.iter().map(|run| run.in_patched().end());
+        runs.fold(segments, u64::max)
+    }
+
+    /// Where a part of the ELF file is now that is not loaded; nothing where it is
+    /// not in one piece.
+    pub(super) fn kept(&self, range: &FileRange) -> Option<FileRange> {
+        runs::patched_range(&self.runs, range)
+    }
+
+    /// How much of something of `size` bytes that starts within what moves moves
+    /// with its start.
+    pub(super) fn size_from(&self, offset: u64, size: u64) -> u64 {
+        let placed = self.placed_at(offset);
+        placed.map_or(size, |placed| size.min(placed.piece.range.end() - offset))
+    }
+
+    /// The new offset and address of something that starts within what moves.
+    pub(super) fn moved(&self, offset: u64) -> Option<(u64, u64)> {
+        if let Some(dynamic) = self.dynamic
+            && self.dynamic_from.contains(&FileRange::new(offset, 1))
+        {
+            let offset = dynamic.start.0 + (offset - self.dynamic_from.start.0);
+            return Some((offset, self.address(offset)));
+        }
+        let placed = self.placed_at(offset)?;
+        let delta = offset - placed.piece.range.start.0;
+        Some((placed.offset + delta, placed.address.wrapping_add(delta)))
+    }
+
+    /// The moved piece that had a byte.
+    fn placed_at(&self, offset: u64) -> Option<&Placed> {
+        let byte = FileRange::new(offset, 1);
+        let mut placed = self.placed.iter();
+        placed.find(|placed| placed.piece.range.contains(&byte))
+    }
+}
+
+/// What the new segment holds before the policy notes.
+struct Beginning {
+    table: FileRange,
+    head: FileRange,
+    placed: Vec<Placed>,
+    end: u64,
+}
+
+impl Beginning {
+    /// Behind everything else: the strings or the runtime, the table if it moves, and
+    /// what else moves.
+    ///
+    /// The first bytes of the segment belong to the strings or to the runtime, which no
+    /// program header points at: llvm-objcopy takes a header of the same offset that
+    /// stands earlier in the table for the segment's parent, and lays it out with that
+    /// header's alignment.
+    fn behind<S: Source + ?Sized>(
+        patching: &Patching<'_, S>,
+        room: &Room,
+        start: u64,
+    ) -> Result<Self, Error> {
+        let head = FileRange::new(start, head_size(patching, &room.displaced)?);
+        let mut end = head.end();
+        let mut table = table(patching.layout, room);
+        if room.obstacle.is_some() {
+            table.start.0 = align_up(end, TABLE_ALIGN).ok_or(Error::TooLarge)?;
+            end = table.end();
+        }
+        let strings = patching.library().map(|_| start);
+        let (placed, end) = place(&room.displaced, strings, end)?;
+        Ok(Self {
+            table,
+            head,
+            placed,
+            end,
+        })
+    }
+
+    /// In front: the file header, the table, the build-id, and only then the strings
+    /// or the runtime. The build-id is in the first page so.
+    fn in_front<S: Source + ?Sized>(
+        patching: &Patching<'_, S>,
+        room: &Room,
+    ) -> Result<Self, Error> {
+        let mut table = table(patching.layout, room);
+        table.start.0 = FileHeader::size(patching.layout.encoding);
+        let (_, end) = place(&room.displaced, Some(0), table.end())?;
+        let align = match patching.mechanism {
+            Mechanism::Library { .. } => TABLE_ALIGN,
+            Mechanism::Inline { .. } => inline::PAGE as u64,
+        };
+        let start = align_up(end, align).ok_or(Error::TooLarge)?;
+        let head = FileRange::new(start, head_size(patching, &room.displaced)?);
+        let (placed, _) = place(&room.displaced, Some(start), table.end())?;
+        Ok(Self {
+            table,
+            head,
+            placed,
+            end: head.end(),
+        })
+    }
+}
+
+/// What tables for the loader are aligned to, in bytes.
+const TABLE_ALIGN: u64 = 8;
+
+/// The program header table, with those that are added, where it stands.
+fn table(layout: &Layout, room: &Room) -> FileRange {
+    let size = room::table_size(layout, layout.segments.len() + room.headers);
+    FileRange::new(layout.header.phoff, size)
+}
+
+/// The runs of an ELF file of `end` bytes whose part from `cut` on moves up.
+///
+/// By whole pages, so that no section is less aligned than it was, and file
+/// systems can share the blocks (`FICLONERANGE` wants whole ones).
+fn runs_around(cut: u64, end: u64, shift: u64) -> Vec<Run> {
+    let run = |start: u64, end: u64, shift: u64| Run {
+        original: start,
+        patched: start + shift,
+        size: end - start,
+    };
+    let runs = [run(0, cut, 0), run(cut, end, shift)];
+    runs.into_iter().filter(|run| run.size > 0).collect()
+}
+
+/// Where the new segments start, and where the file is cut for them.
+fn base(layout: &Layout, room: &Room, tail: Tail) -> Result<(u64, Base), Error> {
+    let cut = cut::find(layout, &tail);
+    let Some(obstacle) = &room.obstacle else {
+        return Ok((cut, Base::behind(layout, cut)?));
+    };
+    match Base::congruent(layout, cut, obstacle) {
+        // Behind what is not loaded the hole is smaller.
+        Err(Error::NoCongruentRoom { .. }) => {
+            let end = tail.elf_end();
+            Ok((end, Base::congruent(layout, end, obstacle)?))
+        }
+        base => Ok((cut, base?)),
+    }
+}
+
+/// Where the new segments start.
+struct Base {
+    /// The file offset.
+    start: u64,
+    /// Difference of address and offset.
+    bias: u64,
+}
+
+/// A larger hole in the file is refused: not every tool that copies files keeps
+/// holes.
+const MAX_HOLE: u64 = 16 << 20;
+
+impl Base {
+    /// Behind what is there, in the file and in memory.
+    fn behind(layout: &Layout, file_end: u64) -> Result<Self, Error> {
+        let page = Machine::of(layout).max_page_size;
+        let start = align_up(file_end, page).ok_or(Error::TooLarge)?;
+        let address = align_up(memory_end(layout), page).ok_or(Error::TooLarge)?;
+        Ok(Self {
+            start,
+            bias: address.wrapping_sub(start),
+        })
+    }
+
+    /// Likewise, but with the first segment's distance of address and offset:
+    /// before Linux 5.18 the kernel computed the address of the program headers
+    /// (AT_PHDR) with that, wherever they were (fs/binfmt_elf.c,
+    /// `create_elf_tables`; since 0da1d5002745 it looks for their segment).
+    fn congruent(layout: &Layout, file_end: u64, obstacle: &str) -> Result<Self, Error> {
+        let page = Machine::of(layout).max_page_size;
+        let first = layout.segment(elf::PT_LOAD);
+        let bias = first.map_or(0, |first| first.vaddr.wrapping_sub(first.offset));
+        if !bias.is_multiple_of(page) {
+            return Err(Error::NoRoom(obstacle.to_owned()));
+        }
+        let address = align_up(memory_end(layout), page).ok_or(Error::TooLarge)?;
+        let start = align_up(file_end, page).ok_or(Error::TooLarge)?;
+        let congruent = address.wrapping_sub(bias).max(start);
+        if congruent - start > MAX_HOLE {
+            return Err(Error::NoCongruentRoom {
+                obstacle: obstacle.to_owned(),
+                hole: congruent - start,
+            });
+        }
+        if congruent.checked_add(bias).is_none() {
+            return Err(Error::TooLarge);
+        }
+        Ok(Self {
+            start: congruent,
+            bias,
+        })
+    }
+}
+
+fn memory_end(layout: &Layout) -> u64 {
+    let loads = layout.segments_of(elf::PT_LOAD);
+    loads
+        .map(|load| load.vaddr + load.memsz)
+        .max()
+        .unwrap_or_default()
+}
+
+fn head_size<S: ?Sized>(patching: &Patching<'_, S>, displaced: &[Displaced]) -> Result<u64, Error> {
+    match &patching.mechanism {
+        Mechanism::Library { path, .. } => {
+            let strings = displaced
+                .iter()
+                .find(|moved| moved.piece.kind == Kind::Strings);
+            let strings = strings.ok_or(Error::Malformed("it has no dynamic string table"))?;
+            Ok(strings.piece.range.size + path.len() as u64 + 1)
+        }
+        Mechanism::Inline { runtime, .. } => Ok(runtime.len() as u64),
+    }
+}
+
+/// Places the pieces in the new segment, from `end` on, and tells its new end. The
+/// strings have their place already where they grow; addresses in the new segment are
+/// not known yet.
+fn place(
+    displaced: &[Displaced],
+    strings: Option<u64>,
+    mut end: u64,
+) -> Result<(Vec<Placed>, u64), Error> {
+    let mut placed = Vec::new();
+    for &Displaced { piece, to } in displaced {
+        let strings = strings.filter(|_| piece.kind == Kind::Strings);
+        let offset = match (to, strings) {
+            (Destination::Vacated(offset), _) => offset,
+            (Destination::NewSegment, Some(start)) => start,
+            (Destination::NewSegment, None) => {
+                let offset = align_up(end, piece.align).ok_or(Error::TooLarge)?;
+                end = offset + piece.range.size;
+                offset
+            }
+        };
+        let bias = piece.address.wrapping_sub(piece.range.start.0);
+        placed.push(Placed {
+            piece,
+            offset,
+            address: offset.wrapping_add(bias),
+            in_new_segment: to == Destination::NewSegment,
+        });
+    }
+    Ok((placed, end))
+}
+
+/// A dynamic section with room for the new entries, that fills whole pages: the
+/// runtime makes them read-only, and musl gives what a writable segment leaves
+/// of its last page to malloc (ldso/dynlink.c, `reclaim_gaps`).
+fn moved_dynamic(
+    layout: &Layout,
+    dynamic: &Dynamic,
+    start: u64,
+    page: u64,
+) -> Result<FileRange, Error> {
+    let entries = (dynamic.entries.len() + ADDED_ENTRIES + 1) as u64;
+    let size = align_up(entries * Dyn::size(layout.encoding), page).ok_or(Error::TooLarge)?;
+    Ok(FileRange::new(start, size))
+}
+
+/// What is overwritten in place, and the dynamic section even if it moves:
+/// `strip` clears what no section covers, and where another tool changed the
+/// file the section is put together from its old and new content.
+fn recorded<S: ?Sized>(
+    patching: &Patching<'_, S>,
+    placed: &[Placed],
+    table: &FileRange,
+) -> Vec<FileRange> {
+    let layout = patching.layout;
+    // A table that moves is recorded as well, for the same reason.
+    let count = layout.segments.len();
+    let in_place = table.start.0 == layout.header.phoff;
+    let own = FileRange::new(layout.header.phoff, room::table_size(layout, count));
+    let mut ranges = vec![
+        FileRange::new(0, FileHeader::size(layout.encoding)),
+        if in_place { *table } else { own },
+    ];
+    let vacated = placed.iter().filter(|placed| !placed.in_new_segment);
+    ranges.extend(vacated.map(|placed| FileRange::new(placed.offset, placed.piece.range.size)));
+    ranges.extend(Some(patching.dynamic.range).filter(|range| range.size > 0));
+    ranges.extend(patching.hook().into_iter().flat_map(|hook| &hook.words));
+    ranges
+}

@@ -1,0 +1,451 @@
+//! What the loader follows in the tables of a program. Loaders check nothing:
+//! a name outside of the string table, or a relocation into the dynamic
+//! section, does no harm as long as nobody changes what happens to be there.
+//! A file that has them is damaged, and is refused rather than broken.
+
+use std::io;
+
+use object::elf;
+
+use super::pieces::{self, Kind, Piece};
+use crate::elf::encoding::{Dyn, ProgramHeader, Record, Symbol};
+use crate::elf::source::{numbers, records};
+use crate::elf::{Dynamic, Error, FileRange, Layout, Source, VirtAddr, relocations, tables};
+
+/// Checks the tables against the pieces that were found.
+///
+/// # Errors
+///
+/// Names the table that is wrong.
+pub(super) fn check(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    pieces: &[Piece],
+) -> Result<(), Error> {
+    let symbols = symbols(layout, source, dynamic, pieces)?;
+    let references = References {
+        layout,
+        source,
+        dynamic,
+        pieces,
+        symbols,
+    };
+    references.check_apart()?;
+    references.check_dynamic_segment()?;
+    references.check_notes()?;
+    references.check_loads()?;
+    references.check_headers()?;
+    references.check_entries()?;
+    references.check_tables()?;
+    references.check_symbols()?;
+    references.check_hash()?;
+    references.check_gnu_hash()?;
+    references.check_versions()?;
+    references.check_relocations()
+}
+
+/// Program headers whose file offset leads to nothing that may move: nobody
+/// reads PT_NULL, PT_GNU_STACK has only flags, and what PT_GNU_RELRO makes
+/// read-only is a range of addresses.
+pub(super) const OF_NO_PIECE: [elf::ProgramType; 4] = [
+    elf::PT_NULL,
+    elf::PT_LOAD,
+    elf::PT_GNU_STACK,
+    elf::PT_GNU_RELRO,
+];
+
+/// More records of version requirements than any program has: an index of a version
+/// is 15 bits long.
+const MOST_VERSIONS: u32 = 1 << 16;
+
+struct References<'a, S: ?Sized> {
+    layout: &'a Layout,
+    source: &'a S,
+    dynamic: &'a Dynamic,
+    pieces: &'a [Piece],
+    /// The dynamic symbols, where their number is known.
+    symbols: Option<FileRange>,
+}
+
+fn symbols(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    dynamic: &Dynamic,
+    pieces: &[Piece],
+) -> Result<Option<FileRange>, Error> {
+    let Some((address, size)) = tables::symbol_table(layout, source, dynamic)? else {
+        return Ok(None);
+    };
+    if dynamic.get(elf::DT_SYMENT) != Some(Symbol::size(layout.encoding)) {
+        return Err(Error::Malformed(
+            "its dynamic symbols are of an unknown size",
+        ));
+    }
+    let wrong = Error::Malformed("its dynamic symbols are not in the file");
+    let range = layout.range_at(address, size).ok_or(wrong)?;
+    let mut shared = pieces.iter().filter(|it| it.range.overlaps(&range));
+    if shared.any(|piece| piece.kind != Kind::Symbols) {
+        return Err(Error::Malformed(
+            "its dynamic symbols share bytes with something else",
+        ));
+    }
+    Ok(Some(range))
+}
+
+impl<S: Source + ?Sized> References<'_, S> {
+    /// The runtime reads the dynamic section in memory.
+    fn check_dynamic_segment(&self) -> Result<(), Error> {
+        let Some(segment) = self.layout.segment(elf::PT_DYNAMIC) else {
+            return Ok(());
+        };
+        // Loaders take no notice of the size, and read on to DT_NULL.
+        if segment.filesz == 0 {
+            return Err(Error::Malformed("its dynamic section is empty"));
+        }
+        let loads = self.layout.loads_of(segment.vaddr, segment.filesz);
+        let is_readable = |load: &ProgramHeader| load.flags.0 & elf::PF_R.0 != 0;
+        let readable = loads.is_some_and(|loads| loads.iter().all(is_readable));
+        let headers = self
+            .layout
+            .segments_of(elf::PT_LOAD)
+            .find(|load| load.offset == 0);
+        let headers_readable = headers.is_none_or(|load| load.flags.0 & elf::PF_R.0 != 0);
+        if segment.filesz != segment.memsz || !readable || !headers_readable {
+            return Err(Error::Malformed(
+                "its headers or its dynamic section are not the same in memory",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The ELF header, the program headers and the dynamic section are changed each
+    /// by itself.
+    fn check_apart(&self) -> Result<(), Error> {
+        let table = self.layout.program_headers();
+        let header = FileRange::new(0, self.layout.header.ehsize.into());
+        let dynamic = &self.dynamic.range;
+        if header.overlaps(&table) || header.overlaps(dynamic) || table.overlaps(dynamic) {
+            return Err(Error::Malformed(
+                "its ELF header, program headers or dynamic section share bytes",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The runtime reads all notes in memory.
+    fn check_notes(&self) -> Result<(), Error> {
+        let is_readable = |note: &ProgramHeader| {
+            let loads = self.layout.loads_of(note.vaddr, note.filesz);
+            let mut loads = loads.into_iter().flatten();
+            loads.all(|load| load.flags.0 & elf::PF_R.0 != 0)
+        };
+        let mut notes = self.layout.segments_of(elf::PT_NOTE);
+        if notes.all(|note| !self.layout.is_of_notes(note) || is_readable(note)) {
+            Ok(())
+        } else {
+            Err(Error::Malformed("its notes can't be read"))
+        }
+    }
+
+    /// The kernel maps whole pages; 4 KiB are the smallest of any processor.
+    fn check_loads(&self) -> Result<(), Error> {
+        const PAGE: u64 = 4096;
+        let is_wrong = |load: &ProgramHeader| {
+            load.filesz > 0 && !load.vaddr.wrapping_sub(load.offset).is_multiple_of(PAGE)
+        };
+        if self.layout.segments_of(elf::PT_LOAD).any(is_wrong) {
+            return Err(Error::Malformed("a loadable segment can't be mapped"));
+        }
+        Ok(())
+    }
+
+    /// What moves is found by its address; whoever follows the offset of a
+    /// program header, as the kernel does for PT_INTERP, must find just that.
+    fn check_headers(&self) -> Result<(), Error> {
+        let is_wrong = |segment: &ProgramHeader| {
+            let file = segment.range();
+            let memory = self.layout.range_at(segment.vaddr, segment.filesz);
+            // Nobody follows the address of a header that leads to no notes.
+            let of_nobody = segment.kind == elf::PT_NOTE && !self.layout.is_of_notes(segment);
+            let memory = if of_nobody { Some(file) } else { memory };
+            self.pieces.iter().map(|piece| piece.range).any(|piece| {
+                let in_memory = memory.is_some_and(|range| piece.overlaps(&range));
+                (in_memory || piece.overlaps(&file))
+                    && (memory != Some(file) || !piece.contains(&file))
+            })
+        };
+        let shares_dynamic = |segment: &ProgramHeader| {
+            let file = segment.range();
+            segment.kind != elf::PT_DYNAMIC && self.dynamic.range.overlaps(&file)
+        };
+        let mut others = self
+            .layout
+            .segments
+            .iter()
+            .filter(|segment| segment.filesz > 0 && !OF_NO_PIECE.contains(&segment.kind));
+        if others.any(|segment| is_wrong(segment) || shares_dynamic(segment)) {
+            return Err(Error::Malformed(
+                "a program header leads to only a part of something, or elsewhere in memory than \
+                 in the file, or into the dynamic section",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The dynamic strings, if they may move.
+    fn strings(&self) -> Option<FileRange> {
+        let mut pieces = self.pieces.iter();
+        let strings = pieces.find(|piece| piece.kind == Kind::Strings)?;
+        Some(strings.range)
+    }
+
+    /// How many dynamic symbols there are, where that is known.
+    fn symbol_count(&self) -> Option<u64> {
+        let size = Symbol::size(self.layout.encoding);
+        self.symbols.map(|symbols| symbols.size / size)
+    }
+
+    fn each_symbol(&self) -> Result<impl Iterator<Item = io::Result<Symbol>>, Error> {
+        let symbols = self.symbols.unwrap_or_default();
+        Ok(records(self.source, self.layout.encoding, symbols)?)
+    }
+
+    fn check_entries(&self) -> Result<(), Error> {
+        const NAMES: [elf::DynamicTag; 6] = [
+            elf::DT_NEEDED,
+            elf::DT_SONAME,
+            elf::DT_RPATH,
+            elf::DT_RUNPATH,
+            elf::DT_AUXILIARY,
+            elf::DT_FILTER,
+        ];
+        let strings = self.strings().map_or(0, |strings| strings.size);
+        let outside = |entry: &Dyn| NAMES.contains(&entry.tag) && entry.value >= strings;
+        if self.dynamic.entries.iter().any(outside) {
+            return Err(Error::Malformed(
+                "a name in its dynamic section lies outside the string table",
+            ));
+        }
+        Ok(())
+    }
+
+    /// An entry leads to its own table, or at least to nothing that may move.
+    fn check_tables(&self) -> Result<(), Error> {
+        let is_wrong = |tag| {
+            let address = self.dynamic.get(tag)?;
+            let start = self.layout.offset_of(VirtAddr(address))?;
+            let size = relocations::size_of(self.dynamic, tag).unwrap_or(0);
+            let table = FileRange::new(start, size.max(1));
+            let is_own = |it: &Piece| {
+                Some(it.kind) == pieces::table_of(tag) && it.range.start == table.start
+            };
+            let mut shared = self.pieces.iter().filter(|it| it.range.overlaps(&table));
+            Some(self.dynamic.range.overlaps(&table) || shared.any(|piece| !is_own(piece)))
+        };
+        if tables::TAGS.iter().any(|&tag| is_wrong(tag) == Some(true)) {
+            return Err(Error::Malformed(
+                "its dynamic section leads to a table within something else",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_symbols(&self) -> Result<(), Error> {
+        let strings = self.strings().map_or(0, |strings| strings.size);
+        for symbol in self.each_symbol()? {
+            if u64::from(symbol?.name) >= strings {
+                return Err(Error::Malformed(
+                    "the name of a dynamic symbol lies outside the string table",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the System V hash table leads to symbols only.
+    fn check_hash(&self) -> Result<(), Error> {
+        let Some(address) = self.dynamic.get(elf::DT_HASH) else {
+            return Ok(());
+        };
+        if tables::hash_is_closed(self.layout, self.source, address)? {
+            Ok(())
+        } else {
+            Err(Error::Malformed(
+                "its hash table does not fit its dynamic symbols",
+            ))
+        }
+    }
+
+    /// Each symbol in the hash table must hash to where it is found: look-ups
+    /// of the runtime's names go through this table, too.
+    fn check_gnu_hash(&self) -> Result<(), Error> {
+        let wrong = Err(Error::Malformed(
+            "its GNU hash table does not fit its dynamic symbols",
+        ));
+        let Some(address) = self.dynamic.get(elf::DT_GNU_HASH) else {
+            return Ok(());
+        };
+        let Some(table) = tables::gnu_hash(self.layout, self.source, address)? else {
+            return wrong;
+        };
+        let Some(strings) = self.strings() else {
+            return Ok(());
+        };
+        let end = address.saturating_add(table.size);
+        let next = tables::next_start(self.layout, self.dynamic, address);
+        let symbols = self.symbol_count().unwrap_or(0);
+        if next.is_some_and(|next| next < end)
+            || table.buckets.size == 0
+            || (symbols > 0 && table.first > symbols)
+            || table.first.saturating_add(table.count()) > symbols.max(table.first)
+        {
+            return wrong;
+        }
+        let strings = self.source.read_at(strings.start.0, strings.size)?;
+        // Each name is in the table once, or shares its end with another; some have
+        // several versions. Those of a hostile file may all have the same long end.
+        let mut left = strings.len().saturating_mul(16);
+        let chains = self.numbers(table.chains)?;
+        let first = usize::try_from(table.first).unwrap_or(usize::MAX);
+        for (symbol, hash) in self.each_symbol()?.skip(first).zip(chains) {
+            let name = strings.get(symbol?.name as usize..);
+            let name = name.and_then(|name| name.get(..left.min(name.len())));
+            let name = name.and_then(|name| name.split(|&byte| byte == 0).next());
+            let Some(name) = name else {
+                return wrong;
+            };
+            if u64::from(elf::gnu_hash(name)) | 1 != hash? | 1 {
+                return wrong;
+            }
+            left -= name.len();
+        }
+        let end = table.first + table.count();
+        for bucket in self.numbers(table.buckets)? {
+            let bucket = bucket?;
+            if bucket != 0 && !(table.first..end).contains(&bucket) {
+                return wrong;
+            }
+        }
+        Ok(())
+    }
+
+    /// The words of a table.
+    fn numbers(&self, range: FileRange) -> Result<impl Iterator<Item = io::Result<u64>>, Error> {
+        Ok(numbers(self.source, self.layout.encoding, range, 4)?)
+    }
+
+    /// The names in `.gnu.version_r`, and that `.gnu.version` has no index that
+    /// nothing defines (LSB, "Symbol Versioning").
+    fn check_versions(&self) -> Result<(), Error> {
+        let wrong = || Error::Malformed("its symbol versions lie outside their tables");
+        let needed = self.largest_needed_version()?;
+        let (Some(address), None) = (
+            self.dynamic.get(elf::DT_VERSYM),
+            self.dynamic.get(elf::DT_VERDEF),
+        ) else {
+            return Ok(());
+        };
+        let Some(count) = self.symbol_count() else {
+            return Ok(());
+        };
+        let range = self.layout.range_at(address, count * 2).ok_or_else(wrong)?;
+        // 0 and 1 are the local and the global version, bit 15 hides a symbol.
+        let largest = needed.unwrap_or(1).max(1);
+        for index in numbers(self.source, self.layout.encoding, range, 2)? {
+            if index? & 0x7fff > largest.into() {
+                return Err(wrong());
+            }
+        }
+        Ok(())
+    }
+
+    fn half(&self, bytes: &[u8], at: usize) -> u16 {
+        let half = [bytes[at], bytes[at + 1]];
+        if self.layout.encoding.is_big_endian() {
+            u16::from_be_bytes(half)
+        } else {
+            u16::from_le_bytes(half)
+        }
+    }
+
+    /// The largest index of a version that is needed.
+    fn largest_needed_version(&self) -> Result<Option<u16>, Error> {
+        let wrong = || Error::Malformed("its version requirements lie outside their tables");
+        let Some(mut at) = self.dynamic.get(elf::DT_VERNEED) else {
+            return Ok(None);
+        };
+        // Elf_Verneed: version, count, file, aux, next;
+        // Elf_Vernaux: hash, flags, other, name, next.
+        let record = |address: u64| {
+            let range = self.layout.range_at(address, 16).ok_or_else(wrong)?;
+            Ok::<_, Error>(self.source.read_at(range.start.0, range.size)?)
+        };
+        let word = |record: &[u8], at| {
+            u64::from(
+                self.layout
+                    .encoding
+                    .note_order()
+                    .read32(record, at)
+                    .unwrap_or_default(),
+            )
+        };
+        let strings = self.strings().map_or(0, |strings| strings.size);
+        let is_name = |offset: u64| {
+            if offset < strings {
+                Ok(())
+            } else {
+                Err(wrong())
+            }
+        };
+        let mut largest = 0;
+        // Loaders follow the chain to its end, whatever DT_VERNEEDNUM says.
+        let mut budget = MOST_VERSIONS;
+        let mut spend = || {
+            budget = budget.checked_sub(1).ok_or_else(wrong)?;
+            Ok::<_, Error>(())
+        };
+        loop {
+            spend()?;
+            let file = record(at)?;
+            is_name(word(&file, 4))?;
+            let mut auxiliary_at = at.saturating_add(word(&file, 8));
+            for _ in 0..self.half(&file, 2) {
+                spend()?;
+                let auxiliary = record(auxiliary_at)?;
+                is_name(word(&auxiliary, 8))?;
+                largest = largest.max(self.half(&auxiliary, 6) & 0x7fff);
+                match word(&auxiliary, 12) {
+                    0 => break,
+                    next => auxiliary_at = auxiliary_at.saturating_add(next),
+                }
+            }
+            match word(&file, 12) {
+                0 => return Ok(Some(largest)),
+                next => at = at.saturating_add(next),
+            }
+        }
+    }
+
+    /// Relocations that write to the dynamic section would change what stands
+    /// there now, and those of symbols that are not there read what does.
+    fn check_relocations(&self) -> Result<(), Error> {
+        let segment = self.layout.segment(elf::PT_DYNAMIC);
+        let dynamic = segment.map_or(0..0, |segment| {
+            segment.vaddr..segment.vaddr.saturating_add(segment.memsz)
+        });
+        let symbols = self.symbol_count();
+        relocations::each(self.layout, self.source, self.dynamic, |relocation| {
+            let wrong = if !self.layout.is_memory(VirtAddr(relocation.target)) {
+                "a relocation writes outside of its segments"
+            } else if dynamic.contains(&relocation.target) {
+                "a relocation writes to its dynamic section"
+            } else if symbols.is_some_and(|symbols| relocation.symbol >= symbols) {
+                "a relocation is of a symbol that is not there"
+            } else {
+                return Ok(());
+            };
+            Err(Error::Malformed(wrong))
+        })
+    }
+}

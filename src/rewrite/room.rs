@@ -1,0 +1,467 @@
+//! Room for more program headers: the table grows where it stands, since only
+//! there do all kernels find it (before Linux 5.18 AT_PHDR is computed from the
+//! first segment's address and `e_phoff`), and what stood behind it moves.
+
+mod shared;
+
+use object::elf;
+use sandbox_format::note::{Note, Notes};
+
+use super::pieces::{Kind, PADDING, Piece};
+use crate::elf::encoding::{ProgramHeader, Record};
+use crate::elf::layout::LONGEST_TABLE;
+use crate::elf::{Error, FileRange, Layout, Source, VirtAddr, align_up, tables};
+
+/// The kernel writes the first page of each ELF mapping into core dumps
+/// (fs/coredump.c, `FILTER(ELF_HEADERS)`); debuggers find the build-id there.
+/// This is the smallest page of any architecture.
+const FIRST_PAGE: u64 = 4096;
+
+/// A larger table, in bytes, is not moved for the sake of order alone.
+const MAX_FOR_ORDER: u64 = 1 << 20;
+
+/// Where a displaced piece goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Destination {
+    /// Into the new segment.
+    NewSegment,
+    /// To this file offset, where another displaced piece stood.
+    Vacated(u64),
+}
+
+/// A piece that leaves its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Displaced {
+    /// The piece.
+    pub(super) piece: Piece,
+    /// Where it goes.
+    pub(super) to: Destination,
+}
+
+/// What a patch needs of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Needs {
+    /// Loadable segments more; and there is the policy's PT_NOTE.
+    pub(super) loads: usize,
+    /// Whether the dynamic strings move, since they grow.
+    pub(super) strings_move: bool,
+}
+
+/// Where the program header table will be, and which pieces move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// How many program headers are added.
+    pub(super) headers: usize,
+    /// The piece whose PT_NOTE is to cover the policy's notes as well, by its
+    /// file offset; what they share stands at the end of the new segment.
+    pub(super) shared_note: Option<u64>,
+    /// What keeps the table from growing in place, so that it moves to the new
+    /// segment.
+    pub(super) obstacle: Option<String>,
+    /// Whether the table and the new segment stand before everything else.
+    pub(super) in_front: bool,
+    /// The pieces that move.
+    pub(super) displaced: Vec<Displaced>,
+}
+
+impl Room {
+    /// Refuses a table that the kernel would.
+    ///
+    /// # Errors
+    ///
+    /// It would be as large as that.
+    pub(super) fn check_size(&self, layout: &Layout) -> Result<(), Error> {
+        let count = layout.segments.len();
+        if table_size(layout, count + self.headers) > LONGEST_TABLE {
+            return Err(Error::TooManyHeaders {
+                count,
+                added: self.headers,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Finds room for the program headers that a patch needs.
+///
+/// # Errors
+///
+/// The file contradicts itself.
+pub(super) fn make(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    pieces: &[Piece],
+    needs: Needs,
+) -> Result<Room, Error> {
+    let strings = pieces.iter().find(|piece| piece.kind == Kind::Strings);
+    if needs.strings_move && strings.is_none() {
+        return Err(Error::Malformed(
+            "its dynamic string table shares bytes with something else",
+        ));
+    }
+    let headers = needs.loads + 1;
+    let grown = match grow(layout, source, pieces, needs) {
+        Ok(displaced) => Ok(Room {
+            headers,
+            shared_note: None,
+            obstacle: None,
+            in_front: false,
+            displaced,
+        }),
+        Err(Error::NoRoom(obstacle)) => Err(obstacle),
+        Err(error) => return Err(error),
+    };
+    let keeps_build_id = |room: &Room| {
+        let mut displaced = room.displaced.iter();
+        !displaced.any(|moved| loses_build_id(layout, source, moved))
+    };
+    if let Ok(room) = &grown
+        && keeps_build_id(room)
+    {
+        return Ok(room.clone());
+    }
+    if let Some(room) = shared::make(layout, source, pieces, needs)? {
+        return Ok(room);
+    }
+    let obstacle = match grown {
+        Ok(room) => return Ok(room),
+        Err(obstacle) => obstacle,
+    };
+    let strings = strings.filter(|_| needs.strings_move);
+    Ok(Room {
+        headers,
+        shared_note: None,
+        obstacle: Some(obstacle),
+        in_front: false,
+        displaced: strings.into_iter().map(to_new_segment).collect(),
+    })
+}
+
+fn to_new_segment(piece: &Piece) -> Displaced {
+    Displaced {
+        piece: *piece,
+        to: Destination::NewSegment,
+    }
+}
+
+/// Decides which pieces move so that the table can grow in place; what the
+/// strings leave is used as well.
+///
+/// # Errors
+///
+/// Something that can't move stands behind the table.
+fn grow(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    pieces: &[Piece],
+    needs: Needs,
+) -> Result<Vec<Displaced>, Error> {
+    let growth = growth(layout, source, pieces, needs.loads + 1)?;
+    let displaced = |piece: &Piece| {
+        (needs.strings_move && piece.kind == Kind::Strings) || piece.range.overlaps(&growth)
+    };
+    let (mut moving, mut staying): (Vec<Piece>, Vec<Piece>) =
+        pieces.iter().partition(|piece| displaced(piece));
+    if let Some(settled) = in_order(layout, source, &moving, &staying, growth.end())? {
+        return Ok(settled);
+    }
+    loop {
+        let settled = settle(layout, source, &moving, growth.end())?;
+        if settled
+            .iter()
+            .all(|moved| !loses_build_id(layout, source, moved))
+        {
+            return Ok(settled);
+        }
+        // Make more room in the first page, one piece after the other.
+        let next = staying
+            .iter()
+            .position(|piece| piece.range.end() <= FIRST_PAGE && piece.kind != Kind::Notes);
+        match next {
+            Some(next) => moving.push(staying.remove(next)),
+            None => return Ok(settled),
+        }
+    }
+}
+
+/// What a table that grows in place takes of what stands behind it.
+///
+/// # Errors
+///
+/// Something that can't move stands there.
+fn growth(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    pieces: &[Piece],
+    extra: usize,
+) -> Result<FileRange, Error> {
+    let table = layout.program_headers();
+    if pieces.iter().any(|piece| piece.range.overlaps(&table)) {
+        return Err(Error::Malformed(
+            "its program headers share bytes with something else",
+        ));
+    }
+    let grown = FileRange::new(
+        table.start.0,
+        table_size(layout, layout.segments.len() + extra),
+    );
+    let growth = FileRange::new(table.end(), grown.size - table.size);
+    check_mapped(layout, &grown)?;
+    check_growth(layout, source, pieces, &growth)?;
+    Ok(growth)
+}
+
+/// Tries to keep all notes right behind the table, before anything else of
+/// their segment, by moving what stands there: of a segment that begins
+/// otherwise `objcopy --only-keep-debug` makes a file that it complains about.
+fn in_order(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    moving: &[Piece],
+    staying: &[Piece],
+    from: u64,
+) -> Result<Option<Vec<Displaced>>, Error> {
+    let (mut moving, mut staying) = (moving.to_vec(), staying.to_vec());
+    loop {
+        let settled = settle(layout, source, &moving, from)?;
+        let holes = holes(layout, source, &moving, from)?;
+        let first = holes.iter().find(|hole| hole.start.0 < from + PADDING);
+        let end = first.map_or(from, FileRange::end);
+        let behind_table = |moved: &Displaced| match moved.to {
+            Destination::Vacated(offset) => offset + moved.piece.range.size <= end,
+            Destination::NewSegment => moved.piece.kind != Kind::Notes,
+        };
+        if settled.iter().all(behind_table) {
+            return Ok(Some(settled));
+        }
+        let next = staying.iter().position(|piece| {
+            (end..end + PADDING).contains(&piece.range.start.0)
+                && piece.kind != Kind::Notes
+                && piece.range.size <= MAX_FOR_ORDER
+        });
+        match next {
+            Some(next) => moving.push(staying.remove(next)),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// Size in bytes of a program header table.
+pub(super) fn table_size(layout: &Layout, count: usize) -> u64 {
+    ProgramHeader::size(layout.encoding) * count as u64
+}
+
+/// The grown table must be in memory, in a segment that holds it or can grow.
+fn check_mapped(layout: &Layout, grown: &FileRange) -> Result<(), Error> {
+    if is_held(layout, grown) || growing_load(layout, grown).is_some() {
+        return Ok(());
+    }
+    Err(Error::NoRoom(
+        "the end of the segment that holds them".to_owned(),
+    ))
+}
+
+fn is_held(layout: &Layout, grown: &FileRange) -> bool {
+    let mut loads = layout.segments_of(elf::PT_LOAD);
+    loads.any(|load| load.range().contains(grown))
+}
+
+/// The segment that grows with the table: where it ends with the table, as in
+/// static programs that have nothing else there, and nothing follows in the file
+/// or in memory. None where a segment holds the grown table.
+pub(super) fn growing_load<'l>(layout: &'l Layout, grown: &FileRange) -> Option<&'l ProgramHeader> {
+    let own = FileRange::new(grown.start.0, table_size(layout, layout.segments.len()));
+    let can_grow = |load: &&ProgramHeader| {
+        let holds_own = load.range().contains(&own) && load.filesz == load.memsz;
+        let size = grown.end().saturating_sub(load.offset);
+        let is_free = |other: &ProgramHeader| {
+            let apart = |own: u64, other: u64| other <= own || other - own >= size;
+            other == *load || (apart(load.offset, other.offset) && apart(load.vaddr, other.vaddr))
+        };
+        holds_own && layout.segments_of(elf::PT_LOAD).all(is_free)
+    };
+    if is_held(layout, grown) {
+        return None;
+    }
+    layout.segments_of(elf::PT_LOAD).find(can_grow)
+}
+
+/// Every byte that the table will grow over must belong to a piece, or be
+/// padding between two of them.
+fn check_growth(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    pieces: &[Piece],
+    growth: &FileRange,
+) -> Result<(), Error> {
+    // Go's linker puts the section headers there; they are written anew.
+    let count = layout.sections.len() as u64;
+    let section_headers = FileRange::new(
+        layout.header.shoff,
+        count * u64::from(layout.header.shentsize),
+    );
+    let near: Vec<&Piece> = pieces
+        .iter()
+        .filter(|piece| piece.range.overlaps(growth))
+        .collect();
+    let covered = |range: &FileRange| {
+        section_headers.contains(range) || near.iter().any(|piece| piece.range.contains(range))
+    };
+    // A table of unknown length, which may begin with zeros.
+    let tables = layout.dynamic.iter().flat_map(tables::starts);
+    for offset in tables.filter_map(|address| layout.offset_of(VirtAddr(address))) {
+        let start = FileRange::new(offset, 1);
+        if growth.contains(&start) && !covered(&start) {
+            return Err(Error::NoRoom("a table for the loader".to_owned()));
+        }
+    }
+    for section in &layout.sections {
+        if section.is_allocated() && section.range().overlaps(growth) && !covered(&section.range())
+        {
+            return Err(Error::NoRoom(layout.section_name(source, section)));
+        }
+    }
+    for segment in &layout.segments {
+        let range = segment.range();
+        let container = [elf::PT_LOAD, elf::PT_PHDR, elf::PT_GNU_STACK].contains(&segment.kind);
+        if !container && range.overlaps(growth) && !covered(&range) {
+            return Err(Error::NoRoom("a segment of its own".to_owned()));
+        }
+    }
+    if growth.end() > layout.length {
+        return Err(Error::NoRoom("the end of the file".to_owned()));
+    }
+    let bytes = source.read_at(growth.start.0, growth.size)?;
+    let mut padding = 0;
+    for (offset, byte) in (growth.start.0..).zip(bytes) {
+        if covered(&FileRange::new(offset, 1)) {
+            padding = 0;
+            continue;
+        }
+        padding += 1;
+        // Section headers tell that nothing is there; patchelf fills what it
+        // moved away with 'X'. Without them a long run may be data.
+        let has_sections = !layout.sections.is_empty();
+        let unused = byte == 0 || (byte == b'X' && has_sections);
+        if !unused || (padding >= PADDING && !has_sections) {
+            return Err(Error::NoRoom(format!("unknown data at offset {offset:#x}")));
+        }
+    }
+    Ok(())
+}
+
+/// Notes go to vacated places in the first page where they fit, so that they
+/// stay in core dumps; everything else goes to the new segment. They keep their
+/// order, for objcopy's sake, unless the build-id would find no place then.
+fn settle(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    moving: &[Piece],
+    from: u64,
+) -> Result<Vec<Displaced>, Error> {
+    let holes = holes(layout, source, moving, from)?;
+    let mut order: Vec<&Piece> = moving.iter().collect();
+    order.sort_by_key(|piece| piece.range.start);
+    let mut displaced = place(&holes, &order);
+    if displaced
+        .iter()
+        .any(|moved| loses_build_id(layout, source, moved))
+    {
+        order.sort_by_key(|piece| !has_build_id(layout, source, piece));
+        displaced = place(&holes, &order);
+    }
+    displaced.sort_by_key(|moved| moved.piece.range.start);
+    Ok(displaced)
+}
+
+fn place(holes: &[FileRange], order: &[&Piece]) -> Vec<Displaced> {
+    let mut holes = holes.to_vec();
+    let mut place = |piece: &&Piece| {
+        let vacated = if piece.kind == Kind::Notes {
+            take(&mut holes, piece)
+        } else {
+            None
+        };
+        Displaced {
+            piece: **piece,
+            to: vacated.map_or(Destination::NewSegment, Destination::Vacated),
+        }
+    };
+    order.iter().map(&mut place).collect()
+}
+
+/// The places that the moving pieces leave in the table's segment, behind the grown
+/// table; neighbours with only padding between them are one.
+fn holes(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    moving: &[Piece],
+    from: u64,
+) -> Result<Vec<FileRange>, Error> {
+    let table = FileRange::new(layout.header.phoff, 1);
+    let mut loads = layout.segments_of(elf::PT_LOAD).map(|load| load.range());
+    let Some(own) = loads.find(|load| load.contains(&table)) else {
+        return Ok(Vec::new());
+    };
+    let ranges = moving.iter().map(|piece| piece.range);
+    let mut ranges: Vec<FileRange> = ranges.filter(|range| own.contains(range)).collect();
+    ranges.sort();
+    let mut holes: Vec<FileRange> = Vec::new();
+    for range in ranges {
+        let start = range.start.0.max(from);
+        if range.end() <= start {
+            continue;
+        }
+        if let Some(last) = holes.last_mut() {
+            let gap = FileRange::new(last.end(), start.saturating_sub(last.end()));
+            if gap.size < PADDING
+                && !layout.allocated().overlap(&gap)
+                && source
+                    .read_at(gap.start.0, gap.size)?
+                    .iter()
+                    .all(|&byte| byte == 0)
+            {
+                last.size = range.end() - last.start.0;
+                continue;
+            }
+        }
+        holes.push(FileRange::new(start, range.end() - start));
+    }
+    Ok(holes)
+}
+
+/// Takes room for a piece from the first hole in the first page that has it.
+fn take(holes: &mut [FileRange], piece: &Piece) -> Option<u64> {
+    for hole in holes {
+        let place = align_up(hole.start.0, piece.align)?;
+        let end = place.checked_add(piece.range.size)?;
+        if end <= hole.end().min(FIRST_PAGE) {
+            *hole = FileRange::new(end, hole.end() - end);
+            return Some(place);
+        }
+    }
+    None
+}
+
+fn loses_build_id(layout: &Layout, source: &(impl Source + ?Sized), moved: &Displaced) -> bool {
+    moved.to == Destination::NewSegment && has_build_id(layout, source, &moved.piece)
+}
+
+/// Whether a piece has a build-id in the first page.
+pub(super) fn has_build_id(
+    layout: &Layout,
+    source: &(impl Source + ?Sized),
+    piece: &Piece,
+) -> bool {
+    if piece.kind != Kind::Notes || piece.range.end() > FIRST_PAGE {
+        return false;
+    }
+    let Ok(bytes) = source.read_at(piece.range.start.0, piece.range.size) else {
+        return false;
+    };
+    // mold puts notes of both paddings under one header.
+    let is_build_id =
+        |note: Note<'_>| note.owner == b"GNU\0" && note.kind == elf::NT_GNU_BUILD_ID.0;
+    let notes = |align| Notes::new(&bytes, layout.encoding.note_order(), align).flatten();
+    notes(4).chain(notes(8)).any(is_build_id)
+}

@@ -1,0 +1,88 @@
+//! Runs: bytes that a program and its patched file have in common, each at an
+//! offset of its own.
+
+use std::io;
+
+use crate::elf::{FileRange, Source};
+
+/// Bytes that both files have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Where they are in the original.
+    pub original: u64,
+    /// Where they are in the patched file.
+    pub patched: u64,
+    /// How many they are.
+    pub size: u64,
+}
+
+impl Run {
+    /// Their place in the original.
+    #[must_use]
+    pub const fn in_original(&self) -> FileRange {
+        FileRange::new(self.original, self.size)
+    }
+
+    /// Their place in the patched file.
+    #[must_use]
+    pub const fn in_patched(&self) -> FileRange {
+        FileRange::new(self.patched, self.size)
+    }
+
+    /// Where the patched file has a part of the original; nothing where the run
+    /// does not hold all of it.
+    #[must_use]
+    pub fn patched_range(&self, original: &FileRange) -> Option<FileRange> {
+        let at = original.start.0.checked_sub(self.original)?;
+        let holds = self.in_original().contains(original);
+        holds.then(|| FileRange::new(self.patched + at, original.size))
+    }
+}
+
+/// Where the patched file has a part of the original, in the first run that holds
+/// all of it.
+pub(super) fn patched_range(runs: &[Run], original: &FileRange) -> Option<FileRange> {
+    runs.iter().find_map(|run| run.patched_range(original))
+}
+
+/// The runs but for those that hold what an earlier one does.
+pub(super) fn without_copies(runs: &[Run]) -> impl Iterator<Item = &Run> {
+    let is_copy = |at: usize| {
+        let mut earlier = runs[..at].iter();
+        earlier.any(|run| run.in_original().contains(&runs[at].in_original()))
+    };
+    let all = runs.iter().enumerate();
+    all.filter_map(move |(at, run)| (!is_copy(at)).then_some(run))
+}
+
+/// What of the patched file no run holds, of `runs` in the order in which it has
+/// them.
+pub(super) fn between(runs: &[Run], length: u64) -> impl Iterator<Item = FileRange> {
+    let starts = runs.iter().map(|run| run.patched).chain([length]);
+    let ends = runs.iter().map(|run| run.in_patched().end());
+    let gaps = [0].into_iter().chain(ends).zip(starts);
+    gaps.map(|(end, start)| FileRange::new(end, start.saturating_sub(end)))
+}
+
+/// Fills `buffer` with the bytes at `offset` of a file that is put together from
+/// parts of another: `parts` says where it has them, and where the other does.
+/// Between them are zeros.
+pub(super) fn read(
+    parts: impl IntoIterator<Item = (FileRange, u64)>,
+    source: &(impl Source + ?Sized),
+    offset: u64,
+    buffer: &mut [u8],
+) -> io::Result<()> {
+    buffer.fill(0);
+    let wanted = FileRange::new(offset, buffer.len() as u64);
+    for (range, from) in parts {
+        let part = range.intersection(&wanted);
+        if part.size > 0 {
+            let at = usize::try_from(part.start.0 - offset).unwrap_or(usize::MAX);
+            let size = usize::try_from(part.size).unwrap_or(usize::MAX);
+            let from = from + (part.start.0 - range.start.0);
+            source.read_exact_at(from, &mut buffer[at..][..size])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! What was appended to an ELF file: archives of self-extracting programs,
+//! bundled resources, signatures.
+//!
+//! Their readers look for them at the end of the file, or where the section headers
+//! end, and find them there in the patched file, too. Others have been told the
+//! offset from the start of the file: for them, what was appended stays where it
+//! is, and what is new comes behind it. Where it can't be told which it is, both
+//! will find it.
+
+mod formats;
+mod named;
+
+use crate::elf::{Error, FileRange, Layout, Source};
+use formats::Format;
+use named::Number;
+
+/// Shorter runs of zeros are padding.
+const PADDING: u64 = 4096;
+
+/// What was appended, and where it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tail {
+    /// Its bytes; none where nothing was appended.
+    pub(super) range: FileRange,
+    /// Whether it stays where it is, and with it all that stands before it: what
+    /// is new comes behind it.
+    pub(super) stays: bool,
+    /// The part of it that is the last of the patched file, be it for the second
+    /// time; may be empty.
+    pub(super) last: FileRange,
+    /// Its last bytes name the place at which it starts by this, which is to name
+    /// the place where it starts the second time.
+    pub(super) renumbered: Option<Number>,
+    /// How it is found.
+    pub(super) reader: Reader,
+}
+
+/// How the readers of what was appended find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// From the end of the file, as far as can be told.
+    FromEnd,
+    /// As this format is found, of which its readers are known.
+    Known(&'static str),
+    /// Perhaps by its offset, for this reason.
+    ByOffset(&'static str),
+    /// By its offset, which its last bytes name: those at the end name what is there.
+    ByTrailer,
+}
+
+/// What was appended to a program, and where the patched file has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// How many bytes.
+    pub size: u64,
+    /// Whether it is where it was.
+    pub in_place: bool,
+    /// By how many bytes it was moved up, if all of it is at the end.
+    pub shift: Option<u64>,
+    /// How it is found.
+    pub reader: Reader,
+}
+
+impl Reader {
+    /// Why they may know the offset, for people; nothing where they do not, or are known.
+    #[must_use]
+    pub const fn why(self) -> Option<&'static str> {
+        match self {
+            Self::FromEnd | Self::Known(_) => None,
+            Self::ByOffset(why) => Some(why),
+            Self::ByTrailer => Some("their last bytes name the place where they start"),
+        }
+    }
+}
+
+impl Tail {
+    /// Nothing was appended to a file of `length` bytes.
+    const fn none(length: u64) -> Self {
+        let nothing = FileRange::new(length, 0);
+        Self::at_end(nothing, Reader::FromEnd)
+    }
+
+    const fn at_end(range: FileRange, reader: Reader) -> Self {
+        Self {
+            range,
+            stays: false,
+            last: range,
+            renumbered: None,
+            reader,
+        }
+    }
+
+    /// It stays in place, and what is new stands before its last bytes, which are
+    /// there again.
+    const fn in_place(range: FileRange, trailer: u64, reader: Reader) -> Self {
+        Self {
+            stays: true,
+            last: FileRange::new(range.end() - trailer, trailer),
+            ..Self::at_end(range, reader)
+        }
+    }
+
+    const fn twice(range: FileRange, reader: Reader) -> Self {
+        Self::in_place(range, range.size, reader)
+    }
+
+    /// The end of what is in front of all that is new, but for what a cut moves
+    /// behind it.
+    pub(super) const fn elf_end(&self) -> u64 {
+        if self.stays {
+            self.range.end()
+        } else {
+            self.range.start.0
+        }
+    }
+
+    /// For people, where the patched file is so long; nothing where nothing was
+    /// appended.
+    pub(super) fn appended(&self, patched_length: u64) -> Option<Appended> {
+        let is_whole = self.last == self.range;
+        (self.range.size > 0).then(|| Appended {
+            size: self.range.size,
+            in_place: self.stays,
+            shift: is_whole.then(|| patched_length - self.range.end()),
+            reader: self.reader,
+        })
+    }
+}
+
+/// The bytes behind the last one that the headers know of, and where they go.
+///
+/// # Errors
+///
+/// They can't be found in the patched file, wherever they are in it, or can't be
+/// read.
+pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Tail, Error> {
+    let start = layout.known_end();
+    let range = FileRange::new(start, layout.length - start);
+    if range.size < PADDING
+        && source
+            .read_at(start, range.size)?
+            .iter()
+            .all(|&byte| byte == 0)
+    {
+        return Ok(Tail::none(layout.length));
+    }
+    let format = formats::recognize(source, &range)?;
+    match format {
+        Some(Format::AppImage) => return Ok(Tail::at_end(range, Reader::Known("an AppImage"))),
+        Some(Format::Lisp { name, trailer }) => {
+            return Ok(Tail::in_place(range, trailer, Reader::Known(name)));
+        }
+        Some(Format::OldDeno) => return Err(Error::TailNamesOffset(range.size)),
+        Some(Format::Zip { .. }) | None => {}
+    }
+    let starts = starts(source, &range)?;
+    let loaded = named::in_loaded(layout, source, &range, &starts)?;
+    let known = |name| Ok(Tail::in_place(range, 0, Reader::Known(name)));
+    let twice = |why| Ok(Tail::twice(range, Reader::ByOffset(why)));
+    match format {
+        _ if loaded.is_dotnet => known("a .NET bundle"),
+        _ if loaded.is_pkg => known("a pkg archive"),
+        Some(Format::Zip { is_absolute: true }) => {
+            twice("the archive's directory counts from the start of the file")
+        }
+        None if let Some(number) = named::in_trailer(source, &range, &starts)? => Ok(Tail {
+            renumbered: Some(number),
+            ..Tail::twice(range, Reader::ByTrailer)
+        }),
+        _ if loaded.name_start => twice("the program names the place where they start"),
+        Some(_) => Ok(Tail::at_end(range, Reader::Known("a ZIP archive"))),
+        None if loaded.lead_into => twice("the program seems to name a place in them"),
+        None if named::by_itself(source, &range, &starts)? => {
+            twice("they seem to name a place in themselves")
+        }
+        None => Ok(Tail::at_end(range, Reader::FromEnd)),
+    }
+}
+
+/// The offsets at which it starts: its first byte, and the first one behind zeros
+/// that align it.
+fn starts(source: &(impl Source + ?Sized), range: &FileRange) -> Result<Vec<u64>, Error> {
+    /// No format aligns what it appends to more.
+    const MAX_ALIGNMENT: u64 = 1 << 20;
+    let first = range.start.0;
+    let head = source.read_at(first, range.size.min(MAX_ALIGNMENT))?;
+    let zeros = head.iter().take_while(|&&byte| byte == 0).count() as u64;
+    let mut starts = vec![first];
+    if 0 < zeros && zeros < head.len() as u64 {
+        starts.push(first + zeros);
+    }
+    Ok(starts)
+}

@@ -1,0 +1,127 @@
+//! What is known of how the data of some formats is found.
+
+use std::io;
+
+use crate::elf::{FileRange, Source};
+
+/// A format, known by what stands at the start and at the end of what is appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// A file system that is mounted from where the section headers end.
+    AppImage,
+    /// An archive whose directory counts from the start of the archive, or from
+    /// that of the file.
+    Zip { is_absolute: bool },
+    /// A saved Lisp system, whose last bytes name its place.
+    Lisp { name: &'static str, trailer: u64 },
+    /// Modules whose size is taken from that of the file, behind a place that the
+    /// last bytes name.
+    OldDeno,
+}
+
+/// The format of what is appended, if it is one that is known here.
+pub(super) fn recognize(
+    source: &(impl Source + ?Sized),
+    tail: &FileRange,
+) -> io::Result<Option<Format>> {
+    // Set by AppImage's tools in the padding of e_ident (AppImageSpec, "Type 2
+    // image format").
+    if source.read_at(8, 3)? == *b"AI\x02" {
+        return Ok(Some(Format::AppImage));
+    }
+    let last = Last { source, tail };
+    Ok(match () {
+        () if last.is_sbcl()? => Some(Format::Lisp {
+            name: "a saved SBCL system",
+            trailer: 16,
+        }),
+        () if last.is_clisp()? => Some(Format::Lisp {
+            name: "a saved CLISP system",
+            trailer: 8,
+        }),
+        () if last.is_old_deno()? => Some(Format::OldDeno),
+        () => last.zip()?,
+    })
+}
+
+/// The last bytes of what is appended, which lead to the rest.
+struct Last<'a, S: ?Sized> {
+    source: &'a S,
+    tail: &'a FileRange,
+}
+
+impl<S: Source + ?Sized> Last<'_, S> {
+    /// The `N` bytes that end `before` bytes before the end; zeros where there are
+    /// not so many.
+    fn bytes<const N: usize>(&self, before: u64) -> io::Result<[u8; N]> {
+        let start = self.tail.end().checked_sub(before + N as u64);
+        self.at(start.unwrap_or(u64::MAX))
+    }
+
+    /// The `N` bytes at an offset; zeros where they are not in what is appended.
+    fn at<const N: usize>(&self, offset: u64) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        if self.tail.contains(&FileRange::new(offset, N as u64)) {
+            self.source.read_exact_at(offset, &mut bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    /// The core's offset and its magic number, which it starts with as well
+    /// (src/runtime/coreparse.c, `search_for_embedded_core`).
+    fn is_sbcl(&self) -> io::Result<bool> {
+        const MAGIC: [u8; 8] = *b"LCBS\0\0\0\0";
+        Ok(self.bytes(0)? == MAGIC && self.at(u64::from_le_bytes(self.bytes(8)?))? == MAGIC)
+    }
+
+    /// The offset of the memory image, which starts with a magic number
+    /// (src/spvw_memfile.d, `find_memdump`, `memdump_magic`).
+    fn is_clisp(&self) -> io::Result<bool> {
+        const MAGIC: [u8; 4] = 0x7076_8bd2_u32.to_le_bytes();
+        Ok(self.at(u64::from_le_bytes(self.bytes(0)?))? == MAGIC)
+    }
+
+    /// The offsets of bundle and metadata, behind a magic number, as early versions
+    /// had it. What follows the second one, up to the trailer, is the metadata.
+    fn is_old_deno(&self) -> io::Result<bool> {
+        Ok(self.bytes(16)? == *b"d3n0l4nd")
+    }
+
+    /// The record at the end of an archive (APPNOTE.TXT 4.3.16), behind which there
+    /// may be a comment.
+    fn zip(&self) -> io::Result<Option<Format>> {
+        const RECORD: usize = 22;
+        const MAX_COMMENT: usize = 0xffff;
+        let size = self.tail.size.min((RECORD + MAX_COMMENT) as u64);
+        let start = self.tail.end() - size;
+        let bytes = self.source.read_at(start, size)?;
+        let found = memchr::memmem::rfind_iter(&bytes, b"PK\x05\x06").find_map(|at| {
+            let record = bytes[at..].first_chunk::<RECORD>()?;
+            let comment = usize::from(u16::from_le_bytes([record[20], record[21]]));
+            (at + record.len() + comment == bytes.len()).then_some((at, record))
+        });
+        let Some((at, record)) = found else {
+            return Ok(None);
+        };
+        let number = |at| u32::from_le_bytes([0, 1, 2, 3].map(|byte: usize| record[at + byte]));
+        let (directory, offset) = (number(12), number(16));
+        let end = start + at as u64;
+        let is_absolute = if offset == u32::MAX {
+            self.zip64_is_absolute(end)?
+        } else {
+            u64::from(directory) + u64::from(offset) == end
+        };
+        Ok(Some(Format::Zip { is_absolute }))
+    }
+
+    /// The same of an archive of more than 4 GiB, whose record has a locator between
+    /// it and the old one (4.3.14, 4.3.15).
+    fn zip64_is_absolute(&self, end: u64) -> io::Result<bool> {
+        const LOCATOR: u64 = 20;
+        let Some(locator) = end.checked_sub(LOCATOR) else {
+            return Ok(false);
+        };
+        let record = u64::from_le_bytes(self.at(locator + 8)?);
+        Ok(self.at(record)? == *b"PK\x06\x06")
+    }
+}
