@@ -229,6 +229,11 @@ fn each_problem_is_told_apart() {
         assert_eq!(check(&segment, order), Err(problem), "case {number}");
     }
     assert!(check(&with_policy(&[b' '; MAX_POLICY]), order).is_ok());
+    let longest = with_filter(&|d| d.resize(24 + 4096 * 8, 6));
+    let found = check(&longest, order).unwrap().unwrap();
+    assert_eq!(found.seccomp.instructions.len(), 4096 * 8);
+    let quiet = with_filter(&|d| d[12] = 0);
+    assert!(!check(&quiet, order).unwrap().unwrap().seccomp.log);
 }
 
 #[test]
