@@ -21,9 +21,9 @@ use crate::program::patch;
 
 /// Put a seccomp policy into a program, so that it sandboxes itself.
 ///
-/// The program then loads libsandbox.so, which installs the filter before the
-/// program's own code runs, whoever starts it. Each file is replaced in one
-/// step, or left as it was; one that fails does not stop the others.
+/// The patched program loads libsandbox.so, which installs the filter before any of the
+/// program's own code runs, no matter who starts it. Each file is replaced atomically or
+/// left unchanged; a file that fails does not stop the others.
 #[derive(Debug, Parser)]
 #[command(
     name = "sandbox-patch",
@@ -31,9 +31,9 @@ use crate::program::patch;
     subcommand_negates_reqs = true,
     override_usage = "sandbox-patch [OPTIONS] {--allow <LIST> | --deny <LIST>} <FILE>...\n       \
                       sandbox-patch <COMMAND> [OPTIONS] ...",
-    after_long_help = "Exit status: 0 if all went well, 1 if a file could not be handled, 2 if the \
+    after_long_help = "Exit status: 0 on success, 1 if a file could not be processed, 2 if the \
                        command line is wrong.\n\
-                       A file that is named like a command (inspect, help) is given as ./inspect."
+                       For a file that is named like a command (inspect, help), write ./inspect."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -41,22 +41,22 @@ pub struct Cli {
 
     /// Print only warnings and errors.
     ///
-    /// Leaves out the report of patching and of remove, and the lines that
-    /// verify prints for sound files.
+    /// Omits the reports of patching and remove, and the lines that verify prints for sound
+    /// files.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
 
-    /// Print more.
+    /// Print more details.
     ///
-    /// When patching, also which parts of the file moved; with --recursive, the
-    /// files that are skipped, and why; with link, the report and the warnings
-    /// that it otherwise leaves out, and why a program was left alone.
+    /// When patching: which parts of the file moved. With --recursive: which files are
+    /// skipped, and why. With link: the report, the warnings that it otherwise omits, and
+    /// why a program was not patched.
     #[arg(short, long, global = true)]
     verbose: bool,
 
     /// Print no warnings.
     ///
-    /// A warning never changes the exit status; what is an error stays one.
+    /// Warnings never affect the exit status; errors are still reported.
     #[arg(long, global = true)]
     pub(super) no_warn: bool,
 
@@ -100,27 +100,26 @@ impl Color {
 pub(super) enum Verb {
     /// Show which policy a program carries, and whether it can be relied on.
     ///
-    /// Reads any ELF file, for any architecture, patched or not: what the
-    /// program may call and what happens otherwise, by which library and from
-    /// when on, and what is wrong with it.
+    /// Reads any ELF file, for any architecture, patched or not, and shows what the program
+    /// may call, what happens on a violation, which runtime enforces that and from when on,
+    /// and what is wrong.
     Inspect(InspectArguments),
-    /// Check that programs carry a sound policy; for a pipeline's gate.
+    /// Check that programs carry a sound policy, as a CI gate.
     ///
-    /// Exits with 0 only if every file carries a sound policy, the one that is
-    /// named if any is, and its library is there. For each file that does not, a
-    /// line on standard error tells why. With --recursive, a directory without any
-    /// program is rejected, too.
+    /// Exits with 0 only if every file carries a sound policy (the one named, if any) and
+    /// its runtime is available. For every other file, one line on standard error says why.
+    /// With --recursive, a directory without programs is rejected too.
     Verify(VerifyArguments),
-    /// Take the patch out: the file is what it was before, byte for byte.
+    /// Remove the patch and restore the original file, byte for byte.
     ///
-    /// A file that another tool changed after it was patched can't be restored
-    /// so; it is left as it is, unless --best-effort is given.
+    /// A file that another tool changed after patching can't be restored exactly; it is
+    /// left unchanged unless --best-effort is given.
     Remove(RemoveArguments),
-    /// Run a compiler or linker, and patch the program that it writes.
+    /// Run a compiler or linker and patch the program it writes.
     ///
-    /// Options are also taken from the variable SANDBOX_PATCH_OPTIONS. Started
-    /// as sandbox-patch-NAME, through a symbolic link, this program does the
-    /// same for the compiler or linker NAME.
+    /// Options are also read from the environment variable SANDBOX_PATCH_OPTIONS. When
+    /// started through a symbolic link named sandbox-patch-NAME, this program does the same
+    /// for the compiler or linker NAME.
     Link(LinkArguments),
     /// Write man pages or shell completions of both programs, for packaging.
     #[command(hide = true)]
@@ -133,25 +132,25 @@ pub(super) struct PatchArguments {
     #[command(flatten)]
     content: ContentArguments,
 
-    /// Write the result there: a file or a directory.
+    /// Write the result to this file or directory.
     ///
-    /// With several files it must be a directory. As with cp(1), a result in
-    /// another place than the program's own belongs to who writes it, without
-    /// set-user-ID, set-group-ID and capabilities.
+    /// Must be a directory if there are several files. As with cp(1), a copy belongs to the
+    /// user who writes it and loses set-user-ID, set-group-ID and capabilities.
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
 
-    /// Change the policy of a program that carries one.
+    /// Replace the policy of a program that already has one.
     ///
-    /// Without it, another policy is an error, and the same one is no change.
+    /// Without this option, a different policy is an error, and the same policy leaves the
+    /// file unchanged.
     #[arg(long)]
     replace: bool,
 
-    /// Say what would be done, and do nothing.
+    /// Print what would be done without changing anything.
     #[arg(long)]
     dry_run: bool,
 
-    /// Keep the times of last access and change.
+    /// Preserve access and modification times.
     #[arg(long)]
     preserve_timestamps: bool,
 
@@ -193,7 +192,7 @@ impl PatchArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArguments {
-    /// Print one JSON object for each file, a line each.
+    /// Print one JSON object per file, one per line.
     #[arg(long)]
     pub(super) json: bool,
 
@@ -201,9 +200,9 @@ pub(super) struct InspectArguments {
     #[arg(long, conflicts_with = "json")]
     pub(super) bpf: bool,
 
-    /// Look libraries up below this directory.
+    /// Look up libraries below this directory.
     ///
-    /// For a root file system that is not the running one.
+    /// For a root file system other than the running one.
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(super) root: PathBuf,
 
@@ -217,17 +216,17 @@ pub(super) struct InspectArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArguments {
-    /// Require the policy that this file has.
+    /// Require the policy in this file.
     ///
-    /// A patched program, or JSON as inspect --json prints it. With --allow or
-    /// --deny, and the options that go with them, verify requires the policy
-    /// that patching makes of them. Without any, every policy will do.
+    /// A patched program, or JSON as printed by inspect --json. Alternatively, --allow or
+    /// --deny require the policy that patching with them would produce. Without any of
+    /// these, any policy is accepted.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["allow", "deny", "action", "exact"])]
     pub(super) policy: Option<PathBuf>,
 
-    /// Look libraries up below this directory.
+    /// Look up libraries below this directory.
     ///
-    /// For a root file system that is not the running one.
+    /// For a root file system other than the running one.
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(super) root: PathBuf,
 
@@ -240,31 +239,27 @@ pub(super) struct VerifyArguments {
 
     // The options that the program was patched with: the same words must give
     // the same answer.
-    #[command(
-        flatten,
-        next_help_heading = "The policy that is required, as for patching"
-    )]
+    #[command(flatten, next_help_heading = "Required policy, as for patching")]
     pub(super) words: PolicyArguments,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RemoveArguments {
-    /// Write the result there: a file or a directory.
+    /// Write the result to this file or directory.
     ///
-    /// With several files it must be a directory. As with cp(1), a result in
-    /// another place than the program's own belongs to who writes it, without
-    /// set-user-ID, set-group-ID and capabilities.
+    /// Must be a directory if there are several files. As with cp(1), a copy belongs to the
+    /// user who writes it and loses set-user-ID, set-group-ID and capabilities.
     #[arg(short, long, value_name = "PATH")]
     pub(super) output: Option<PathBuf>,
 
-    /// Take the patch out of a changed file, too.
+    /// Also remove the patch from a file that was changed since.
     ///
-    /// Where the original can't be restored byte for byte, what other tools
-    /// changed is kept.
+    /// Where the original can't be restored byte for byte, the changes of other tools are
+    /// kept.
     #[arg(long)]
     pub(super) best_effort: bool,
 
-    /// Keep the times of last access and change.
+    /// Preserve access and modification times.
     #[arg(long)]
     pub(super) preserve_timestamps: bool,
 

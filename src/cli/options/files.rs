@@ -18,15 +18,14 @@ const MOST_JOBS: i64 = 200;
 /// What directories stand for, and how many files are handled at a time.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(in crate::cli) struct Selection {
-    /// Handle the programs in directories, and in those below.
+    /// Process directories recursively.
     ///
-    /// Programs are the executable ELF files but libraries; what else there is
-    /// is skipped, and named with --verbose. Symbolic links in the tree are
-    /// not followed.
+    /// Programs are executable ELF files other than libraries; everything else is skipped
+    /// (listed with --verbose). Symbolic links in the tree are not followed.
     #[arg(short, long)]
     pub(in crate::cli) recursive: bool,
 
-    /// Handle that many files at a time [default: the number of processors].
+    /// Process this many files at a time [default: the number of processors].
     #[arg(short, long, value_name = "N", value_parser = value_parser!(u16).range(1..=MOST_JOBS))]
     jobs: Option<u16>,
 }

@@ -49,25 +49,25 @@ pub(in crate::cli) struct EnvironmentArguments {
 /// Which of the programs that a build links get the policy.
 #[derive(Clone, Debug, Default, Args)]
 pub(in crate::cli) struct ChoiceArguments {
-    /// Patch only the programs that one of these patterns names.
+    /// Patch only programs that match one of these patterns.
     ///
-    /// A pattern has the wildcards *, ? and [...]. One without a slash is for the
-    /// name of the output, another for the end of its path, or for all of it if
-    /// the pattern begins with a slash; ** stands for any directories.
+    /// Patterns may use the wildcards *, ? and [...]. A pattern without a slash matches the
+    /// file name; one with a slash matches the end of the path, or the whole path if it
+    /// begins with a slash; ** matches any number of directories.
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(in crate::cli) only: Vec<Glob>,
 
-    /// Leave the programs alone that one of these patterns names.
+    /// Do not patch programs that match one of these patterns.
     ///
-    /// For programs that the build itself runs, as to generate sources. Patterns
-    /// are those of --only.
+    /// For programs that the build itself runs, for example to generate sources. Same
+    /// patterns as --only.
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(in crate::cli) except: Vec<Glob>,
 
-    /// Patch the programs of configuration checks and build scripts, too.
+    /// Also patch the programs of configuration checks and build scripts.
     ///
-    /// Otherwise they are left alone: those of autoconf, CMake, Meson and others,
-    /// and the build scripts of cargo. They run while the build does.
+    /// By default they are not patched (those of autoconf, CMake, Meson and others, and the
+    /// build scripts of cargo), since the build itself runs them.
     #[arg(long)]
     pub(in crate::cli) probes: bool,
 }

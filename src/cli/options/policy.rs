@@ -18,17 +18,16 @@ use crate::runtime::library::Library;
 pub(in crate::cli) struct PolicyArguments {
     /// Permit only these system calls, separated by ':' or ','.
     ///
-    /// White space separates, too; '-' reads the list from standard input.
-    /// Given several times, the lists are joined. What C libraries call in place
-    /// of a named call is permitted as well (portable names), unless --exact is
-    /// given.
+    /// White space also separates; '-' reads the list from standard input. Lists from
+    /// repeated options are combined. Calls that C libraries make in place of a named one
+    /// are permitted too (portable names), unless --exact is given.
     #[arg(long, value_name = "LIST")]
     allow: Vec<String>,
 
     /// Permit all system calls but these.
     ///
-    /// Written like --allow, but without portable names: near relatives that
-    /// stay open are named in a warning.
+    /// Same syntax as --allow, but portable names are not used: a warning lists closely
+    /// related calls that remain permitted.
     #[arg(long, value_name = "LIST")]
     deny: Vec<String>,
 
@@ -41,8 +40,8 @@ pub(in crate::cli) struct PolicyArguments {
 
     /// Take names literally, without portable names.
     ///
-    /// Nothing is added that C libraries call in place of a named call, and a
-    /// name that the program's architecture does not have is an error.
+    /// Adds nothing for calls that C libraries may make instead, and treats a name that the
+    /// program's architecture lacks as an error.
     #[arg(long)]
     exact: bool,
 }
@@ -139,40 +138,40 @@ pub(in crate::cli) struct ContentArguments {
     #[command(flatten)]
     policy: PolicyArguments,
 
-    /// The path of libsandbox.so where the program will run.
+    /// Path of libsandbox.so on the machine where the program will run.
     ///
-    /// Default: the one beside sandbox-patch, or in ../lib/sandbox-patch/ seen
-    /// from there. A path that does not exist here is accepted with a warning.
+    /// Default: the one next to sandbox-patch, or in ../lib/sandbox-patch/ relative to it.
+    /// A path that does not exist on this machine is accepted with a warning.
     #[arg(long, value_name = "PATH")]
     lib: Option<String>,
 
-    /// Accept a --lib that is not absolute.
+    /// Accept a relative --lib path.
     ///
-    /// Another file can then take the library's place, and verify rejects the
+    /// Another file could then be loaded instead of the library, so verify rejects the
     /// program.
     #[arg(long)]
     allow_relative_lib: bool,
 
-    /// Put the runtime itself into the program.
+    /// Embed the runtime in the program.
     ///
-    /// The program then needs no library. Static programs always get it so.
+    /// The program then needs no library. Always done for static programs.
     #[arg(long, conflicts_with_all = ["lib", "allow_relative_lib"])]
     inline: bool,
 
-    /// Where a runtime within the program takes over.
+    /// When an embedded runtime takes over.
     ///
-    /// Default: main in a static program, if that can be, else entry.
+    /// Default: main in a static program where possible, otherwise entry.
     #[arg(long, value_name = "WHERE", conflicts_with_all = ["lib", "allow_relative_lib"])]
     from: Option<From>,
 }
 
-/// Where a runtime within the program takes over.
+/// When an embedded runtime takes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum From {
-    /// At the entry point: before the C library of a static program starts up,
-    /// after the constructors of libraries in another.
+    /// At the entry point: in a static program before the C library starts up, in a dynamic
+    /// one after the constructors of its libraries.
     Entry,
-    /// Before the last initialiser, the last thing before main.
+    /// Before the last initialiser, just before main.
     Main,
 }
 
