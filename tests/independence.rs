@@ -76,7 +76,7 @@ fn one_with_its_own_allocator_gets_to_prepare_it() {
 /// An allocator that is called before that runs into nothing.
 #[test]
 fn one_with_its_own_allocator_is_told_what_its_list_may_lack() {
-    const DOUBT: &str = "its allocator is its own, so that it asks for its first memory under the \
+    const DOUBT: &str = "its allocator is its own, so it asks for its first memory under the \
                          policy; if it dies then, permit ";
     for compiler in COMPILERS {
         for options in ["", "--inline", "--inline --from main"] {

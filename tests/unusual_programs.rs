@@ -442,7 +442,7 @@ mod code_behind_the_program_headers {
             let ws = linked(make);
             ws.run("sandbox-patch --deny uname -q -o after before")
                 .succeeds()
-                .complains("its program headers had to move, since .early stands behind them");
+                .complains("its program headers had to move, since .early follows them");
             assert_faithful(&ws, "before", "after");
             // The kernel told where they are, the C library agrees, and so do
             // those who compute it as kernels before 5.18 did.

@@ -163,9 +163,7 @@ fn require_no_build_tool(command: &[OsString]) -> Result<()> {
 fn written_elsewhere(expected: &Outputs) -> anyhow::Error {
     let names = expected.paths.iter().map(|path| path.to_string_lossy());
     let names = names.collect::<Vec<_>>().join(", ");
-    anyhow!(
-        "it did not write {names}, so that what it wrote is unprotected; name the output with -o"
-    )
+    anyhow!("it did not write {names}, so what it wrote is unprotected; name the output with -o")
 }
 
 /// What is asked for, here and in the environment.

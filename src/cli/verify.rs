@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> Result<b
         verbosity,
         // What can be started and carries no policy does not pass, whyever.
         skips: |_| false,
-        empty: Empty::Wrong("no program is in it, so that there was nothing to verify"),
+        empty: Empty::Wrong("no program is in it, so there was nothing to verify"),
         tells: Tells {
             words: &["ok", "without a policy", "with problems", "failed"],
             by_directory: true,

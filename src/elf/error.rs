@@ -21,7 +21,7 @@ pub enum Error {
     #[error("malformed ELF file: {0}; build it again")]
     Malformed(&'static str),
     /// A number of sections that no program has.
-    #[error("it has more than 65279 sections; strip it, or link it anew")]
+    #[error("it has more than 65279 sections; strip it, or link it again")]
     TooManySections,
     /// A number does not fit the file's class.
     #[error("the patched file would be too large for its ELF class")]
@@ -61,11 +61,11 @@ pub enum Error {
         added: usize,
     },
     /// The program header table can't be made longer where it is.
-    #[error("there is no room for more program headers: {0} stands behind them and can't be moved")]
+    #[error("there is no room for more program headers: {0} follows them and can't be moved")]
     NoRoom(String),
     /// Nor can it move to where all kernels find it.
     #[error(
-        "there is no room for more program headers: {obstacle} stands behind them and can't be \
+        "there is no room for more program headers: {obstacle} follows them and can't be \
          moved; elsewhere kernels before Linux 5.18 would find them only behind a hole of {hole} \
          bytes in the file; link the program without that"
     )]
@@ -91,7 +91,7 @@ pub enum Error {
     )]
     SavedHeap,
     /// The new segments would stand too low in memory in front of the program.
-    #[error("there is no room in memory in front of its segments")]
+    #[error("there is no room in memory before its segments")]
     NoRoomInFront,
     /// The runtime can't jump that far.
     #[error("the program is too large for a runtime within it")]
@@ -115,7 +115,7 @@ pub enum Error {
     NoUndo,
     /// The restored bytes are not those of the original.
     #[error(
-        "another tool changed what the patch wrote, so that it can't be taken out byte for byte; \
+        "another tool changed what the patch wrote, so it can't be taken out byte for byte; \
          'sandbox-patch remove --best-effort' takes it out and keeps the other changes"
     )]
     Changed,
@@ -127,7 +127,7 @@ pub enum Error {
     Note(#[from] sandbox_format::note::Problem),
     /// Marked as patched, but without notes.
     #[error(
-        "its sandbox note was removed, so that it will not start; build and patch the program again"
+        "its sandbox note was removed, so it will not start; build and patch the program again"
     )]
     NoteGone,
     /// Reading or writing failed.

@@ -49,7 +49,7 @@ impl fmt::Display for Divergence {
         let what = match self {
             Self::TooManyHeaders => "it has more program headers than the kernel takes",
             Self::Covered => {
-                "its segments overlap in memory, where whole pages count, so that it is not what \
+                "its segments overlap in memory, where whole pages count, so it is not what \
                  the file says"
             }
             Self::HeadersElsewhere => {
@@ -60,7 +60,7 @@ impl fmt::Display for Divergence {
                  look for them"
             }
             Self::WrongBias => {
-                "its program headers do not say where they are (PT_PHDR), so that the loader reads \
+                "its program headers do not say where they are (PT_PHDR), so the loader reads \
                  something else"
             }
             Self::TwoInterpreters => "it names two loaders",

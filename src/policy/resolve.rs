@@ -167,7 +167,7 @@ impl fmt::Display for Warning {
             ),
             Warning::PortableIncomplete { arch, missing } => write!(
                 f,
-                "the arguments of {} are not known for {arch}, so that portable names do not \
+                "the arguments of {} are not known for {arch}, so portable names do not \
                  add them; name them if the program needs them",
                 missing.join(", ")
             ),

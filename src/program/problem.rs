@@ -32,7 +32,7 @@ pub enum Problem {
     #[error("its dynamic section was not where it is said to have been")]
     FormerDynamic,
     /// The kernel would refuse the filter, or never apply it.
-    #[error("its filter is for another architecture, so that it will not start")]
+    #[error("its filter is for another architecture, so it will not start")]
     Architecture,
     /// The rules of the POLICY note are not what its names mean.
     #[error("its rules are not what its names stand for")]
@@ -44,13 +44,13 @@ pub enum Problem {
     #[error("{0}")]
     Notes(&'static str),
     /// No DT_NEEDED for the runtime.
-    #[error("it does not load libsandbox.so, so that its policy is not enforced")]
+    #[error("it does not load libsandbox.so, so its policy is not enforced")]
     NoRuntime,
     /// No runtime where one within the program would be.
-    #[error("its runtime is not beside its policy, so that the policy is not enforced")]
+    #[error("its runtime is not beside its policy, so the policy is not enforced")]
     NoInlineRuntime,
     /// Neither the entry point nor an initialiser leads to it.
-    #[error("nothing in it leads to its runtime, so that its policy is not enforced")]
+    #[error("nothing in it leads to its runtime, so its policy is not enforced")]
     Unreached,
     /// Likewise, as far as can be told.
     #[error(
@@ -73,7 +73,7 @@ pub enum Problem {
         why: String,
     },
     /// There is none.
-    #[error("its library {0} does not exist, so that it will not start")]
+    #[error("its library {0} does not exist, so it will not start")]
     LibraryMissing(String),
     /// The caller may not see it.
     #[error("its library {path} can't be looked at: {why}")]
@@ -84,27 +84,25 @@ pub enum Problem {
         why: String,
     },
     /// The loader searches for it.
-    #[error("its library {0} is not an absolute path, so that it can be diverted")]
+    #[error("its library {0} is not an absolute path, so another file can be loaded instead")]
     LibraryRelative(String),
     /// What runs is not what the file says.
     #[error("{0}")]
     Divergence(Divergence),
     /// Only a loader loads libraries, and the kernel starts one only where PT_INTERP names it.
     #[error(
-        "it names no loader (PT_INTERP), so that nothing loads its runtime and its policy is not \
+        "it names no loader (PT_INTERP), so nothing loads its runtime and its policy is not \
          enforced"
     )]
     NoLoader,
     /// The kernel looks for the loader in the working directory.
-    #[error("the path of its loader {0} is not absolute, so that the loader can be replaced")]
+    #[error("the path of its loader {0} is not absolute, so the loader can be replaced")]
     RelativeLoader(String),
     /// The file that is started in the program's place may be anything.
-    #[error("the loader {0} is not known, so that it may never come to the runtime")]
+    #[error("the loader {0} is not known, so it may never come to the runtime")]
     UnknownLoader(String),
     /// The loader takes the program or itself for the runtime.
-    #[error(
-        "the loader takes the program itself for its runtime, so that its policy is not enforced"
-    )]
+    #[error("the loader takes the program itself for its runtime, so its policy is not enforced")]
     PosesAsRuntime,
     /// Two libraries by the name of the runtime, of which one is looked at.
     #[error("it loads two libraries named libsandbox.so")]

@@ -132,7 +132,7 @@ impl fmt::Display for Remark {
             ),
             Self::Memory { why, missing } => write!(
                 f,
-                "{why}, so that it asks for its first memory under the policy; if it dies then, \
+                "{why}, so it asks for its first memory under the policy; if it dies then, \
                  permit {}",
                 missing.join(", ")
             ),
@@ -143,13 +143,13 @@ impl fmt::Display for Remark {
                  ASAN_OPTIONS=verify_asan_link_order=0"
             ),
             Self::HeapMoves => f.write_str(
-                "it asks for the place of its heap (sbrk), which begins behind the new segment \
+                "it asks for the place of its heap (sbrk), which begins after the new segment \
                  from now on; a program that counts on its heap right behind its data does not \
                  work: start it with sandboxify",
             ),
             Self::HeadersMoved(obstacle) => write!(
                 f,
-                "its program headers had to move, since {obstacle} stands behind them; strip it \
+                "its program headers had to move, since {obstacle} follows them; strip it \
                  before patching, not afterwards"
             ),
             Self::SectionsDropped => {

@@ -31,7 +31,7 @@ pub enum Error {
     NotFound,
     /// A path that depends on where the program is started.
     #[error(
-        "the library path '{0}' is not absolute, so that another file can take its place; \
+        "the library path '{0}' is not absolute, so another file can take its place; \
          give an absolute path, or accept that with --allow-relative-lib"
     )]
     Relative(String),

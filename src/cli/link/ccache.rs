@@ -9,7 +9,7 @@ use rustix::process::getppid;
 const PREFIX: &str = "CCACHE_PREFIX";
 
 /// What is to be said where ccache takes this program for the compiler.
-pub(super) const IN_FRONT: &str = "ccache runs this and takes it for the compiler, so that it does \
+pub(super) const IN_FRONT: &str = "ccache runs this and takes it for the compiler, so it does \
     not notice a change of the real one; have this run ccache instead: \
     sandbox-patch link [OPTIONS] -- ccache cc";
 
