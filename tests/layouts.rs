@@ -1,6 +1,7 @@
 //! Programs of all layouts are patched right, whatever is done to them
 //! afterwards. A test for each program of the corpus.
 
+#[path = "it/support/mod.rs"]
 mod support;
 
 use libtest_mimic::{Arguments, Trial};

@@ -13,7 +13,7 @@
 //! The result is a table for `docs/measurements.md`.
 
 mod starts;
-#[path = "../support/mod.rs"]
+#[path = "../it/support/mod.rs"]
 mod support;
 
 use std::fs::File;

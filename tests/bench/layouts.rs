@@ -8,7 +8,7 @@
 //!
 //! The result is `docs/layouts.md`.
 
-#[path = "../support/mod.rs"]
+#[path = "../it/support/mod.rs"]
 mod support;
 
 use support::corpus::{self, Case};

@@ -6,7 +6,7 @@
 //!
 //! The result is a table for `docs/measurements.md`.
 
-#[path = "../support/mod.rs"]
+#[path = "../it/support/mod.rs"]
 mod support;
 
 use std::time::{Duration, Instant};

@@ -17,7 +17,7 @@
 //! The result is a table for `docs/measurements.md`.
 
 mod starts;
-#[path = "../support/mod.rs"]
+#[path = "../it/support/mod.rs"]
 mod support;
 
 use libseccomp::ScmpSyscall;

@@ -28,7 +28,7 @@ def builds():
 
 def noticed():
     environment = os.environ | {"SANDBOX_PATCH_PROGRAMS": str(PROGRAMS)}
-    command = ["cargo", "test", "--quiet", *TESTS]
+    command = ["cargo", "test", "--quiet", "--test", "it", "--", *TESTS]
     try:
         done = subprocess.run(
             command, env=environment, timeout=LONGEST, capture_output=True, start_new_session=True

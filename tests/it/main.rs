@@ -1,0 +1,42 @@
+//! The integration tests, a module a subject. They run the programs of the release build, as
+//! a user would.
+
+mod appended_data;
+mod architecture;
+mod article;
+mod bad_input;
+mod bad_request;
+mod build_pipelines;
+mod changed_afterwards;
+mod debugging;
+mod enforcement;
+mod file_systems;
+mod files;
+mod golden;
+mod hostile;
+mod independence;
+mod inline;
+mod inline_runtime;
+mod interrupted;
+mod kept;
+mod launcher;
+mod libcs;
+mod library;
+mod link;
+mod manual;
+mod note_format;
+mod other_users;
+mod patching;
+mod programs;
+mod rewriting;
+mod rewriting_inline;
+mod runtime;
+mod static_programs;
+mod stdout_kinds;
+mod support;
+mod targets;
+mod trees;
+mod unusual_programs;
+mod verbs;
+mod verified;
+mod well_formed;
