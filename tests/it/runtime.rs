@@ -276,6 +276,29 @@ mod environment {
 mod environment_mode {
     use super::*;
 
+    /// clock_gettime, which the vDSO answers on most hosts: every allow-list permits it
+    /// unless it is exact, and no deny-list forbids it.
+    #[test]
+    fn what_the_vdso_answers_is_added_to_lists_that_permit() {
+        const CLOCK_GETTIME: &str = "228";
+        let library = library();
+        let needed = "exit_group:write:fstat:brk:getrandom:lseek:ioctl";
+        for compiler in COMPILERS {
+            let ws = Workspace::new();
+            ws.compile(compiler, "forbidden.c");
+            let run = |variables: &str| {
+                ws.run(&format!(
+                    "LD_PRELOAD={library} {variables} ./forbidden {CLOCK_GETTIME}"
+                ))
+            };
+            run("SECCOMP_SYSCALL_DENY=uname").succeeds();
+            let allow = format!("SECCOMP_SYSCALL_ALLOW={needed}");
+            run(&allow).succeeds();
+            let exact = format!("{allow}:newfstatat:writev SANDBOX_EXACT=1");
+            run(&exact).dies_by(Signal::SYS);
+        }
+    }
+
     #[test]
     fn a_name_may_be_given_any_number_of_times() {
         let list = "exit_group:fstat:uname:write:".repeat(1000);
