@@ -41,7 +41,7 @@ help:
 	@echo 'make bench      start-up cost of a patched program; cost of patching a large one'
 	@echo 'make fuzz       look for bugs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target'
 	@echo 'make libcs      where a list of one C library does not suffice another (docs/libcs.md)'
-	@echo 'make layouts    what programs of all layouts come to (docs/layouts.md)'
+	@echo 'make layouts    what programs of all layouts come to, in $(CARGO_TARGET_DIR)/layouts.md'
 	@echo 'make setup      the Debian packages that tests need and that are missing (packages.txt)'
 	@echo 'make tools      what tests need from PyPI and the npm registry (tests/tools)'
 	@echo 'make clean      removes $(CARGO_TARGET_DIR)'
@@ -104,8 +104,7 @@ bench: setup-bench static
 	$(CARGO) bench --bench startup --bench launcher --bench rewriting
 
 layouts: setup
-	$(CARGO) bench --bench layouts >docs/layouts.md.new
-	mv docs/layouts.md.new docs/layouts.md
+	$(CARGO) bench --bench layouts >'$(CARGO_TARGET_DIR)/layouts.md'
 
 # The C libraries of other Debian releases are fetched, sid's anew each time.
 libcs: setup

@@ -6,7 +6,7 @@
 //! the program itself does. Into a program that loads no libraries sandbox-patch
 //! puts the runtime; patchelf has to refuse it.
 //!
-//! The result is `docs/layouts.md`.
+//! `make layouts` leaves the result in `target/layouts.md`.
 
 #[path = "../it/support/mod.rs"]
 mod support;
