@@ -4,17 +4,17 @@
 //! handled (each with one line on standard error), 2 if the command line is
 //! wrong.
 
+mod batch;
 mod generate;
 pub mod inspect;
 mod installed;
 pub mod launch;
 mod link;
-mod many;
 mod options;
 mod output;
 pub mod patch;
 pub mod remove;
-pub mod show;
+pub mod render;
 mod summary;
 mod tree;
 pub mod verify;
@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use many::{Empty, Request, Tells};
+use batch::{Empty, Request, Tells};
 pub use options::Cli;
 use options::{LaunchCli, PatchArguments, Verb};
 use output::{Verbosity, complain, warn};
@@ -164,7 +164,7 @@ fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result
     let mut said = HashSet::new();
     let mut replaced = Replaced::default();
     let mut privileged = Vec::new();
-    let done = many::for_each(
+    let done = batch::for_each(
         &request,
         |file| Ok(patch_at(&file.place()?, file.path(), &options)?),
         |file, mut report| {

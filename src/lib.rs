@@ -7,7 +7,7 @@
 //! use sandbox_patch::program::{Problem, Surroundings, inspect};
 //! # fn main() -> Result<(), sandbox_patch::program::Error> {
 //! let found = inspect("/bin/true".as_ref(), &Surroundings::default())?;
-//! assert_eq!(found.kind, "dynamic program");
+//! assert_eq!(found.kind, sandbox_patch::elf::Kind::DynamicProgram);
 //! assert_eq!(found.problems, [Problem::NoPolicy]);
 //! # Ok(())
 //! # }

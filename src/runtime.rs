@@ -9,7 +9,7 @@ mod released;
 
 use std::path::PathBuf;
 
-use crate::elf::{self, Layout};
+use crate::elf::{self, Kind, Layout};
 use crate::rewrite::Start;
 use inline::Inline;
 use library::Library;
@@ -72,13 +72,11 @@ impl Runtimes {
     ///
     /// It is no program, or there is no runtime for it.
     pub fn choose(&self, layout: &Layout) -> Result<Runtime, Error> {
-        use elf::Error::{Static, StaticPie};
-        let loads_libraries = match layout.require_dynamic_program() {
-            Ok(_) => true,
-            Err(Static | StaticPie) if self.library.is_none() => false,
-            Err(error) => return Err(error.into()),
-        };
-        if self.inline || !loads_libraries {
+        let is_static = matches!(layout.kind(), Kind::StaticProgram | Kind::StaticPie);
+        if !is_static || self.library.is_some() {
+            layout.require_dynamic_program()?;
+        }
+        if self.inline || is_static {
             layout.require_program()?;
             let start = self.start.unwrap_or(Start::Best);
             let inline = Inline::installed(&self.directories, layout)?;

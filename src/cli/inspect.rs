@@ -8,12 +8,12 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Result, anyhow, ensure};
 use serde::Serialize;
 
-use super::many::{Empty, Request, Subject, Tells};
+use super::batch::{Empty, Request, Subject, Tells};
 use super::options::InspectArguments;
 use super::output::{self, Verbosity};
-use super::show::escaped;
+use super::render::escaped;
 use super::summary::Verdict;
-use super::{installed, many, show};
+use super::{batch, installed, render};
 use crate::elf::Encoding;
 use crate::file::Purpose;
 use crate::filter;
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &InspectArguments, verbosity: Verbosity) -> bool {
         let found = inspect_subject(file, &arguments.root)?;
         Ok((show(&found, arguments)?, verdict(&found)))
     };
-    let done = many::for_each(&request, shown, |_, (text, verdict)| {
+    let done = batch::for_each(&request, shown, |_, (text, verdict)| {
         output::print(text)?;
         Ok(Verdict::good(match verdict {
             WITH_PROBLEMS => "with problems",
@@ -71,7 +71,7 @@ fn show(found: &Inspection, arguments: &InspectArguments) -> Result<String> {
     if arguments.json {
         let problem_ids = found.problems.iter().map(Problem::id).collect();
         let json = serde_json::to_string(&Json { found, problem_ids })?;
-        Ok(format!("{}\n", show::escaped_json(&json)))
+        Ok(format!("{}\n", render::escaped_json(&json)))
     } else if arguments.bpf {
         Ok(bpf(found)?)
     } else {
@@ -182,8 +182,8 @@ fn facts(found: &Inspection) -> Vec<(&'static str, String)> {
     let mut add = |name, value: Option<String>| facts.extend(value.map(|value| (name, value)));
     add("loader", found.interpreter.clone());
     if let Some(resolved) = &found.resolved {
-        add("policy", Some(show::policy(resolved)));
-        for added in show::added(resolved) {
+        add("policy", Some(render::policy(resolved)));
+        for added in render::added(resolved) {
             add("added", Some(added));
         }
     }

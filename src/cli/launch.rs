@@ -19,7 +19,7 @@ use sandbox_format::NO_POLICY;
 use sandbox_format::environment::{ACTION, ALLOW, DENY, EXACT};
 
 use super::options::LaunchCli;
-use super::{Usage, installed, show, show_message};
+use super::{Usage, installed, render, show_message};
 use crate::filter::{self, Compiled};
 use crate::launch::{self, Launch, Machine, Program, Unfit, Vectors, launch};
 use crate::policy::{self, Action, Arch, List, Policy, Warning};
@@ -277,9 +277,9 @@ fn say(file: Option<&Path>, what: &(impl Display + ?Sized)) {
 
 fn line(file: Option<&Path>, what: &(impl Display + ?Sized)) -> String {
     let what = what.to_string();
-    let what = show::escaped(&what);
+    let what = render::escaped(&what);
     match file {
-        Some(file) => format!("sandboxify: {}: {what}", show::name(file)),
+        Some(file) => format!("sandboxify: {}: {what}", render::name(file)),
         None => format!("sandboxify: {what}"),
     }
 }

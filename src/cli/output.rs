@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::show::{escaped, name};
+use super::render::{escaped, name};
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

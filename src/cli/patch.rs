@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::output::{Verbosity, warn};
-use super::show;
+use super::render;
 use super::summary::{FAILED, Verdict};
 use crate::elf;
 use crate::program::patch::{Outcome, Report};
@@ -59,11 +59,11 @@ impl fmt::Display for Text<'_> {
             (Outcome::Replaced, true) => "policy would be replaced",
             (Outcome::Unchanged, _) => "carries this policy already; nothing to do",
         };
-        writeln!(f, "{}: {what}", show::name(&report.file))?;
+        writeln!(f, "{}: {what}", render::name(&report.file))?;
         let mut line =
-            |name: &str, value: &str| writeln!(f, "  {name:<9} {}", show::escaped(value));
-        line("policy", &show::policy(&report.resolved))?;
-        for added in show::added(&report.resolved) {
+            |name: &str, value: &str| writeln!(f, "  {name:<9} {}", render::escaped(value));
+        line("policy", &render::policy(&report.resolved))?;
+        for added in render::added(&report.resolved) {
             line("added", &added)?;
         }
         line("enforced", &report.enforced.to_string())?;
@@ -75,7 +75,7 @@ impl fmt::Display for Text<'_> {
             line("size", &format!("{before} bytes + {}", after - before))?;
         }
         if let Some(appended) = &report.appended {
-            line("appended", &show::appended(appended))?;
+            line("appended", &render::appended(appended))?;
         }
         if report.dry_run && !report.moved.is_empty() {
             line("moves", &report.moved.join(", "))?;

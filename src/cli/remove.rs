@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 
-use super::many::{Empty, Request, Tells};
+use super::batch::{Empty, Request, Tells};
 use super::options::{RemoveArguments, require_one_output_each};
 use super::output::{self, Verbosity, warn};
 use super::summary::Verdict;
 use super::tree::Replaced;
-use super::{many, show};
+use super::{batch, render};
 use crate::elf;
 use crate::file::{self, Keep, Purpose};
 use crate::program::remove::{Options, Outcome, remove_at};
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
         },
     };
     let mut replaced = Replaced::default();
-    let done = many::for_each(
+    let done = batch::for_each(
         &request,
         |file| Ok(remove_at(&file.place()?, &options)?),
         |file, mut report| {
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
             };
             if verbosity == Verbosity::Verbose || (verbosity == Verbosity::Normal && !file.in_tree)
             {
-                output::print(format_args!("{}: {what}\n", show::name(file.path)))?;
+                output::print(format_args!("{}: {what}\n", render::name(file.path)))?;
             }
             Ok(Verdict::good(match report.outcome {
                 Outcome::Exact => "restored",

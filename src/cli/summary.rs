@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::show;
+use super::render;
 
 /// What came of a file, and whether that is as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,5 +104,5 @@ fn line(
         .iter()
         .map(|(word, count)| format!("{count} {word}"))
         .collect();
-    writeln!(f, "{}: {}", show::name(directory), counts.join(", "))
+    writeln!(f, "{}: {}", render::name(directory), counts.join(", "))
 }

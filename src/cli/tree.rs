@@ -18,7 +18,7 @@ use anyhow::{Error, Result};
 
 use super::output::Verbosity;
 use super::output::{self, complain, warn};
-use super::show;
+use super::render;
 use crate::file::{self, Directory, Identity, Place, Purpose, Stamp, Status, open_directory};
 use crate::program::Remark;
 
@@ -355,7 +355,7 @@ impl Linked {
         if verbosity != Verbosity::Verbose {
             return Ok(());
         }
-        let (name, first) = (show::name(&name.place), show::name(&self.first.place));
+        let (name, first) = (render::name(&name.place), render::name(&self.first.place));
         Ok(output::print(format_args!(
             "{name}: the same file as {first} again\n"
         ))?)

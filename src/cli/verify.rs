@@ -5,11 +5,11 @@ mod wanted;
 
 use anyhow::{Result, anyhow};
 
-use super::many::{Empty, Request, Subject, Tells};
+use super::batch::{Empty, Request, Subject, Tells};
 use super::options::VerifyArguments;
 use super::output::{self, Verbosity, complain};
 use super::summary::Verdict;
-use super::{inspect, many, show};
+use super::{batch, inspect, render};
 use crate::file::Purpose;
 use crate::program::Problem;
 use wanted::Wanted;
@@ -41,13 +41,13 @@ pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> Result<b
         let problems: Vec<_> = problems.chain(difference).collect();
         Ok((problems, is_bare))
     };
-    let done = many::for_each(&request, problems, |file, (problems, is_bare)| {
+    let done = batch::for_each(&request, problems, |file, (problems, is_bare)| {
         if !problems.is_empty() {
             complain(Some(file.path), &anyhow!(problems.join("; ")));
         } else if verbosity == Verbosity::Verbose
             || (verbosity == Verbosity::Normal && !file.in_tree)
         {
-            output::print(format_args!("{}: ok\n", show::name(file.path)))?;
+            output::print(format_args!("{}: ok\n", render::name(file.path)))?;
         }
         Ok(match &problems[..] {
             [] => Verdict::good("ok"),

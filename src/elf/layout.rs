@@ -287,51 +287,6 @@ impl Layout {
         Ok(needed)
     }
 
-    /// Refuses what is not a program with a dynamic loader.
-    ///
-    /// # Errors
-    ///
-    /// Says what the file is instead.
-    pub fn require_dynamic_program(&self) -> Result<&Dynamic, Error> {
-        match self.header.kind {
-            elf::ET_EXEC | elf::ET_DYN => {}
-            elf::ET_REL => return Err(Error::Relocatable),
-            elf::ET_CORE => return Err(Error::Core),
-            _ => return Err(Error::UnknownType),
-        }
-        let has_interpreter = self.segment(elf::PT_INTERP).is_some();
-        let Some(dynamic) = &self.dynamic else {
-            return Err(Error::Static);
-        };
-        let named = dynamic.get(elf::DT_SONAME).is_some() && !dynamic.is_pie();
-        match (has_interpreter, named) {
-            // libc.so.6 has an interpreter, to print its version.
-            (true, false) => Ok(dynamic),
-            (false, false) if dynamic.is_pie() => Err(Error::StaticPie),
-            (false, false) if self.header.kind == elf::ET_EXEC => Err(Error::Static),
-            _ => Err(Error::SharedLibrary),
-        }
-    }
-
-    /// Refuses what is not a program that Linux starts; the dynamic section, if
-    /// it has one.
-    ///
-    /// # Errors
-    ///
-    /// Says what the file is instead.
-    pub fn require_program(&self) -> Result<Option<&Dynamic>, Error> {
-        match self.require_dynamic_program() {
-            Ok(_) | Err(Error::Static | Error::StaticPie) => {}
-            Err(error) => return Err(error),
-        }
-        let system = self.header.ident.os_abi;
-        let is_linux = [elf::ELFOSABI_NONE, elf::ELFOSABI_GNU].contains(&system);
-        if !is_linux || self.segment(elf::PT_LOAD).is_none() {
-            return Err(Error::Foreign);
-        }
-        Ok(self.dynamic.as_ref())
-    }
-
     /// That no segment lies in the upper half of the addresses, which is the kernel's.
     ///
     /// # Errors

@@ -5,11 +5,11 @@ pub mod start;
 use std::path::{Path, PathBuf};
 
 use object::elf;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Error, Problem, Remark, arch};
 use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
-use crate::elf::{self as program, Encoding, Layout, Source};
+use crate::elf::{self as program, Encoding, Kind, Layout, Source};
 use crate::policy::{self, Arch, Resolved};
 use crate::rewrite::undo::Undo;
 use crate::rewrite::{Embedded, Position, Start, embedded, inline};
@@ -34,7 +34,8 @@ pub struct Inspection {
     /// The file's name as given.
     pub file: String,
     /// What kind of ELF file it is.
-    pub kind: &'static str,
+    #[serde(serialize_with = "as_text")]
+    pub kind: Kind,
     /// The architecture, where seccomp filters for it are known.
     pub arch: Option<&'static str>,
     /// The dynamic loader that starts it.
@@ -142,7 +143,7 @@ impl Inspection {
         let mut found = Self {
             schema: SCHEMA,
             file: name.to_owned(),
-            kind: kind(&layout),
+            kind: layout.kind(),
             arch: arch.map(Arch::name),
             interpreter: layout.interpreter(source)?,
             protected: false,
@@ -435,27 +436,13 @@ fn own_runtime(
     source: &(impl Source + ?Sized),
 ) -> Result<Option<String>, program::Error> {
     // A program has no business with the runtime's note.
-    let is_library = matches!(
-        layout.require_dynamic_program(),
-        Err(program::Error::SharedLibrary)
-    );
-    if !is_library {
+    if layout.kind() != Kind::SharedLibrary {
         return Ok(None);
     }
     let runtime = embedded::runtime(layout, source)?;
     Ok(runtime.map(|runtime| runtime.version))
 }
 
-fn kind(layout: &Layout) -> &'static str {
-    use program::Error;
-    match layout.require_dynamic_program() {
-        Ok(_) => "dynamic program",
-        Err(Error::Static) => "static program",
-        Err(Error::StaticPie) => "static-pie program",
-        Err(Error::SharedLibrary) => "shared library",
-        Err(Error::Relocatable) => "relocatable object",
-        Err(Error::Core) => "core dump",
-        Err(_) if layout.header.kind == elf::ET_NONE => "ELF file without type",
-        Err(_) => "ELF file of unknown type",
-    }
+fn as_text<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(kind)
 }

@@ -10,7 +10,7 @@ use std::io::Read;
 use object::elf;
 
 use crate::elf::encoding::ProgramHeader;
-use crate::elf::{Error, Layout};
+use crate::elf::{Kind, Layout};
 use crate::file::Place;
 
 /// Why an executable file is no program; nothing where it is or may be one.
@@ -27,15 +27,15 @@ pub fn why_not(place: &Place) -> Option<&'static str> {
     }
     let layout = Layout::read(&file).ok()?;
     // The kernel starts files of two types only (fs/binfmt_elf.c, load_elf_binary).
-    match layout.require_dynamic_program() {
-        Err(Error::Relocatable) => Some("a relocatable object"),
-        Err(Error::Core) => Some("a core dump"),
-        Err(Error::UnknownType) => Some("an ELF file of unknown type"),
-        Err(Error::SharedLibrary) if is_library(place.name(), &layout) => Some("a shared library"),
-        Err(Error::Static) if is_without_code(&layout) => Some("debugging information"),
+    match layout.kind() {
+        Kind::Relocatable => Some("a relocatable object"),
+        Kind::Core => Some("a core dump"),
+        Kind::None | Kind::Unknown => Some("an ELF file of unknown type"),
+        Kind::SharedLibrary if is_library(place.name(), &layout) => Some("a shared library"),
+        Kind::StaticProgram if is_without_code(&layout) => Some("debugging information"),
         // klibc's library is one: a program by its form, and the interpreter of
         // those that are linked with it.
-        Err(Error::Static) if is_named_like_library(place.name()) => Some("a shared library"),
+        Kind::StaticProgram if is_named_like_library(place.name()) => Some("a shared library"),
         _ => None,
     }
 }

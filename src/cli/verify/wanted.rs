@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
 use crate::cli::options::VerifyArguments;
-use crate::cli::{Usage, inspect, show};
+use crate::cli::{Usage, inspect, render};
 use crate::file;
 use crate::policy::{self, List, Policy, Resolved};
 
@@ -29,7 +29,7 @@ impl Wanted {
     pub(super) fn of(arguments: &VerifyArguments) -> Result<Option<Self>> {
         if let Some(path) = &arguments.policy {
             let found = read(path, &arguments.root)
-                .with_context(|| format!("{}: no policy can be read from it", show::name(path)))
+                .with_context(|| format!("{}: no policy can be read from it", render::name(path)))
                 .map_err(|error| anyhow!("{error:#}"))?;
             return Ok(Some(Self::Compiled(Box::new(found))));
         }

@@ -31,6 +31,7 @@ mod image;
 mod memory;
 mod moved;
 mod round_trip;
+mod second_reader;
 mod sections;
 
 use std::fmt;
@@ -135,14 +136,16 @@ pub fn check(before: &[u8], after: &[u8]) -> Result<(), Difference> {
     sections::check(&pair)
 }
 
-/// Checks that `after` is `before` with a policy in it.
+/// Checks that `after` is `before` with a policy in it, with a second reader, too, which damaged
+/// files are not shown to.
 ///
 /// # Panics
 ///
 /// It is not; says how they differ.
 #[track_caller]
 pub fn assert_faithful(before: &[u8], after: &[u8]) {
-    if let Err(difference) = check(before, after) {
+    let told = || second_reader::check(before, after);
+    if let Err(difference) = check(before, after).and_then(|()| told()) {
         panic!("the patched program is another one: {difference}");
     }
 }
