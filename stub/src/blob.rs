@@ -10,7 +10,7 @@ use crate::loader;
 use crate::notes::GONE;
 
 #[cfg(target_arch = "x86_64")]
-#[path = "blob/x86_64.rs"]
+#[path = "arch/x86_64/blob.rs"]
 mod arch;
 
 /// Called by the code that the blob begins with.

@@ -13,6 +13,9 @@
 //! * `die`: one line on standard error, and the end.
 //! * `identity`: the note by which the patcher recognises this library.
 //!
+//! * `arch`: all that differs between processors, a directory for each: how the kernel is
+//!   called, how the library and the runtime inside of a program are entered and left.
+//!
 //! `sys`, `notes`, `install`, `die` and `identity` are also those of the runtime
 //! that programs carry inside of them (inline.rs).
 //!

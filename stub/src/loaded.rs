@@ -28,7 +28,7 @@ use crate::sys::Errno;
 use crate::sys::{call, check};
 
 #[cfg(target_arch = "x86_64")]
-#[path = "loaded/x86_64.rs"]
+#[path = "arch/x86_64/loaded.rs"]
 mod arch;
 
 mod environ;

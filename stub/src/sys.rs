@@ -7,7 +7,7 @@ use core::ffi::c_int;
 use sandbox_format::note::restriction::INSTRUCTION_SIZE;
 
 #[cfg(target_arch = "x86_64")]
-#[path = "sys/x86_64.rs"]
+#[path = "arch/x86_64/sys.rs"]
 mod arch;
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("the runtime has no system call layer for this architecture");
