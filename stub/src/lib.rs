@@ -12,7 +12,6 @@
 //! * `install`: the last steps, common to both.
 //! * `die`: one line on standard error, and the end.
 //! * `identity`: the note by which the patcher recognises this library.
-//!
 //! * `arch`: all that differs between processors, a directory for each: how the kernel is
 //!   called, how the library and the runtime inside of a program are entered and left.
 //!
