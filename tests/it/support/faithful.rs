@@ -7,7 +7,11 @@ use super::Workspace;
 #[track_caller]
 pub fn assert_faithful(ws: &Workspace, before: &str, after: &str) {
     let original = ws.read(before);
-    sandbox_oracle::assert_faithful(&original, &ws.read(after));
+    let patched = ws.read(after);
+    sandbox_oracle::assert_faithful(&original, &patched);
+    if let Err(difference) = sandbox_oracle::check_with_goblin(&original, &patched) {
+        panic!("{after} is another program: {difference}");
+    }
     let restored = "restored-by-assert-faithful";
     ws.run(&format!("sandbox-patch remove -o {restored} ./{after}"))
         .succeeds();
