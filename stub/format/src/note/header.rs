@@ -54,7 +54,8 @@ impl Header {
         self.flags & flags::INLINE != 0
     }
 
-    /// The descriptor, with the digest that ties it to the others.
+    /// The descriptor, with the digest that ties it to the others. Of less than there always is
+    /// ([`MIN_POLICY`](super::MIN_POLICY)) there is none, and readers refuse what says 0.
     #[must_use]
     pub fn to_bytes(
         &self,
