@@ -1,5 +1,5 @@
 #!/bin/bash
-# The story of the README, told by running it: `make demo`.
+# The story of docs/article.md, told by running it: `make demo`.
 #
 # Each command is shown after a `$ ` prompt, then its output, and its status
 # when that is not 0. The script fails as soon as anything does not go as told.
