@@ -28,12 +28,13 @@ WRAPPERS = $(addprefix sandbox-patch-,cc c++ gcc g++ clang clang++ ld)
 STATIC = $(CARGO_TARGET_DIR)/static
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help setup setup-build setup-bench tools build static demo test test-long bench layouts libcs fuzz install uninstall clean
+.PHONY: help setup setup-build setup-bench tools build static demo test test-long mutants bench layouts libcs fuzz install uninstall clean
 
 help:
 	@echo 'make demo       patch a program, watch it run, be stopped, and be restored'
 	@echo 'make test       all checks, as CI runs them'
 	@echo 'make test-long  what takes longer than that: long searches, whole distributions'
+	@echo 'make mutants    do the tests notice changes to the code? takes hours'
 	@echo 'make build      the programs and the runtimes, in $(RELEASE)'
 	@echo 'make static     the same, linked statically, for any Linux; in $(STATIC)'
 	@echo 'make install    to PREFIX=$(PREFIX), below DESTDIR if given'
@@ -93,6 +94,15 @@ test-long: tools
 	tests/libcs/setup
 	$(CARGO) build --release
 	$(CARGO) test --workspace -- --ignored
+	tests/mutants/run runtime $(MUTANTS)
+
+# All changes to the code that cargo-mutants knows: several hours. `make test-long` tries a
+# part of those to the runtimes, another each time if asked (MUTANTS=2/12).
+MUTANTS ?= 1/12
+
+mutants: tools
+	tests/mutants/run library
+	tests/mutants/run runtime
 
 FUZZ_SECONDS ?= 600
 

@@ -5,6 +5,8 @@
 //! place that knows how wide a field is.
 
 mod address;
+#[cfg(test)]
+pub(crate) mod build;
 pub mod encoding;
 mod error;
 pub(crate) mod imports;
@@ -20,6 +22,8 @@ mod signatures;
 pub(crate) mod source;
 pub(crate) mod symbols;
 pub(crate) mod tables;
+#[cfg(test)]
+mod tests;
 
 pub use address::{Chunk, FileOffset, FileRange, VirtAddr, align_up};
 pub use encoding::Encoding;

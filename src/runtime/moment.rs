@@ -183,6 +183,54 @@ pub fn refuses_company(position: Position, needed: &[String]) -> Option<&String>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::elf::build::LayoutBuilder;
+
+    #[test]
+    fn functions_that_glibc_calls_first_are_early_and_musl_has_none() {
+        let early = |loader: &str, size: u64| {
+            let builder = LayoutBuilder::new(elf::ET_DYN).interpreter(loader);
+            let file = builder.dynamic(elf::DT_PREINIT_ARRAYSZ, size).build();
+            let layout = Layout::read(&file[..]).unwrap();
+            early_code(&layout, &file[..], None).unwrap()
+        };
+        let glibc = "/lib64/ld-linux-x86-64.so.2";
+        assert_eq!(early(glibc, 8), Some(EarlyCode::Preinit));
+        assert_eq!(early(glibc, 0), None);
+        assert_eq!(early("/lib/ld-musl-x86_64.so.1", 8), None);
+    }
+
+    #[test]
+    fn in_a_static_program_they_are_early_only_for_a_runtime_right_before_main() {
+        let builder = LayoutBuilder::new(elf::ET_EXEC);
+        let file = builder.dynamic(elf::DT_PREINIT_ARRAYSZ, 8).build();
+        let layout = Layout::read(&file[..]).unwrap();
+        let early = |start| early_code(&layout, &file[..], Some(start)).unwrap();
+        assert_eq!(early(Start::Main), Some(EarlyCode::Preinit));
+        assert_eq!(early(Start::Entry), None);
+    }
+
+    #[test]
+    fn a_sanitizer_is_told_only_where_the_runtime_comes_first() {
+        let needed = ["libasan.so.8".to_owned(), "libc.so.6".to_owned()];
+        let first = refuses_company(Position::First, &needed);
+        assert_eq!(first.map(String::as_str), Some("libasan.so.8"));
+        assert_eq!(refuses_company(Position::Last, &needed), None);
+        assert_eq!(refuses_company(Position::First, &needed[1..]), None);
+    }
+
+    #[test]
+    fn the_moment_of_a_runtime_within_depends_on_who_jumps_to_it() {
+        let moment = |builder: LayoutBuilder, start| {
+            let file = builder.build();
+            Moment::of(start, &Layout::read(&file[..]).unwrap())
+        };
+        let alone = || LayoutBuilder::new(elf::ET_EXEC);
+        let loaded = || alone().interpreter("/lib64/ld-linux-x86-64.so.2");
+        assert_eq!(moment(alone(), Start::Entry), Moment::Entry);
+        assert_eq!(moment(loaded(), Start::Entry), Moment::EntryAfterLoader);
+        assert_eq!(moment(alone(), Start::Main), Moment::Main);
+        assert_eq!(moment(loaded(), Start::Main), Moment::Main);
+    }
 
     #[test]
     fn the_c_library_tells_the_loader_whatever_its_name() {

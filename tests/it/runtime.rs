@@ -150,6 +150,31 @@ mod damaged_notes {
         });
     }
 
+    /// lld leaves no room in the dynamic section, so that it moves to pages of its own.
+    #[test]
+    fn only_whole_pages_of_the_program_become_read_only() {
+        const ADDRESS: usize = 24;
+        const SIZE: usize = 32;
+        let ws = Workspace::with_myos("clang -fuse-ld=lld");
+        ws.run("sandbox-patch -q --deny ptrace ./myos && cp myos patched && ./myos")
+            .succeeds();
+        for (offset, added) in [
+            (ADDRESS, 8),
+            (SIZE, 8),
+            (ADDRESS, 0x10_0000),
+            (SIZE, 0x10_0000),
+        ] {
+            ws.run("cp patched myos").succeeds();
+            let file = PatchedFile::open(&ws.path("myos"));
+            let word = file.word(Kind::Header, offset);
+            assert_ne!(word, 0, "it has moved");
+            file.set_word(Kind::Header, offset, word + added)
+                .seal()
+                .save();
+            assert_refused(&ws.run("./myos"), "misplaces the dynamic section");
+        }
+    }
+
     /// What runs before the policy is in force, the constructors of libraries, could change
     /// them.
     #[test]
