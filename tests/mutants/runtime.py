@@ -12,7 +12,7 @@ SOURCE, PROGRAMS, BUILD = WORK / "source", WORK / "programs", WORK / "build"
 
 # The subjects that notice most, and what else starts patched programs.
 FIRST = "article:: golden:: independence:: inline_runtime:: library:: runtime::".split()
-THEN = "enforcement:: hostile:: inline:: programs:: stdout_kinds:: unusual_programs::".split()
+THEN = "enforcement:: hostile:: inline:: programs:: stdout_kinds:: changed_afterwards::".split()
 
 ACCEPTED = pathlib.Path("tests/mutants/accepted").read_text().splitlines()
 
