@@ -21,6 +21,12 @@ pub enum Error {
          install it there"
     )]
     NotFound,
+    /// Nobody knows where it would be.
+    #[error(
+        "no directory is known in which sandbox-inline would be, which sandbox-patch has from \
+         /proc/self/exe; mount /proc"
+    )]
+    NowhereToLook,
     /// A file that does not serve.
     #[error("{}: {why}; install sandbox-patch again", path.display())]
     Unfit {
@@ -48,6 +54,9 @@ impl Inline {
     ///
     /// There is none, or none that fits.
     pub fn installed(directories: &Directories, program: &Layout) -> Result<Self, Error> {
+        if directories.0.is_empty() {
+            return Err(Error::NowhereToLook);
+        }
         let path = directories.find(inline::FILE).ok_or(Error::NotFound)?;
         let unfit = |why: String| Error::Unfit {
             path: path.clone(),

@@ -29,6 +29,12 @@ pub enum Error {
         "libsandbox.so is neither beside sandbox-patch nor in ../lib/sandbox-patch/; name it with --lib"
     )]
     NotFound,
+    /// Nobody knows where it would be.
+    #[error(
+        "no directory is known in which libsandbox.so would be, which sandbox-patch has from \
+         /proc/self/exe; mount /proc, or name the library with --lib"
+    )]
+    NowhereToLook,
     /// A path that depends on where the program is started.
     #[error(
         "the library path '{0}' is not absolute, so another file can take its place; \
@@ -91,6 +97,9 @@ impl Library {
     ///
     /// There is none, or no program could load it from there.
     pub fn installed(directories: &Directories) -> Result<Self, Error> {
+        if directories.0.is_empty() {
+            return Err(Error::NowhereToLook);
+        }
         let path = directories.find(NAME);
         let path = path.and_then(|path| path.to_str().map(str::to_owned));
         Self::at(&path.ok_or(Error::NotFound)?, false)

@@ -289,6 +289,24 @@ mod the_runtime {
     }
 
     #[test]
+    fn without_proc_nobody_knows_where_the_runtimes_are() {
+        let ws = Workspace::with_myos("gcc");
+        for option in ["", "--inline"] {
+            ws.run_with_mounts(&format!(
+                "mount -t tmpfs tmpfs /proc && sandbox-patch {option} --deny uname ./myos"
+            ))
+            .exits_with(1)
+            .complains("mount /proc");
+            ws.run("./myos").succeeds();
+        }
+        let library = library();
+        ws.run_with_mounts(&format!(
+            "mount -t tmpfs tmpfs /proc && sandbox-patch -q --lib {library} --deny uname ./myos"
+        ))
+        .succeeds();
+    }
+
+    #[test]
     fn one_that_is_not_the_runtime_is_refused() {
         let ws = Workspace::with_myos("gcc");
         ws.compile_as("gcc -shared -fPIC", "empty.c", "libsandbox.so");
