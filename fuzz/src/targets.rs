@@ -4,7 +4,7 @@
 
 use sandbox_format::note::{ByteOrder, Collector};
 use sandbox_oracle::{content_of, file, round_trip, round_trip_inline};
-use sandbox_patch::elf::Layout;
+use sandbox_patch::elf::{Image, Layout};
 use sandbox_patch::filter;
 use sandbox_patch::policy::Resolved;
 use sandbox_patch::program::{Inspection, Surroundings};
@@ -56,10 +56,10 @@ pub fn patch(data: &[u8]) -> bool {
 ///
 /// What is left is no ELF file, or a larger one than the patched file.
 pub fn remove(data: &[u8]) -> bool {
-    let Ok(layout) = Layout::read(data) else {
+    let Ok(image) = Image::read(data) else {
         return false;
     };
-    let Ok(Some(found)) = embedded::read(&layout, data) else {
+    let Ok(Some(found)) = embedded::read(&image) else {
         return false;
     };
     let Some(undo) = found.undo else { return false };
@@ -72,7 +72,7 @@ pub fn remove(data: &[u8]) -> bool {
         original.copy_to(&restored).expect("writing to memory");
         assert_eq!(content_of(&restored).len() as u64, undo.length);
     }
-    let plan = best_effort::plan(&layout, data, &undo);
+    let plan = best_effort::plan(&image, &undo);
     if let Ok(plan) = &plan {
         assert!(plan.length() < LARGEST);
         let restored = file(&[]);
@@ -80,7 +80,7 @@ pub fn remove(data: &[u8]) -> bool {
         write(plan, &whole, &restored).expect("writing to memory");
         let restored = content_of(&restored);
         let again = Layout::read(&restored[..]).expect("what is left is an ELF file");
-        assert!(again.segments.len() < layout.segments.len());
+        assert!(again.segments.len() < image.segments.len());
     }
     is_exact || plan.is_ok()
 }

@@ -212,7 +212,7 @@ fn compile(policy: &Policy, arch: Arch, cli: &LaunchCli) -> Result<Compiled> {
 
 /// Looks whether the program will put a policy of its own in force.
 fn check_own_policy(program: &Program, cli: &LaunchCli, name: &OsStr) -> Result<()> {
-    let examined = program.elf.as_ref().map(|(file, _)| {
+    let examined = program.elf.as_ref().map(|file| {
         let image = program.image.to_string_lossy();
         Inspection::of(&image, file, &installed::surroundings(Path::new("/")))
     });

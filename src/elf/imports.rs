@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::encoding::Symbol;
 use super::source::{blocks, records};
-use super::{Dynamic, Error, Layout, Source, tables};
+use super::{Dynamic, Error, Image, Source, tables};
 
 /// Whether a program looks up a name, which ends with a zero.
 ///
@@ -12,20 +12,19 @@ use super::{Dynamic, Error, Layout, Source, tables};
 ///
 /// The file can't be read, or contradicts itself.
 pub(crate) fn has(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     dynamic: &Dynamic,
     name: &[u8],
 ) -> Result<bool, Error> {
-    let table = tables::symbol_table(layout, source, dynamic)?;
-    let Some(range) = table.and_then(|(address, size)| layout.range_at(address, size)) else {
+    let table = tables::symbol_table(image, dynamic)?;
+    let Some(range) = table.and_then(|(address, size)| image.range_at(address, size)) else {
         return Ok(false);
     };
-    let names = places(layout, source, name)?;
+    let names = places(image, name)?;
     if names.is_empty() {
         return Ok(false);
     }
-    for symbol in records::<Symbol, _>(source, layout.encoding, range)? {
+    for symbol in records::<Symbol, _>(&image.source, image.encoding, range)? {
         let symbol = symbol?;
         if symbol.section.0 == 0 && names.contains(&symbol.name.into()) {
             return Ok(true);
@@ -36,16 +35,12 @@ pub(crate) fn has(
 
 /// Where the dynamic strings have a name: once in a program, but for other names that
 /// end with it.
-fn places(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    name: &[u8],
-) -> Result<HashSet<u64>, Error> {
+fn places(image: &Image<impl Source>, name: &[u8]) -> Result<HashSet<u64>, Error> {
     const MOST: usize = 1 << 12;
-    let strings = layout.dynamic_strings()?;
+    let strings = image.dynamic_strings()?;
     let mut found = HashSet::new();
     let mut kept = Vec::new();
-    for block in blocks(source, strings, 1)? {
+    for block in blocks(&image.source, strings, 1)? {
         let (at, bytes) = block?;
         // The last bytes of a block are the first of the next.
         let start = at - strings.start.0 - kept.len() as u64;

@@ -29,7 +29,7 @@ pub struct Layout {
     /// The section headers; empty where the file has none, or none that can be
     /// read.
     pub sections: Vec<Section>,
-    section_names: FileRange,
+    pub(super) section_names: FileRange,
     allocated: Ranges,
     /// The dynamic section, if there is one.
     pub dynamic: Option<Dynamic>,
@@ -101,18 +101,6 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The name of a section, as far as a name may be long; bytes that are not UTF-8
-    /// are replaced.
-    pub fn section_name(&self, source: &(impl Source + ?Sized), section: &Section) -> String {
-        const LONGEST: u64 = 256;
-        let at = u64::from(section.header.name);
-        let size = self.section_names.size.saturating_sub(at).min(LONGEST);
-        let name = source.read_at(self.section_names.start.0.saturating_add(at), size);
-        let name = name.unwrap_or_default();
-        let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
-        String::from_utf8_lossy(name).into_owned()
-    }
-
     /// The file ranges of the sections that the program has in memory.
     pub(crate) const fn allocated(&self) -> &Ranges {
         &self.allocated
@@ -157,58 +145,6 @@ impl Layout {
     #[must_use]
     pub fn loads_of(&self, address: u64, size: u64) -> Option<&[ProgramHeader]> {
         self.loads.spanning(address, size)
-    }
-
-    /// The program interpreter, as PT_INTERP names it.
-    ///
-    /// # Errors
-    ///
-    /// The name is cut off, has no end, or is longer than a path may be.
-    pub fn interpreter(&self, source: &(impl Source + ?Sized)) -> Result<Option<String>, Error> {
-        let Some(segment) = self.segment(elf::PT_INTERP) else {
-            return Ok(None);
-        };
-        // The kernel takes 2 to PATH_MAX bytes (fs/binfmt_elf.c, load_elf_binary).
-        if !(2..=4096).contains(&segment.filesz) {
-            return Err(Error::Malformed(
-                "the program interpreter's name has an impossible length",
-            ));
-        }
-        let bytes = source
-            .read_at(segment.offset, segment.filesz)
-            .map_err(|_| Error::Truncated("program interpreter's name"))?;
-        if bytes.last() != Some(&0) {
-            return Err(Error::Malformed(
-                "the program interpreter's name has no end",
-            ));
-        }
-        // It is opened up to the first zero byte.
-        let name = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
-        Ok(Some(String::from_utf8_lossy(name).into_owned()))
-    }
-
-    /// The string at an offset of the dynamic string table.
-    ///
-    /// # Errors
-    ///
-    /// The table is not in the file, or the string is not in the table.
-    pub fn dynamic_string(
-        &self,
-        source: &(impl Source + ?Sized),
-        offset: u64,
-    ) -> Result<String, Error> {
-        const LIMIT: u64 = 4096;
-        let strings = self.dynamic_strings()?;
-        let left = strings
-            .size
-            .checked_sub(offset)
-            .ok_or(Error::Malformed("a dynamic string lies outside its table"))?;
-        let bytes = source
-            .read_at(strings.start.0 + offset, left.min(LIMIT))
-            .map_err(|_| Error::Truncated("dynamic string table"))?;
-        let end = bytes.iter().position(|&byte| byte == 0);
-        let end = end.ok_or(Error::Malformed("a dynamic string has no end"))?;
-        Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
     }
 
     /// Where the dynamic string table is (DT_STRTAB, DT_STRSZ).
@@ -260,31 +196,6 @@ impl Layout {
             .segments_of(elf::PT_LOAD)
             .find(|load| load.range().contains(range))?;
         Some(load.vaddr + (range.start.0 - load.offset))
-    }
-
-    /// The libraries that the program names (DT_NEEDED), in order.
-    ///
-    /// # Errors
-    ///
-    /// A name is not in the dynamic string table, or they are longer than those of
-    /// any program: many entries may name one long string.
-    pub fn needed(&self, source: &(impl Source + ?Sized)) -> Result<Vec<String>, Error> {
-        const LONGEST: usize = 1 << 20;
-        let mut needed = Vec::new();
-        let mut length = 0;
-        for entry in self.dynamic.iter().flat_map(|dynamic| &dynamic.entries) {
-            if entry.tag == elf::DT_NEEDED {
-                let name = self.dynamic_string(source, entry.value)?;
-                length += name.len() + size_of::<String>();
-                needed.push(name);
-            }
-            if length > LONGEST {
-                return Err(Error::Malformed(
-                    "the names of the libraries that it needs are longer than any program's",
-                ));
-            }
-        }
-        Ok(needed)
     }
 
     /// That no segment lies in the upper half of the addresses, which is the kernel's.

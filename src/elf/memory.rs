@@ -2,7 +2,7 @@
 //! loader then finds in memory. All else in this crate reads the file; here is told whether
 //! that is the same.
 
-mod image;
+mod mapping;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use object::elf;
 
-use self::image::Image;
+use self::mapping::Mappings;
 use super::encoding::{Dyn, ProgramHeader, Record, Symbol};
 use super::loaders::is_glibc;
-use super::{Dynamic, Error, FileRange, Layout, Source, relocations, tables};
+use super::{Dynamic, Error, FileRange, Image, Layout, Source, relocations, tables};
 
 /// How what runs differs from what the file says, or may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,49 +99,46 @@ impl fmt::Display for Divergence {
 /// # Errors
 ///
 /// A table is not in the file, or it can't be read.
-pub fn divergences(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-) -> Result<Vec<Divergence>, Error> {
+pub fn divergences(image: &Image<impl Source>) -> Result<Vec<Divergence>, Error> {
     // `load_elf_phdrs`, fs/binfmt_elf.c.
-    if layout.program_headers().size > 0x1_0000 {
+    if image.program_headers().size > 0x1_0000 {
         return Ok(vec![Divergence::TooManyHeaders]);
     }
-    let loads: Vec<_> = layout.segments_of(elf::PT_LOAD).copied().collect();
+    let loads: Vec<_> = image.segments_of(elf::PT_LOAD).copied().collect();
     let memory = Memory {
-        layout,
-        image: Image::of(&loads, may_reclaim_gaps(layout, source)),
+        layout: image,
+        mappings: Mappings::of(&loads, may_reclaim_gaps(image)),
     };
     let mut found = Vec::new();
     found.extend(memory.covered());
-    if layout.segment(elf::PT_INTERP).is_some() {
+    if image.segment(elf::PT_INTERP).is_some() {
         found.extend(memory.headers_elsewhere());
         found.extend(memory.wrong_bias());
         found.extend(memory.interpreter());
         found.extend(memory.no_dynamic());
-        found.extend(entries(layout));
-        found.extend(relocated(layout, source)?);
+        found.extend(entries(image));
+        found.extend(relocated(image)?);
     }
     Ok(found)
 }
 
 /// Whether the loader may be one that gives what segments leave of their pages to malloc:
 /// musl's, or an unknown one.
-fn may_reclaim_gaps(layout: &Layout, source: &(impl Source + ?Sized)) -> bool {
-    let interpreter = layout.interpreter(source).ok().flatten();
+fn may_reclaim_gaps(image: &Image<impl Source>) -> bool {
+    let interpreter = image.interpreter().ok().flatten();
     interpreter.is_some_and(|name| !is_glibc(&name))
 }
 
 /// A program and its memory.
 struct Memory<'a> {
     layout: &'a Layout,
-    image: Image,
+    mappings: Mappings,
 }
 
 impl Memory<'_> {
     fn covered(&self) -> Option<Divergence> {
         let mut loads = self.layout.segments_of(elf::PT_LOAD);
-        let is_there = |load: &ProgramHeader| self.image.shows(load.vaddr, load.range());
+        let is_there = |load: &ProgramHeader| self.mappings.shows(load.vaddr, load.range());
         (!loads.all(is_there)).then_some(Divergence::Covered)
     }
 
@@ -158,10 +155,10 @@ impl Memory<'_> {
         let Some(address) = self.headers() else {
             return Some(Divergence::HeadersElsewhere);
         };
-        if !self.image.shows(address, table) {
+        if !self.mappings.shows(address, table) {
             return Some(Divergence::HeadersElsewhere);
         }
-        let was_found = former == address || self.image.is_unmapped(former, table.size);
+        let was_found = former == address || self.mappings.is_unmapped(former, table.size);
         (!was_found).then_some(Divergence::HeadersFormerlyElsewhere)
     }
 
@@ -194,7 +191,7 @@ impl Memory<'_> {
         if named.next().is_some() {
             return Some(Divergence::TwoInterpreters);
         }
-        let is_there = self.image.shows(interpreter.vaddr, interpreter.range());
+        let is_there = self.mappings.shows(interpreter.vaddr, interpreter.range());
         (!is_there).then_some(Divergence::InterpreterElsewhere)
     }
 
@@ -209,9 +206,13 @@ impl Memory<'_> {
         let size = entry * dynamic.entries.len() as u64;
         let start = dynamic.range.start.0;
         let end = header.vaddr.saturating_add(size);
-        let is_there = self.image.shows(header.vaddr, FileRange::new(start, size))
-            && (self.image.shows(end, FileRange::new(start + size, entry))
-                || self.image.is_zero(end, entry));
+        let is_there = self
+            .mappings
+            .shows(header.vaddr, FileRange::new(start, size))
+            && (self
+                .mappings
+                .shows(end, FileRange::new(start + size, entry))
+                || self.mappings.is_zero(end, entry));
         (!is_there).then_some(Divergence::NoDynamic)
     }
 }
@@ -249,26 +250,23 @@ fn entries(layout: &Layout) -> Vec<Divergence> {
 }
 
 /// What is read when the program has been relocated, as by constructors of libraries.
-fn relocated(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-) -> Result<Option<Divergence>, Error> {
+fn relocated(image: &Image<impl Source>) -> Result<Option<Divergence>, Error> {
     let read_late = [elf::PT_DYNAMIC, elf::PT_NOTE, elf::PT_PHDR];
     let memory = |it: &ProgramHeader| it.vaddr..it.vaddr.saturating_add(it.memsz.max(it.filesz));
-    let mut ranges: Vec<Range<u64>> = layout
+    let mut ranges: Vec<Range<u64>> = image
         .segments
         .iter()
         .filter(|it| read_late.contains(&it.kind))
         .map(memory)
         .collect();
-    let table = layout.program_headers();
+    let table = image.program_headers();
     let of_table = |load: &ProgramHeader| {
         let start = load.vaddr.wrapping_add(table.start.0 - load.offset);
         start..start.saturating_add(table.size)
     };
-    let loads = layout.segments_of(elf::PT_LOAD);
+    let loads = image.segments_of(elf::PT_LOAD);
     ranges.extend(loads.filter(|it| it.range().contains(&table)).map(of_table));
-    let is_changed = relocations::write_to(layout, source, &few(ranges))?;
+    let is_changed = relocations::write_to(image, &few(ranges))?;
     Ok(is_changed.then_some(Divergence::Relocated))
 }
 
@@ -290,33 +288,28 @@ fn few(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 /// # Errors
 ///
 /// A table is not in the file, or it can't be read.
-pub fn has_resolvers(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<bool, Error> {
-    let Some(dynamic) = &layout.dynamic else {
+pub fn has_resolvers(image: &Image<impl Source>) -> Result<bool, Error> {
+    let Some(dynamic) = &image.dynamic else {
         return Ok(false);
     };
-    Ok(relocations::call_resolvers(layout, source, dynamic)?
-        || defines_resolvers(layout, source, dynamic)?)
+    Ok(relocations::call_resolvers(image, dynamic)? || defines_resolvers(image, dynamic)?)
 }
 
 /// Symbols read at a time.
 const BATCH: u64 = 4096;
 
-fn defines_resolvers(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    dynamic: &Dynamic,
-) -> Result<bool, Error> {
-    let table = tables::symbol_table(layout, source, dynamic)?;
-    let Some(range) = table.and_then(|(address, size)| layout.range_at(address, size)) else {
+fn defines_resolvers(image: &Image<impl Source>, dynamic: &Dynamic) -> Result<bool, Error> {
+    let table = tables::symbol_table(image, dynamic)?;
+    let Some(range) = table.and_then(|(address, size)| image.range_at(address, size)) else {
         return Ok(false);
     };
     let is_resolver =
         |symbol: &Symbol| symbol.section.0 != 0 && symbol.info.st_type() == elf::STT_GNU_IFUNC;
     let mut rest = range;
     while rest.size > 0 {
-        let size = rest.size.min(BATCH * Symbol::size(layout.encoding));
-        let bytes = source.read_at(rest.start.0, size)?;
-        if Symbol::decode_all(layout.encoding, &bytes)
+        let size = rest.size.min(BATCH * Symbol::size(image.encoding));
+        let bytes = image.source.read_at(rest.start.0, size)?;
+        if Symbol::decode_all(image.encoding, &bytes)
             .iter()
             .any(is_resolver)
         {

@@ -5,7 +5,7 @@ use std::io;
 
 use sandbox_format::note::OWNER;
 
-use super::{Error, FileRange, Layout, Source};
+use super::{Error, FileRange, Image, Source};
 
 /// Bytes of the words before a note's owner.
 const WORDS: usize = 12;
@@ -38,14 +38,13 @@ impl SandboxNotes {
     ///
     /// The file can't be read, or the notes are too long.
     pub(crate) fn read(
-        layout: &Layout,
-        source: &(impl Source + ?Sized),
+        image: &Image<impl Source>,
         range: &FileRange,
         align: u64,
     ) -> Result<Self, Error> {
-        let order = layout.encoding.note_order();
+        let order = image.encoding.note_order();
         let align = if align == 8 { 8 } else { 4 };
-        let mut window = Window::of(source, *range);
+        let mut window = Window::of(&image.source, *range);
         let mut found = Self {
             bytes: Vec::new(),
             places: Vec::new(),
@@ -74,7 +73,7 @@ impl SandboxNotes {
                 break;
             };
             if is_own {
-                found.keep(source, FileRange::new(at, padded(end).min(left)))?;
+                found.keep(&image.source, FileRange::new(at, padded(end).min(left)))?;
             }
             at += padded(end);
         }

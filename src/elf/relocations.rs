@@ -7,7 +7,7 @@ use object::elf;
 use super::encoding::{Record, Symbol};
 use super::machine::Machine;
 use super::source::{blocks, numbers};
-use super::{Dynamic, Error, FileRange, Layout, Source};
+use super::{Dynamic, Error, FileRange, Image, Layout, Source};
 
 /// What a relocation says.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +34,8 @@ impl Relocation {
 
 /// What relocations write to. Some types fill more than a word (psABIs of x86-64,
 /// i386 and aarch64, "Relocation Types"); how much is copied, the symbol says.
-pub(crate) struct Extents<'a, S: ?Sized> {
-    layout: &'a Layout,
-    source: &'a S,
+pub(crate) struct Extents<'a, S> {
+    image: &'a Image<S>,
     /// The address of the dynamic symbols.
     symbols: Option<u64>,
     /// How many more are read.
@@ -46,11 +45,10 @@ pub(crate) struct Extents<'a, S: ?Sized> {
 /// More relocations that copy than any program has.
 const MOST_COPIES: u32 = 1 << 16;
 
-impl<'a, S: Source + ?Sized> Extents<'a, S> {
-    pub(crate) fn new(layout: &'a Layout, source: &'a S, dynamic: &Dynamic) -> Self {
+impl<'a, S: Source> Extents<'a, S> {
+    pub(crate) fn new(image: &'a Image<S>, dynamic: &Dynamic) -> Self {
         Self {
-            layout,
-            source,
+            image,
             symbols: dynamic.get(elf::DT_SYMTAB),
             copies: MOST_COPIES,
         }
@@ -62,8 +60,8 @@ impl<'a, S: Source + ?Sized> Extents<'a, S> {
     ///
     /// The file can't be read, or too many of its relocations copy.
     pub(crate) fn of(&mut self, relocation: &Relocation) -> Result<Range<u64>, Error> {
-        let word: u64 = if self.layout.encoding.is_64 { 8 } else { 4 };
-        let (copy, descriptor) = match self.layout.header.machine {
+        let word: u64 = if self.image.encoding.is_64 { 8 } else { 4 };
+        let (copy, descriptor) = match self.image.header.machine {
             elf::EM_X86_64 => (Some(elf::R_X86_64_COPY.0), Some(elf::R_X86_64_TLSDESC.0)),
             elf::EM_386 => (Some(elf::R_386_COPY.0), Some(elf::R_386_TLS_DESC.0)),
             elf::EM_AARCH64 => (Some(elf::R_AARCH64_COPY.0), Some(elf::R_AARCH64_TLSDESC.0)),
@@ -85,14 +83,14 @@ impl<'a, S: Source + ?Sized> Extents<'a, S> {
 
     /// A dynamic symbol; nothing where it is not in the file.
     fn symbol(&self, index: u64) -> Result<Option<Symbol>, Error> {
-        let size = Symbol::size(self.layout.encoding);
+        let size = Symbol::size(self.image.encoding);
         let place = |table: u64| table.checked_add(index.checked_mul(size)?);
         let place = self.symbols.and_then(place);
-        let Some(range) = place.and_then(|place| self.layout.range_at(place, size)) else {
+        let Some(range) = place.and_then(|place| self.image.range_at(place, size)) else {
             return Ok(None);
         };
-        let bytes = self.source.read_at(range.start.0, range.size)?;
-        Ok(Symbol::decode(self.layout.encoding, &bytes))
+        let bytes = self.image.source.read_at(range.start.0, range.size)?;
+        Ok(Symbol::decode(self.image.encoding, &bytes))
     }
 }
 
@@ -116,12 +114,11 @@ pub(crate) fn size_of(dynamic: &Dynamic, table: elf::DynamicTag) -> Option<u64> 
 ///
 /// A table is not in the file, or `visit` fails.
 pub(crate) fn each(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     dynamic: &Dynamic,
     mut visit: impl FnMut(Relocation) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let word: u64 = if layout.encoding.is_64 { 8 } else { 4 };
+    let word: u64 = if image.encoding.is_64 { 8 } else { 4 };
     let has_addends = dynamic.get(elf::DT_PLTREL) == Some(elf::DT_RELA.0.cast_unsigned());
     let tables = [
         (elf::DT_RELA, 3 * word),
@@ -136,8 +133,8 @@ pub(crate) fn each(
             continue;
         };
         let wrong = Error::Malformed("its relocations are not in the file");
-        let range = layout.range_at(address, size).ok_or(wrong)?;
-        each_in(layout, source, range, entry, &mut visit)?;
+        let range = image.range_at(address, size).ok_or(wrong)?;
+        each_in(image, range, entry, &mut visit)?;
     }
     Ok(())
 }
@@ -150,25 +147,24 @@ pub(crate) fn each(
 ///
 /// The file can't be read, or `visit` fails.
 pub(crate) fn each_of_static(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     mut visit: impl FnMut(Relocation) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let word: u64 = if layout.encoding.is_64 { 8 } else { 4 };
-    let mut left = layout.length;
-    for section in &layout.sections {
+    let word: u64 = if image.encoding.is_64 { 8 } else { 4 };
+    let mut left = image.length;
+    for section in &image.sections {
         let header = &section.header;
         let entry = match header.kind {
             elf::SHT_RELA => 3 * word,
             elf::SHT_REL => 2 * word,
             _ => continue,
         };
-        let in_memory = layout.range_at(header.addr, header.size);
+        let in_memory = image.range_at(header.addr, header.size);
         if let Some(range) = in_memory.filter(|_| section.is_allocated()) {
             left = left
                 .checked_sub(range.size)
                 .ok_or(Error::Malformed("sections of relocations share bytes"))?;
-            each_in(layout, source, range, entry, &mut visit)?;
+            each_in(image, range, entry, &mut visit)?;
         }
     }
     Ok(())
@@ -176,17 +172,16 @@ pub(crate) fn each_of_static(
 
 /// Calls `visit` for each of a table with entries of a size.
 fn each_in(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     table: FileRange,
     entry: u64,
     mut visit: impl FnMut(Relocation) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let size = usize::try_from(entry).unwrap_or(usize::MAX);
-    for block in blocks(source, table, entry)? {
+    for block in blocks(&image.source, table, entry)? {
         let (start, bytes) = block?;
         for (at, bytes) in (start..).step_by(size).zip(bytes.chunks_exact(size)) {
-            let relocation = decode(layout, at, bytes);
+            let relocation = decode(image, at, bytes);
             // R_*_NONE, which linkers leave where a relocation was dropped.
             if (relocation.target, relocation.symbol) != (0, 0) {
                 visit(relocation)?;
@@ -241,8 +236,7 @@ fn decode(layout: &Layout, at: u64, bytes: &[u8]) -> Relocation {
 ///
 /// The table is not in the file.
 pub(crate) fn packed_target(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     dynamic: &Dynamic,
     addresses: &Range<u64>,
 ) -> Result<Option<u64>, Error> {
@@ -250,12 +244,12 @@ pub(crate) fn packed_target(
     let Some((address, size)) = table else {
         return Ok(None);
     };
-    let word: u64 = if layout.encoding.is_64 { 8 } else { 4 };
+    let word: u64 = if image.encoding.is_64 { 8 } else { 4 };
     let wrong = Error::Malformed("its relocations are not in the file");
-    let range = layout.range_at(address, size).ok_or(wrong)?;
+    let range = image.range_at(address, size).ok_or(wrong)?;
     let is_there = |target: &u64| overlap(&(*target..target.saturating_add(word)), addresses);
     let mut next: u64 = 0;
-    for entry in numbers(source, layout.encoding, range, word)? {
+    for entry in numbers(&image.source, image.encoding, range, word)? {
         let entry = entry?;
         if entry & 1 == 0 {
             if is_there(&entry) {
@@ -290,19 +284,15 @@ fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
 /// # Errors
 ///
 /// A table is not in the file.
-pub(crate) fn call_resolvers(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    dynamic: &Dynamic,
-) -> Result<bool, Error> {
-    let calls = match layout.header.machine {
+pub(crate) fn call_resolvers(image: &Image<impl Source>, dynamic: &Dynamic) -> Result<bool, Error> {
+    let calls = match image.header.machine {
         elf::EM_X86_64 => elf::R_X86_64_IRELATIVE.0,
         elf::EM_386 => elf::R_386_IRELATIVE.0,
         elf::EM_AARCH64 => elf::R_AARCH64_IRELATIVE.0,
         _ => return Ok(false),
     };
     let mut found = false;
-    each(layout, source, dynamic, |relocation| {
+    each(image, dynamic, |relocation| {
         found |= relocation.kind == calls;
         Ok(())
     })?;
@@ -315,26 +305,25 @@ pub(crate) fn call_resolvers(
 ///
 /// A table is not in the file.
 pub(crate) fn write_to(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     addresses: &[Range<u64>],
 ) -> Result<bool, Error> {
     let none = Dynamic::default();
-    let dynamic = layout.dynamic.as_ref().unwrap_or(&none);
-    let mut extents = Extents::new(layout, source, dynamic);
+    let dynamic = image.dynamic.as_ref().unwrap_or(&none);
+    let mut extents = Extents::new(image, dynamic);
     let mut found = false;
     let look = |relocation: Relocation| {
         let written = extents.of(&relocation)?;
         found |= addresses.iter().any(|it| overlap(&written, it));
         Ok(())
     };
-    if layout.dynamic.is_some() {
-        each(layout, source, dynamic, look)?;
+    if image.dynamic.is_some() {
+        each(image, dynamic, look)?;
     } else {
-        each_of_static(layout, source, look)?;
+        each_of_static(image, look)?;
     }
     for range in addresses {
-        found |= packed_target(layout, source, dynamic, range)?.is_some();
+        found |= packed_target(image, dynamic, range)?.is_some();
     }
     Ok(found)
 }

@@ -3,7 +3,7 @@
 
 use object::elf;
 
-use super::{Error, Layout, Section, Source};
+use super::{Error, Image, Section, Source};
 
 /// Words in the names of sections that hold a signature or checksum:
 /// `.SUNW_signature` (Solaris elfsign(1)), `signature` (bsign(1)),
@@ -25,16 +25,16 @@ const MOST: usize = 8;
 /// # Errors
 ///
 /// The file can't be read.
-pub fn signatures(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<String>, Error> {
+pub fn signatures(image: &Image<impl Source>) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
-    for section in &layout.sections {
-        let name = layout.section_name(source, section);
-        if is_named_so(section, &name) && is_filled(section, source) && found.len() < MOST {
+    for section in &image.sections {
+        let name = image.section_name(section);
+        if is_named_so(section, &name) && is_filled(section, &image.source) && found.len() < MOST {
             found.push(format!("section {name}"));
         }
     }
     let length = APPENDED.len() as u64;
-    if layout.length >= length && source.read_at(layout.length - length, length)? == APPENDED {
+    if image.length >= length && image.source.read_at(image.length - length, length)? == APPENDED {
         found.push("the end of the file".to_owned());
     }
     Ok(found)

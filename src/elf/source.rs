@@ -127,6 +127,26 @@ impl Source for File {
     }
 }
 
+impl Source for Vec<u8> {
+    fn length(&self) -> io::Result<u64> {
+        self[..].length()
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self[..].read_exact_at(offset, buffer)
+    }
+}
+
+impl<S: Source + ?Sized> Source for &S {
+    fn length(&self) -> io::Result<u64> {
+        (**self).length()
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        (**self).read_exact_at(offset, buffer)
+    }
+}
+
 impl Source for [u8] {
     fn length(&self) -> io::Result<u64> {
         Ok(self.len() as u64)

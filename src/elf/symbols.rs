@@ -7,7 +7,7 @@ use object::elf;
 
 use super::encoding::{FileHeader, Record, Symbol as Entry};
 use super::source::records;
-use super::{FileRange, Layout, Section, Source};
+use super::{FileRange, Image, Layout, Section, Source};
 
 /// A symbol whose value is the address of something that moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,34 +52,33 @@ impl Table {
 /// Calls `visit` for the symbols of the file. A table that is not in the file is
 /// no table.
 pub(crate) fn each(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     which: Which,
     mut visit: impl FnMut(&Table, Symbol),
 ) {
     // A file has one such table (gABI chapter 4, SHT_SYMTAB). A hostile one has
     // as many as it has sections, each with all of the file for symbols.
-    let section = layout
+    let section = image
         .sections
         .iter()
         .find(|section| section.header.kind == elf::SHT_SYMTAB)
-        .filter(|section| !is_loaded(layout, section));
+        .filter(|section| !is_loaded(image, section));
     let Some(section) = section else {
         return;
     };
-    let names = layout.sections.get(section.header.link as usize);
+    let names = image.sections.get(section.header.link as usize);
     let table = Table {
         range: names.map(Section::range).unwrap_or_default(),
         names: OnceCell::new(),
     };
-    let size = Entry::size(layout.encoding);
+    let size = Entry::size(image.encoding);
     let all = section.header.size / size;
     let count = match which {
         Which::Local => all.min(section.header.info.into()),
         Which::All => all,
     };
     let range = FileRange::new(section.header.offset, count * size);
-    let Ok(entries) = records(source, layout.encoding, range) else {
+    let Ok(entries) = records(&image.source, image.encoding, range) else {
         return;
     };
     let places = (range.start.0..).step_by(usize::try_from(size).unwrap_or(usize::MAX));
@@ -96,15 +95,15 @@ const MAX_DYNAMIC: u64 = 1 << 18;
 /// Whether a program defines functions of all these names, each with its NUL, for
 /// its libraries to use; without section headers this is not looked for.
 #[must_use]
-pub fn defines(layout: &Layout, source: &(impl Source + ?Sized), names: &[&[u8]]) -> bool {
+pub fn defines(image: &Image<impl Source>, names: &[&[u8]]) -> bool {
     let of_kind = |section: &&Section| section.header.kind == elf::SHT_DYNSYM;
-    let Some(section) = layout.sections.iter().find(of_kind) else {
+    let Some(section) = image.sections.iter().find(of_kind) else {
         return false;
     };
-    let Some(strings) = layout.sections.get(section.header.link as usize) else {
+    let Some(strings) = image.sections.get(section.header.link as usize) else {
         return false;
     };
-    let size = Entry::size(layout.encoding);
+    let size = Entry::size(image.encoding);
     let count = (section.header.size / size).min(MAX_DYNAMIC);
     let table = Table {
         range: strings.range(),
@@ -112,10 +111,10 @@ pub fn defines(layout: &Layout, source: &(impl Source + ?Sized), names: &[&[u8]]
     };
     let range = FileRange::new(section.header.offset, count * size);
     let mut missing = names.to_vec();
-    if let Ok(entries) = records::<Entry, _>(source, layout.encoding, range) {
+    if let Ok(entries) = records::<Entry, _>(&image.source, image.encoding, range) {
         for entry in entries.map_while(Result::ok) {
             if entry.section != elf::SHN_UNDEF && entry.info.st_type() == elf::STT_FUNC {
-                missing.retain(|name| !table.name_starts_with(source, entry.name, name));
+                missing.retain(|name| !table.name_starts_with(&image.source, entry.name, name));
             }
         }
     }

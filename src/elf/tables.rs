@@ -7,7 +7,7 @@ use object::elf;
 
 use super::machine::Machine;
 use super::source::numbers;
-use super::{Dynamic, Error, FileRange, Layout, Source, VirtAddr};
+use super::{Dynamic, Error, FileRange, Image, Layout, Source, VirtAddr};
 
 /// The dynamic entries that lead to them.
 pub(crate) const TAGS: [elf::DynamicTag; 11] = [
@@ -27,8 +27,7 @@ pub(crate) const TAGS: [elf::DynamicTag; 11] = [
 /// Address and size in bytes of the dynamic symbols, as the hash tables tell
 /// it, else the section headers.
 pub(crate) fn symbol_table(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     dynamic: &Dynamic,
 ) -> Result<Option<(u64, u64)>, Error> {
     let (Some(address), Some(entry)) = (dynamic.get(elf::DT_SYMTAB), dynamic.get(elf::DT_SYMENT))
@@ -37,15 +36,15 @@ pub(crate) fn symbol_table(
     };
     let mut count = None;
     if let Some(address) = dynamic.get(elf::DT_HASH) {
-        count = hash_extent(layout, source, address)?.map(|(_, count)| count);
+        count = hash_extent(image, address)?.map(|(_, count)| count);
     }
     if let (None, Some(address)) = (count, dynamic.get(elf::DT_GNU_HASH)) {
-        count = gnu_hash(layout, source, address)?.and_then(|table| table.symbols());
+        count = gnu_hash(image, address)?.and_then(|table| table.symbols());
     }
     let counted = count.and_then(|count| count.checked_mul(entry));
-    let size = counted.or_else(|| symbol_section_size(layout, address));
+    let size = counted.or_else(|| symbol_section_size(image, address));
     // Where nothing tells, the table can at most reach to the next one.
-    let room = || next_start(layout, dynamic, address).map(|next| next - address);
+    let room = || next_start(image, dynamic, address).map(|next| next - address);
     let size = size.or_else(|| Some(room()? / entry.max(1) * entry));
     // Where there is no room for a symbol, there is no table.
     Ok(size.filter(|&size| size > 0).map(|size| (address, size)))
@@ -84,47 +83,42 @@ fn words_at(layout: &Layout, address: u64, count: u64, width: u64) -> Option<Fil
 /// The first numbers at an address, of `width` bytes each; nothing where they are
 /// not in the file.
 fn first<const COUNT: usize>(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     address: u64,
     width: u64,
 ) -> Result<Option<[u64; COUNT]>, Error> {
-    let Some(range) = words_at(layout, address, COUNT as u64, width) else {
+    let Some(range) = words_at(image, address, COUNT as u64, width) else {
         return Ok(None);
     };
-    let found: io::Result<Vec<u64>> = numbers(source, layout.encoding, range, width)?.collect();
+    let found: io::Result<Vec<u64>> =
+        numbers(&image.source, image.encoding, range, width)?.collect();
     Ok(found?.try_into().ok())
 }
 
 /// Size in bytes and number of symbols of a System V hash table (gABI chapter
 /// 5, "Hash Table"): numbers of buckets and of chain words, and those.
 pub(crate) fn hash_extent(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     address: u64,
 ) -> Result<Option<(u64, u64)>, Error> {
-    let width = hash_word(layout);
+    let width = hash_word(image);
     let size = |[buckets, chains]: [u64; 2]| {
         let words = buckets.checked_add(chains)?.checked_add(2)?;
         Some((words.checked_mul(width)?, chains))
     };
-    Ok(first(layout, source, address, width)?.and_then(size))
+    Ok(first(image, address, width)?.and_then(size))
 }
 
 /// Whether all buckets and chains of a System V hash table lead to symbols that it
 /// has; not where it is not wholly in the file.
-pub(crate) fn hash_is_closed(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    address: u64,
-) -> Result<bool, Error> {
-    let Some((size, symbols)) = hash_extent(layout, source, address)? else {
+pub(crate) fn hash_is_closed(image: &Image<impl Source>, address: u64) -> Result<bool, Error> {
+    let Some((size, symbols)) = hash_extent(image, address)? else {
         return Ok(false);
     };
-    let Some(range) = layout.range_at(address, size) else {
+    let Some(range) = image.range_at(address, size) else {
         return Ok(false);
     };
-    let words = numbers(source, layout.encoding, range, hash_word(layout))?;
+    let words = numbers(&image.source, image.encoding, range, hash_word(image))?;
     for word in words.skip(2) {
         if word? >= symbols.max(1) {
             return Ok(false);
@@ -169,24 +163,20 @@ impl GnuHash {
 }
 
 /// Finds the parts of a GNU hash table; nothing where it is not wholly in the file.
-pub(crate) fn gnu_hash(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    address: u64,
-) -> Result<Option<GnuHash>, Error> {
-    let Some([bucket_count, first, bloom]) = first(layout, source, address, 4)? else {
+pub(crate) fn gnu_hash(image: &Image<impl Source>, address: u64) -> Result<Option<GnuHash>, Error> {
+    let Some([bucket_count, first, bloom]) = first(image, address, 4)? else {
         return Ok(None);
     };
-    let word = if layout.encoding.is_64 { 8 } else { 4 };
+    let word = if image.encoding.is_64 { 8 } else { 4 };
     let buckets_at = 16 + bloom * word;
     let chains_at = buckets_at + bucket_count * 4;
-    let buckets = words_at(layout, address.saturating_add(buckets_at), bucket_count, 4);
+    let buckets = words_at(image, address.saturating_add(buckets_at), bucket_count, 4);
     let Some(buckets) = buckets else {
         return Ok(None);
     };
     // The chain of the last bucket in use ends the table.
     let mut last = 0;
-    for bucket in numbers(source, layout.encoding, buckets, 4)? {
+    for bucket in numbers(&image.source, image.encoding, buckets, 4)? {
         last = last.max(bucket?);
     }
     let mut table = GnuHash {
@@ -199,11 +189,11 @@ pub(crate) fn gnu_hash(
         return Ok(Some(table));
     }
     let chain_at = address.saturating_add(chains_at + (last - first) * 4);
-    let Some(last_chain) = chain_length(layout, source, chain_at)? else {
+    let Some(last_chain) = chain_length(image, chain_at)? else {
         return Ok(None);
     };
     let count = last - first + last_chain;
-    let chains = words_at(layout, address.saturating_add(chains_at), count, 4);
+    let chains = words_at(image, address.saturating_add(chains_at), count, 4);
     Ok(chains.map(|chains| {
         table.size += chains.size;
         GnuHash { chains, ..table }
@@ -212,18 +202,14 @@ pub(crate) fn gnu_hash(
 
 /// How many words a chain of a GNU hash table has; nothing where its end is not in
 /// the file.
-fn chain_length(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    address: u64,
-) -> Result<Option<u64>, Error> {
+fn chain_length(image: &Image<impl Source>, address: u64) -> Result<Option<u64>, Error> {
     /// A chain of more bytes is none.
     const LONGEST: u64 = 64 << 20;
-    let Some(mut rest) = layout.rest_at(address) else {
+    let Some(mut rest) = image.rest_at(address) else {
         return Ok(None);
     };
     rest.size = rest.size.min(LONGEST);
-    for (length, word) in (1..).zip(numbers(source, layout.encoding, rest, 4)?) {
+    for (length, word) in (1..).zip(numbers(&image.source, image.encoding, rest, 4)?) {
         if word? & 1 == 1 {
             return Ok(Some(length));
         }

@@ -3,15 +3,15 @@
 use object::elf;
 
 use super::build::LayoutBuilder;
-use super::{Error, Kind, Layout, tables};
+use super::{Error, Image, Kind, tables};
 
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 
 /// DF_1_PIE of DT_FLAGS_1.
 const PIE: u64 = 0x0800_0000;
 
-fn read(file: &[u8]) -> Layout {
-    Layout::read(file).unwrap()
+fn read(file: &[u8]) -> Image<&[u8]> {
+    Image::read(file).unwrap()
 }
 
 #[test]
@@ -43,12 +43,13 @@ fn each_kind_of_file_is_told() {
         (LayoutBuilder::new(elf::FileType(0xfe00)), Kind::Unknown),
     ];
     for (number, (builder, kind)) in cases.into_iter().enumerate() {
-        let layout = read(&builder.build());
-        assert_eq!(layout.kind(), kind, "case {number}");
-        let is_dynamic = layout.require_dynamic_program().is_ok();
+        let file = builder.build();
+        let image = read(&file);
+        assert_eq!(image.kind(), kind, "case {number}");
+        let is_dynamic = image.require_dynamic_program().is_ok();
         assert_eq!(is_dynamic, kind == Kind::DynamicProgram, "case {number}");
         let programs = [Kind::DynamicProgram, Kind::StaticProgram, Kind::StaticPie];
-        let is_program = layout.require_program().is_ok();
+        let is_program = image.require_program().is_ok();
         assert_eq!(is_program, programs.contains(&kind), "case {number}");
     }
 }
@@ -61,17 +62,17 @@ fn loader_and_libraries_are_read() {
         builder.dynamic(elf::DT_NEEDED, *place)
     });
     let file = file.build();
-    let layout = read(&file);
-    let interpreter = layout.interpreter(&file[..]).unwrap();
+    let image = read(&file);
+    let interpreter = image.interpreter().unwrap();
     assert_eq!(interpreter.as_deref(), Some(LOADER));
-    assert_eq!(layout.needed(&file[..]).unwrap(), ["liba.so", "libb.so"]);
+    assert_eq!(image.needed().unwrap(), ["liba.so", "libb.so"]);
 }
 
 #[test]
 fn a_name_outside_of_the_strings_is_an_error() {
     let (builder, _) = LayoutBuilder::new(elf::ET_DYN).strings(&["liba.so"]);
     let file = builder.dynamic(elf::DT_NEEDED, 1000).build();
-    let needed = read(&file).needed(&file[..]);
+    let needed = read(&file).needed();
     assert!(matches!(needed, Err(Error::Malformed(_))), "{needed:?}");
 }
 
@@ -86,9 +87,9 @@ fn size_of_symbols(symbols: usize, tag: elf::DynamicTag, table: &[u32]) -> Optio
         .dynamic(elf::DT_SYMENT, 24)
         .dynamic(tag, hash)
         .build();
-    let layout = read(&file);
-    let dynamic = layout.dynamic.as_ref().unwrap();
-    let found = tables::symbol_table(&layout, &file[..], dynamic).unwrap();
+    let image = read(&file);
+    let dynamic = image.dynamic.as_ref().unwrap();
+    let found = tables::symbol_table(&image, dynamic).unwrap();
     found.map(|(address, size)| {
         assert_eq!(address, at);
         size
@@ -115,7 +116,7 @@ fn a_hash_table_is_closed_if_it_leads_to_its_symbols_only() {
         let mut builder = LayoutBuilder::new(elf::ET_DYN);
         let at = builder.put_words(table);
         let file = builder.dynamic(elf::DT_HASH, at).build();
-        tables::hash_is_closed(&read(&file), &file[..], at).unwrap()
+        tables::hash_is_closed(&read(&file), at).unwrap()
     };
     assert!(is_closed(&[1, 2, 1, 0, 0]));
     assert!(!is_closed(&[1, 2, 2, 0, 0]), "a bucket");

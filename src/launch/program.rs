@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 
 use super::{NOT_FOUND, NOT_RUN, native};
-use crate::elf::Layout;
+use crate::elf::Image;
 use crate::file;
 use crate::policy::Arch;
 
@@ -112,7 +112,7 @@ pub struct Program {
     /// interpreter.
     pub image: PathBuf,
     /// That file, if it may be read, and is an ELF file in good order.
-    pub elf: Option<(File, Layout)>,
+    pub elf: Option<File>,
     /// What the kernel takes the file for.
     pub machine: Machine,
     /// What would give it privileges that its user does not have.
@@ -177,7 +177,7 @@ impl Program {
                             .map_err(|_| Unfit::Name)?,
                         privileges: privileges(&image),
                         image,
-                        elf: elf.map(|elf| *elf),
+                        elf,
                         machine,
                     });
                 }
@@ -225,7 +225,7 @@ enum Format {
     /// It starts another one.
     Script(PathBuf),
     /// It loads the file, or hands it to a handler of binfmt_misc.
-    Loaded(Machine, Option<Box<(File, Layout)>>),
+    Loaded(Machine, Option<File>),
 }
 
 impl Format {
@@ -250,11 +250,11 @@ impl Format {
         if start.starts_with(&elf::ELFMAG) {
             let machine = machine(&start);
             // What is damaged is left to the kernel, which reads less of it.
-            let Ok(layout) = Layout::read(&file) else {
+            let Ok(image) = Image::read(file) else {
                 return Ok(Self::Loaded(machine, None));
             };
-            require_loader(&layout, &file)?;
-            return Ok(Self::Loaded(machine, Some(Box::new((file, layout)))));
+            require_loader(&image)?;
+            return Ok(Self::Loaded(machine, Some(image.source)));
         }
         // Text is a script without interpreter, which the kernel does not start.
         // The test is that of shells: no zero byte in the first line.
@@ -307,11 +307,11 @@ fn interpreter(start: &[u8]) -> Result<PathBuf, Unfit> {
 
 /// The program interpreter of a dynamic program must be there, too. Programs for
 /// other machines are run by emulators, which look for it elsewhere.
-fn require_loader(layout: &Layout, file: &File) -> Result<(), Unfit> {
-    if !is_native(layout.header.machine) {
+fn require_loader(image: &Image<File>) -> Result<(), Unfit> {
+    if !is_native(image.header.machine) {
         return Ok(());
     }
-    let Ok(Some(loader)) = layout.interpreter(file) else {
+    let Ok(Some(loader)) = image.interpreter() else {
         return Ok(());
     };
     // A name that is no text was not read as it is.

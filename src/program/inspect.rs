@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Error, Problem, Remark, arch};
 use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
-use crate::elf::{self as program, Encoding, Kind, Layout, Source};
+use crate::elf::{self as program, Encoding, Image, Kind, Layout, Source};
 use crate::policy::{self, Arch, Resolved};
 use crate::rewrite::undo::Undo;
 use crate::rewrite::{Embedded, Position, Start, embedded, inline};
@@ -138,14 +138,14 @@ impl Inspection {
         surroundings: &Surroundings,
     ) -> Result<Self, Error> {
         let root = surroundings.root.as_path();
-        let layout = Layout::read(source)?;
-        let arch = arch(&layout);
+        let image = Image::read(source)?;
+        let arch = arch(&image);
         let mut found = Self {
             schema: SCHEMA,
             file: name.to_owned(),
-            kind: layout.kind(),
+            kind: image.kind(),
             arch: arch.map(Arch::name),
-            interpreter: layout.interpreter(source)?,
+            interpreter: image.interpreter()?,
             protected: false,
             sound: false,
             policy: None,
@@ -158,23 +158,23 @@ impl Inspection {
             resolved: None,
             program: Vec::new(),
         };
-        if let Some(version) = own_runtime(&layout, source)? {
+        if let Some(version) = own_runtime(&image)? {
             found.notices.push(Remark::Runtime(version));
             found.problems.push(Problem::NoPolicy);
             return Ok(found);
         }
-        match embedded::read(&layout, source) {
+        match embedded::read(&image) {
             Ok(Some(embedded)) => {
                 found.policy(&embedded, arch);
-                found.check_header(&embedded, &layout);
-                found.original(embedded.undo.as_ref(), &layout);
-                let danger = embedded.danger(&layout, source);
+                found.check_header(&embedded, &image);
+                found.original(embedded.undo.as_ref(), &image);
+                let danger = embedded.danger(&image);
                 found.add(danger.map(|danger| danger.map(Problem::Notes)))?;
-                found.add(start::problems(&layout, source, root))?;
+                found.add(start::problems(&image, root))?;
                 if embedded.is_inline() {
-                    found.inline(&embedded, &layout, source, &surroundings.runtimes)?;
+                    found.inline(&embedded, &image, &surroundings.runtimes)?;
                 } else {
-                    found.runtime(&layout, source, root)?;
+                    found.runtime(&image, root)?;
                 }
             }
             Ok(None) => found.problems.push(Problem::NoPolicy),
@@ -287,16 +287,11 @@ impl Inspection {
         }
     }
 
-    fn runtime(
-        &mut self,
-        layout: &Layout,
-        source: &(impl Source + ?Sized),
-        root: &Path,
-    ) -> Result<(), Error> {
-        if !embedded::is_marked(layout) {
+    fn runtime(&mut self, image: &Image<impl Source>, root: &Path) -> Result<(), Error> {
+        if !embedded::is_marked(image) {
             self.problems.push(Problem::NotMarked);
         }
-        let (loading, problems) = start::loading(layout, source)?;
+        let (loading, problems) = start::loading(image)?;
         self.add(Ok(problems))?;
         let Some(loading) = loading else {
             self.problems.push(Problem::NoRuntime);
@@ -313,10 +308,10 @@ impl Inspection {
             self.notices.push(Remark::LibrariesAdded);
         }
         let wanted = loading.expected.unwrap_or(Position::First);
-        let needed = layout.needed(source)?;
+        let needed = image.needed()?;
         let refusing = refuses_company(wanted, &needed).cloned();
         self.notices.extend(refusing.map(Remark::RefusesCompany));
-        self.library(&loading.runtime, root, layout);
+        self.library(&loading.runtime, root, image);
         Ok(())
     }
 
@@ -324,16 +319,15 @@ impl Inspection {
     fn inline(
         &mut self,
         embedded: &Embedded,
-        layout: &Layout,
-        source: &(impl Source + ?Sized),
+        image: &Image<impl Source>,
         runtimes: &Directories,
     ) -> Result<(), Error> {
-        let Some(found) = inline::find(layout, source, embedded)? else {
+        let Some(found) = inline::find(image, embedded)? else {
             self.problems.push(Problem::NoInlineRuntime);
             return Ok(());
         };
         let Some(start) = found.start else {
-            let can_be_told = !layout.sections.is_empty() || layout.dynamic.is_some();
+            let can_be_told = !image.sections.is_empty() || image.dynamic.is_some();
             self.problems.push(if can_be_told {
                 Problem::Unreached
             } else {
@@ -342,8 +336,8 @@ impl Inspection {
             return Ok(());
         };
         self.protected = self.resolved.is_some();
-        self.enforced = Some(Moment::of(start, layout));
-        let early = early_code(layout, source, Some(start))?;
+        self.enforced = Some(Moment::of(start, image));
+        let early = early_code(image, Some(start))?;
         // From main on, all of the program's own start-up runs before.
         match start {
             Start::Main => self.notices.extend(early.map(Remark::EarlyCode)),
@@ -352,7 +346,7 @@ impl Inspection {
         if let Some(why) = found.why_not_later {
             self.notices.push(Remark::NotBeforeMain(why));
         }
-        let installed = Inline::installed(runtimes, layout);
+        let installed = Inline::installed(runtimes, image);
         match (installed, released(&found.code)) {
             (Ok(installed), _) if installed.is(&found.code) => {}
             (_, Some(version)) => self.notices.push(Remark::OlderRuntime(version)),
@@ -431,15 +425,12 @@ fn original_dynamic(undo: &Undo, encoding: Encoding) -> Option<u64> {
 }
 
 /// The version of a libsandbox.so.
-fn own_runtime(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-) -> Result<Option<String>, program::Error> {
+fn own_runtime(image: &Image<impl Source>) -> Result<Option<String>, program::Error> {
     // A program has no business with the runtime's note.
-    if layout.kind() != Kind::SharedLibrary {
+    if image.kind() != Kind::SharedLibrary {
         return Ok(None);
     }
-    let runtime = embedded::runtime(layout, source)?;
+    let runtime = embedded::runtime(image)?;
     Ok(runtime.map(|runtime| runtime.version))
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::running::processes_of;
 use super::{Error, Problem, Remark};
-use crate::elf::{self, Layout};
+use crate::elf::{self, Image};
 use crate::file::{self, Input, Keep, Pending, Place, Stamp, Target};
 use crate::policy::{Policy, Resolved};
 use crate::rewrite::{self, Appended, Embedded, Heap, Original, Plan, Request, Start, embedded};
@@ -97,18 +97,18 @@ pub fn patch(path: &Path, options: &Options) -> Result<Report, Error> {
 /// behind.
 pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report, Error> {
     let (input, target) = Input::open_for(place, options.output.as_deref())?;
-    let layout = Layout::read(&input.file)?;
-    let runtime = options.runtimes.choose(&layout)?;
-    let present = embedded::read(&layout, &input.file);
-    let mut prepared = Prepared::make(&layout, &input.file, options, runtime)?;
+    let image = Image::read(&input.file)?;
+    let runtime = options.runtimes.choose(&image)?;
+    let present = embedded::read(&image);
+    let mut prepared = Prepared::make(&image, options, runtime)?;
     let present = present?;
     let mut outcome = match &present {
-        Some(present) => prepared.compare(present, &layout, &input.file, options.replace)?,
+        Some(present) => prepared.compare(present, &image, options.replace)?,
         None => Outcome::Patched,
     };
     if outcome == Outcome::Unchanged {
         if target.is_in_place() {
-            let length = (layout.length, layout.length);
+            let length = (image.length, image.length);
             return Ok(prepared.report(path, outcome, options.dry_run, length, Vec::new()));
         }
         // What is unchanged is the input.
@@ -116,29 +116,29 @@ pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report,
     }
 
     let original = original(&input.file, present.as_ref())?;
-    let layout = Layout::read(&original)?;
+    let image = Image::read(original)?;
     let request = Request {
         enforcement: prepared.enforcement(),
         content: &prepared.content,
     };
-    let plan = Plan::make(&layout, &original, &request)?;
+    let plan = Plan::make(&image, &request)?;
     if let Some(start) = plan.start {
-        prepared.enforced = Moment::of(start, &layout);
+        prepared.enforced = Moment::of(start, &image);
     }
-    let signatures = [input.seals(), elf::signatures(&layout, &original)?].concat();
-    let written = write(&plan, &original, &input, &target, &prepared, options)?;
+    let signatures = [input.seals(), elf::signatures(&image)?].concat();
+    let written = write(&plan, &image.source, &input, &target, &prepared, options)?;
     let shown = options
         .output
         .as_ref()
         .map_or(path, |_| target.place.path());
-    let length = (layout.length, plan.length());
+    let length = (image.length, plan.length());
     let mut unusual = unusual(&plan);
-    unusual.extend(early(&plan, &layout, &original)?);
+    unusual.extend(early(&plan, &image)?);
     let appended = plan.appended;
     let mut report = prepared.report(shown, outcome, options.dry_run, length, plan.moved);
     report.appended = appended;
     report.remarks.extend(unusual);
-    if plan.moves_heap && Heap::of(&layout, &original)? == Heap::Asked {
+    if plan.moves_heap && Heap::of(&image)? == Heap::Asked {
         report.remarks.push(Remark::HeapMoves);
     }
     report.remarks.extend(of_target(&target, signatures));
@@ -156,11 +156,11 @@ pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report,
 }
 
 /// The program's own code that runs before a runtime that is in it.
-fn early(plan: &Plan, layout: &Layout, original: &Original<'_>) -> Result<Option<Remark>, Error> {
+fn early(plan: &Plan, image: &Image<Original<'_>>) -> Result<Option<Remark>, Error> {
     let Some(start) = plan.start else {
         return Ok(None);
     };
-    let found = early_code(layout, original, plan.start)?;
+    let found = early_code(image, plan.start)?;
     Ok(found.map(|early| match start {
         Start::Main => Remark::EarlyCode(early),
         Start::Entry | Start::Best => Remark::Unaccepted(Problem::EarlyCode(early)),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::patch::of_target;
 use super::{Error, Remark};
-use crate::elf::{self, Layout};
+use crate::elf::{self, Image};
 use crate::file::{self, Input, Keep, Pending, Place, Stamp};
 use crate::rewrite::{self, Original, best_effort, embedded};
 
@@ -57,8 +57,8 @@ pub fn remove(path: &Path, options: &Options) -> Result<Report, Error> {
 /// It carries no patch, or the original can't be restored.
 pub fn remove_at(place: &Place, options: &Options) -> Result<Report, Error> {
     let (input, target) = Input::open_for(place, options.output.as_deref())?;
-    let layout = Layout::read(&input.file)?;
-    let found = embedded::read(&layout, &input.file)?.ok_or(elf::Error::NotPatched)?;
+    let image = Image::read(&input.file)?;
+    let found = embedded::read(&image)?.ok_or(elf::Error::NotPatched)?;
     let undo = found.undo.ok_or(elf::Error::NoUndo)?;
     target.require_writable()?;
     let outcome = match (undo.is_exact(&input.file)?, options.best_effort) {
@@ -72,7 +72,7 @@ pub fn remove_at(place: &Place, options: &Options) -> Result<Report, Error> {
             Ok::<_, Error>(original.copy_to(output).map_err(file::Error::Write)?)
         }
         Outcome::BestEffort => {
-            let plan = best_effort::plan(&layout, &input.file, &undo)?;
+            let plan = best_effort::plan(&image, &undo)?;
             let whole = Original::Whole(&input.file);
             Ok(rewrite::write(&plan, &whole, output).map_err(file::Error::Write)?)
         }

@@ -22,17 +22,17 @@ use crate::note::MovedDynamic;
 pub(super) use program_headers::leads_nowhere;
 
 /// Turns a placement into bytes.
-pub(super) struct Assembly<'a, S: ?Sized> {
+pub(super) struct Assembly<'a, S> {
     pub(super) patching: &'a Patching<'a, S>,
     pub(super) placement: &'a Placement,
 }
 
-impl<S: Source + ?Sized> Assembly<'_, S> {
+impl<S: Source> Assembly<'_, S> {
     pub(super) fn plan(&self) -> Result<Plan, Error> {
-        let encoding = self.patching.layout.encoding;
+        let encoding = self.patching.image.encoding;
         let segments = self.segments();
         let entries = Dyn::encode_all(&self.entries()?, encoding)?;
-        let mut header = self.patching.layout.header;
+        let mut header = self.patching.image.header;
         header.phnum = u16::try_from(segments.len()).map_err(|_| Error::TooLarge)?;
         header.phoff = self.placement.table.start.0;
         if self.patching.hook().map(Hook::start) == Some(Start::Entry) {
@@ -40,7 +40,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         }
 
         let end = self.placement.end();
-        let Patching { layout, source, .. } = *self.patching;
+        let image = self.patching.image;
         let sections = self.section_headers(end)?;
         let elf_end = sections.as_ref().map_or(end, |table| table.chunk.end());
         let last = self.last(elf_end);
@@ -69,7 +69,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             moved: self.names_of_moved(),
             moves_heap: !self.placement.in_front,
             obstacle: self.placement.obstacle.clone(),
-            drops_sections: layout.header.shoff != 0 && header.shoff == 0,
+            drops_sections: image.header.shoff != 0 && header.shoff == 0,
             start: self.patching.hook().map(Hook::start),
             why_at_entry: self.patching.hook().and_then(|hook| hook.why_not_later),
         };
@@ -77,7 +77,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         let digest = Chunk {
             offset: undo.place_of_digest(),
             bytes: undo
-                .digest_of(&plan.applied_to(source))?
+                .digest_of(&plan.applied_to(&image.source))?
                 .to_bytes()
                 .to_vec(),
         };
@@ -94,8 +94,8 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     fn section_headers(&self, end: u64) -> Result<Option<Table>, Error> {
         const PAGE: u64 = 4096;
         const ALIGN: u64 = 8;
-        let Patching { layout, source, .. } = *self.patching;
-        let make = |offset| section_headers::make(layout, source, self.placement, offset);
+        let image = self.patching.image;
+        let make = |offset| section_headers::make(image, self.placement, offset);
         let last = self.patching.tail.last;
         let Some(table) = make(end)? else {
             return Ok(None);
@@ -149,7 +149,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         segments: &[ProgramHeader],
         entries: Vec<u8>,
     ) -> Result<Vec<Chunk>, Error> {
-        let encoding = self.patching.layout.encoding;
+        let encoding = self.patching.image.encoding;
         let mut chunks = Vec::new();
         if !self.placement.in_front {
             chunks.push(Chunk {
@@ -194,11 +194,11 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     fn symbols(&self) -> Result<Vec<Chunk>, Error> {
         let chunk = |symbol: &Symbol| {
             let mut entry = symbol.entry;
-            let offset = self.patching.layout.offset_of(VirtAddr(entry.value));
+            let offset = self.patching.image.offset_of(VirtAddr(entry.value));
             if let Some((_, address)) = offset.and_then(|offset| self.placement.moved(offset)) {
                 entry.value = address;
             }
-            let bytes = Entry::encode_all(&[entry], self.patching.layout.encoding)?;
+            let bytes = Entry::encode_all(&[entry], self.patching.image.encoding)?;
             let place = self.placement.kept(&symbol.range);
             let offset = place.unwrap_or(symbol.range).start.0;
             Ok(Chunk { offset, bytes })
@@ -207,7 +207,11 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     }
 
     fn original(&self, range: FileRange) -> Result<Vec<u8>, Error> {
-        Ok(self.patching.source.read_at(range.start.0, range.size)?)
+        Ok(self
+            .patching
+            .image
+            .source
+            .read_at(range.start.0, range.size)?)
     }
 
     /// The new segment that is not writable.
@@ -218,7 +222,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
         undo: &Undo,
     ) -> Result<Chunk, Error> {
         let placement = self.placement;
-        let encoding = self.patching.layout.encoding;
+        let encoding = self.patching.image.encoding;
         let part = |offset, bytes| Chunk { offset, bytes };
         let mut parts = vec![
             part(placement.head.start.0, self.head()?),
@@ -247,8 +251,8 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     /// The policy notes.
     fn notes(&self, undo: &Undo) -> Result<Vec<u8>, Error> {
         let placement = self.placement;
-        let order = self.patching.layout.encoding.note_order();
-        let segment = self.patching.layout.segment(elf::PT_DYNAMIC);
+        let order = self.patching.image.encoding.note_order();
+        let segment = self.patching.image.segment(elf::PT_DYNAMIC);
         let moved = placement
             .dynamic
             .filter(|_| self.dynamic_is_writable())
@@ -313,14 +317,14 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             .placement
             .recorded
             .iter()
-            .map(|range| Undo::keep(self.patching.source, range));
+            .map(|range| Undo::keep(&self.patching.image.source, range));
         let before = self
             .patching
             .content
             .size_before_undo(self.placement.notes_align);
         let place = self.placement.notes.start.0 + before as u64;
         Ok(Undo {
-            length: self.patching.layout.length,
+            length: self.patching.image.length,
             patched_length,
             place,
             digest: Digest::default(),

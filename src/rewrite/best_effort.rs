@@ -17,31 +17,30 @@ use super::{Plan, inline, pieces, references, section_headers};
 use crate::elf::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
 use crate::elf::machine::Machine;
 use crate::elf::ranges::Ranges;
-use crate::elf::{Chunk, Dynamic, Error, FileRange, Layout, Section, Source, VirtAddr};
+use crate::elf::{Chunk, Dynamic, Error, FileRange, Image, Layout, Section, Source, VirtAddr};
 
 /// Plans the removal.
 ///
 /// # Errors
 ///
 /// The other tool moved what has to be put back.
-pub fn plan(layout: &Layout, source: &(impl Source + ?Sized), undo: &Undo) -> Result<Plan, Error> {
-    let original = OriginalHeaders::decode(layout, undo)?;
-    let added = Added::find(layout, &original)?;
-    check_sizes(layout, undo, &added)?;
+pub fn plan(image: &Image<impl Source>, undo: &Undo) -> Result<Plan, Error> {
+    let original = OriginalHeaders::decode(image, undo)?;
+    let added = Added::find(image, &original)?;
+    check_sizes(image, undo, &added)?;
     let mut moves = undo.moves.clone();
     moves.sort_by_key(|moved| moved.to);
     let remover = Remover {
         rise: rise(&original, &added)?,
-        layout,
-        source,
+        image,
         undo,
         moves,
-        cut_off: cut_off(layout, &original, &added),
+        cut_off: cut_off(image, &original, &added),
         original,
         added,
     };
     let plan = remover.plan()?;
-    check(&plan.applied_to(source))?;
+    check(&plan.applied_to(&image.source))?;
     Ok(plan)
 }
 
@@ -98,25 +97,19 @@ fn cut_off(layout: &Layout, original: &OriginalHeaders, added: &Added) -> Vec<Op
 /// would go back to.
 fn check(result: &(impl Source + ?Sized)) -> Result<(), Error> {
     let is_sound = || {
-        let layout = Layout::read(result)?;
-        layout.interpreter(result)?;
-        let pieces = pieces::find(&layout, result)?;
+        let image = Image::read(result)?;
+        image.interpreter()?;
+        let pieces = pieces::find(&image)?;
         let none = Dynamic::default();
-        references::check(
-            &layout,
-            result,
-            layout.dynamic.as_ref().unwrap_or(&none),
-            &pieces,
-        )
+        references::check(&image, image.dynamic.as_ref().unwrap_or(&none), &pieces)
     };
     is_sound().map_err(|_: Error| {
         Error::CannotUndo("its record of the original is false, or no longer fits the file")
     })
 }
 
-struct Remover<'a, S: ?Sized> {
-    layout: &'a Layout,
-    source: &'a S,
+struct Remover<'a, S> {
+    image: &'a Image<S>,
     undo: &'a Undo,
     /// How much further up in the file than in the original the segments are.
     rise: u64,
@@ -128,17 +121,17 @@ struct Remover<'a, S: ?Sized> {
     added: Added,
 }
 
-impl<S: Source + ?Sized> Remover<'_, S> {
+impl<S: Source> Remover<'_, S> {
     fn plan(&self) -> Result<Plan, Error> {
-        let encoding = self.layout.encoding;
-        let dynamic = self.layout.dynamic.as_ref();
+        let encoding = self.image.encoding;
+        let dynamic = self.image.dynamic.as_ref();
         if dynamic.is_none() && !self.original.dynamic.is_empty() {
             return Err(Error::CannotUndo("it has no dynamic section any more"));
         }
         // Later chunks win over earlier ones: first the bytes that the patch
         // wrote over in the segment of the headers, whose offsets no tool
         // changes, then what moved, then the headers.
-        let mut loads = self.layout.segments_of(elf::PT_LOAD);
+        let mut loads = self.image.segments_of(elf::PT_LOAD);
         let first = loads.find(|load| load.offset == self.rise);
         let first = first.map(|load| FileRange::new(0, load.filesz));
         let first = first.ok_or(Error::CannotUndo("another tool changed its segments"))?;
@@ -166,7 +159,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         overwrites.extend(self.elsewhere()?);
         overwrites.extend(dynamic.map(|dynamic| self.dynamic(dynamic)).transpose()?);
         overwrites.extend(self.sections()?);
-        let mut header = self.layout.header;
+        let mut header = self.image.header;
         if within(&self.added.loads, header.entry) {
             header.entry = self.original.entry;
         }
@@ -177,7 +170,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             offset: self.rise,
             bytes: FileHeader::encode_all(&[header], encoding)?,
         });
-        let kept = FileRange::new(self.rise, self.layout.length - self.rise);
+        let kept = FileRange::new(self.rise, self.image.length - self.rise);
         let overwrites = overwrites.iter().filter_map(|chunk| chunk.within(&kept));
         Ok(Plan {
             runs: vec![Run {
@@ -215,7 +208,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
                     .then_some(offset)
             })
         };
-        let offset = self.layout.offset_of(VirtAddr(address));
+        let offset = self.image.offset_of(VirtAddr(address));
         let offset = offset.or_else(in_cut_off);
         offset.ok_or(Error::CannotUndo("another tool changed its segments"))
     }
@@ -223,7 +216,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
     /// The words in other segments that led to a runtime in the program: what
     /// they were, where they are now.
     fn elsewhere(&self) -> Result<Vec<Chunk>, Error> {
-        let word = if self.layout.encoding.is_64 { 8 } else { 4 };
+        let word = if self.image.encoding.is_64 { 8 } else { 4 };
         let mut chunks = Vec::new();
         for original in &self.undo.originals {
             let holds = |load: &&ProgramHeader| {
@@ -252,7 +245,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
     fn moved_back(&self) -> Result<Vec<Chunk>, Error> {
         let back = |moved: &Move| {
             let range = self.range_of(moved)?;
-            let bytes = self.source.read_at(range.start.0, range.size)?;
+            let bytes = self.image.source.read_at(range.start.0, range.size)?;
             Ok(Chunk {
                 offset: self.offset_of(moved.from)?,
                 bytes,
@@ -264,11 +257,8 @@ impl<S: Source + ?Sized> Remover<'_, S> {
     /// Where what a PT_NOTE without a true address leads to goes back to, if it had
     /// moved.
     fn back_from(&self, now: &ProgramHeader) -> Option<u64> {
-        let is_nobodys = now.kind == elf::PT_NOTE && !self.layout.is_of_notes(now);
-        let address = self
-            .layout
-            .address_of(&now.range())
-            .filter(|_| is_nobodys)?;
+        let is_nobodys = now.kind == elf::PT_NOTE && !self.image.is_of_notes(now);
+        let address = self.image.address_of(&now.range()).filter(|_| is_nobodys)?;
         let moved = self.moved_to(address)?;
         let from = moved.from.checked_add(address - moved.to)?;
         self.offset_of(from).ok()
@@ -282,7 +272,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
     }
 
     fn range_of(&self, moved: &Move) -> Result<FileRange, Error> {
-        let range = self.layout.range_at(moved.to, moved.size);
+        let range = self.image.range_at(moved.to, moved.size);
         range.ok_or(Error::CannotUndo("another tool changed its segments"))
     }
 
@@ -347,10 +337,10 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         let place = place.ok_or(Error::CannotUndo(
             "its record of the original is incomplete",
         ))?;
-        let segment = self.layout.segment(elf::PT_DYNAMIC);
+        let segment = self.image.segment(elf::PT_DYNAMIC);
         let address = segment.map_or(place.vaddr, |segment| segment.vaddr);
-        Machine::of(self.layout).keep_targets(
-            self.layout.encoding,
+        Machine::of(self.image).keep_targets(
+            self.image.encoding,
             (&now.entries, address),
             (&mut entries, place.vaddr),
         );
@@ -374,20 +364,20 @@ impl<S: Source + ?Sized> Remover<'_, S> {
         );
         Ok(Chunk {
             offset: self.offset_of(place.vaddr)?,
-            bytes: Dyn::encode_all(&entries, self.layout.encoding)?,
+            bytes: Dyn::encode_all(&entries, self.image.encoding)?,
         })
     }
 
     /// Whether it covers what the patch left where something was, or moved away.
     fn is_left(&self, section: &Section) -> bool {
-        let name = || self.layout.section_name(self.source, section);
+        let name = || self.image.section_name(section);
         section.header.addr != 0 && name() == section_headers::LEFT
     }
 
     /// The section headers, if there are any: parts that moved back are found
     /// at their old place, and the headers of what the patch added are emptied.
     fn sections(&self) -> Result<Option<Chunk>, Error> {
-        if self.layout.sections.is_empty() {
+        if self.image.sections.is_empty() {
             return Ok(None);
         }
         let old_dynamic = self
@@ -396,7 +386,7 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             .iter()
             .find(|segment| segment.kind == elf::PT_DYNAMIC);
         let mut headers = Vec::new();
-        for section in &self.layout.sections {
+        for section in &self.image.sections {
             let mut header = section.header;
             let moved = self.moved_to(header.addr);
             if let Some(moved) = moved.filter(|_| section.is_allocated()) {
@@ -417,9 +407,9 @@ impl<S: Source + ?Sized> Remover<'_, S> {
             header.offset = header.offset.saturating_sub(self.rise);
             headers.push(header);
         }
-        let bytes = SectionHeader::encode_all(&headers, self.layout.encoding)?;
+        let bytes = SectionHeader::encode_all(&headers, self.image.encoding)?;
         Ok(Some(Chunk {
-            offset: self.layout.header.shoff,
+            offset: self.image.header.shoff,
             bytes,
         }))
     }

@@ -9,7 +9,7 @@ use sandbox_format::note::{
 use super::undo::Undo;
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::notes::SandboxNotes;
-use crate::elf::{Dynamic, Error, FileRange, Layout, Source, relocations};
+use crate::elf::{Dynamic, Error, FileRange, Image, Layout, Source, relocations};
 use crate::note::decode_program;
 
 /// More notes than any program has; the rest of a hostile file is not read.
@@ -78,14 +78,10 @@ impl Embedded {
     /// # Errors
     ///
     /// The file can't be read.
-    pub fn danger(
-        &self,
-        layout: &Layout,
-        source: &(impl Source + ?Sized),
-    ) -> Result<Option<&'static str>, Error> {
+    pub fn danger(&self, image: &Image<impl Source>) -> Result<Option<&'static str>, Error> {
         /// The smallest page of any processor: whole ones are mapped.
         const PAGE: u64 = 4096;
-        let Some(own) = self.segment(layout) else {
+        let Some(own) = self.segment(image) else {
             return Ok(Some("its policy is in no loadable segment"));
         };
         let memory = |load: &ProgramHeader| load.vaddr..load.vaddr.saturating_add(load.memsz);
@@ -103,14 +99,14 @@ impl Embedded {
                 && pages.start < own_pages.end
                 && own_pages.start < pages.end
         };
-        if layout.segments_of(elf::PT_LOAD).any(shares) {
+        if image.segments_of(elf::PT_LOAD).any(shares) {
             return Ok(Some("its policy is in memory that can be written"));
         }
         // Without text relocations the loader has nothing writable there, and the
         // program does not start.
-        let dynamic = layout.dynamic.as_ref();
+        let dynamic = image.dynamic.as_ref();
         let is_touched = dynamic.is_some_and(Dynamic::has_text_relocations);
-        if is_touched && relocations::write_to(layout, source, &[memory(own)])? {
+        if is_touched && relocations::write_to(image, &[memory(own)])? {
             return Ok(Some(
                 "a relocation changes its policy before that is in force",
             ));
@@ -120,20 +116,17 @@ impl Embedded {
 }
 
 /// The notes of owner `sandbox` under each PT_NOTE, and the alignment there.
-fn note_segments(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-) -> Result<Vec<(SandboxNotes, u64)>, Error> {
+fn note_segments(image: &Image<impl Source>) -> Result<Vec<(SandboxNotes, u64)>, Error> {
     let mut left = MAX_NOTES;
     let mut segments = Vec::new();
     // The runtime passes over the same ones.
-    let notes = layout.segments_of(elf::PT_NOTE);
-    for segment in notes.filter(|segment| layout.is_of_notes(segment)) {
+    let notes = image.segments_of(elf::PT_NOTE);
+    for segment in notes.filter(|segment| image.is_of_notes(segment)) {
         let range = segment.range();
         left = left
             .checked_sub(range.size)
             .ok_or(Error::Malformed("its notes are too large"))?;
-        segments.push(read_padded(layout, source, &range, segment.align)?);
+        segments.push(read_padded(image, &range, segment.align)?);
     }
     Ok(segments)
 }
@@ -141,15 +134,14 @@ fn note_segments(
 /// The notes of a range, and what they are padded to, as the runtime decides it
 /// (`sandbox_format::note::Collector::segment`).
 pub(super) fn read_padded(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     range: &FileRange,
     align: u64,
 ) -> Result<(SandboxNotes, u64), Error> {
-    let notes = SandboxNotes::read(layout, source, range, align)?;
+    let notes = SandboxNotes::read(image, range, align)?;
     if !notes.is_whole {
         let other = note::other_padding(align);
-        let notes = SandboxNotes::read(layout, source, range, other)?;
+        let notes = SandboxNotes::read(image, range, other)?;
         if notes.is_whole {
             return Ok((notes, other));
         }
@@ -172,22 +164,22 @@ pub fn is_marked(layout: &Layout) -> bool {
 /// # Errors
 ///
 /// Notes that the runtime would refuse: the program then does not start.
-pub fn read(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<Embedded>, Error> {
-    let order = layout.encoding.note_order();
-    let segments = note_segments(layout, source)?;
+pub fn read(image: &Image<impl Source>) -> Result<Option<Embedded>, Error> {
+    let order = image.encoding.note_order();
+    let segments = note_segments(image)?;
     let mut collector = Collector::new(order);
     for (notes, align) in &segments {
         collector.padded(&notes.bytes, *align)?;
     }
     let Some(found) = collector.finish()? else {
-        return if is_marked(layout) {
+        return if is_marked(image) {
             Err(Error::NoteGone)
         } else {
             Ok(None)
         };
     };
     let tag = elf::DynamicTag(i64::from(DYNAMIC_TAG));
-    let version = layout.dynamic.as_ref().and_then(|dynamic| dynamic.get(tag));
+    let version = image.dynamic.as_ref().and_then(|dynamic| dynamic.get(tag));
     if version.is_some_and(|version| version != u64::from(VERSION)) {
         return Err(Problem::UnknownVersion.into());
     }
@@ -225,9 +217,9 @@ pub struct Runtime {
 /// # Errors
 ///
 /// The file can't be read.
-pub fn runtime(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<Runtime>, Error> {
-    let order = layout.encoding.note_order();
-    for (notes, align) in note_segments(layout, source)? {
+pub fn runtime(image: &Image<impl Source>) -> Result<Option<Runtime>, Error> {
+    let order = image.encoding.note_order();
+    for (notes, align) in note_segments(image)? {
         for note in Notes::new(&notes.bytes, order, align).flatten() {
             if note.owner != OWNER || note.kind != kind::RUNTIME {
                 continue;

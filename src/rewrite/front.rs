@@ -16,7 +16,7 @@ use super::room::{self, Destination, Displaced, Needs, Room};
 use super::tail::Tail;
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::machine::Machine;
-use crate::elf::{Layout, Source};
+use crate::elf::{Image, Layout, Source};
 
 /// The lowest address that every system lets a program have (Debian's
 /// `vm.mmap_min_addr`; proc(5)).
@@ -25,20 +25,19 @@ const LOWEST_ADDRESS: u64 = 0x1_0000;
 /// What has to move where the new segments stand in front: the strings, which grow,
 /// and the build-id. Nothing where they can't stand there.
 pub(super) fn room(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     pieces: &[Piece],
     needs: Needs,
     tail: &Tail,
 ) -> Option<Room> {
-    if tail.stays || !is_possible(layout) {
+    if tail.stays || !is_possible(image) {
         return None;
     }
     let moves = |piece: &&Piece| match piece.kind {
         Kind::Strings => needs.strings_move,
         // The kernel writes the first page of the file into core dumps, where it is
         // mapped; debuggers find the build-id there.
-        Kind::Notes => room::has_build_id(layout, source, piece),
+        Kind::Notes => room::has_build_id(image, piece),
         _ => false,
     };
     let displaced = pieces.iter().filter(moves).map(|&piece| Displaced {

@@ -4,7 +4,7 @@
 
 use object::elf;
 
-use crate::elf::{Dynamic, Error, Layout, Source, imports};
+use crate::elf::{Dynamic, Error, Image, Source, imports};
 
 /// How much a program counts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,22 +24,22 @@ impl Heap {
     /// # Errors
     ///
     /// The file can't be read, or contradicts itself.
-    pub fn of(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Self, Error> {
-        let dynamic = layout.dynamic.as_ref().filter(|_| {
-            layout.header.kind == elf::ET_EXEC && layout.segment(elf::PT_INTERP).is_some()
+    pub fn of(image: &Image<impl Source>) -> Result<Self, Error> {
+        let dynamic = image.dynamic.as_ref().filter(|_| {
+            image.header.kind == elf::ET_EXEC && image.segment(elf::PT_INTERP).is_some()
         });
         let Some(dynamic) = dynamic else {
             return Ok(Self::Anywhere);
         };
-        if !imports(layout, source, dynamic, b"sbrk\0")? {
+        if !imports(image, dynamic, b"sbrk\0")? {
             return Ok(Self::Anywhere);
         }
         // Of what was zero when it was linked, there is something in the file.
-        let last = layout.segments_of(elf::PT_LOAD).last();
+        let last = image.segments_of(elf::PT_LOAD).last();
         let is_filled = last.is_some_and(|load| {
             load.flags.0 & elf::PF_W.0 != 0 && load.filesz == load.memsz && load.filesz > 0
         });
-        if is_filled && imports(layout, source, dynamic, b"personality\0")? {
+        if is_filled && imports(image, dynamic, b"personality\0")? {
             Ok(Self::Saved)
         } else {
             Ok(Self::Asked)
@@ -48,13 +48,8 @@ impl Heap {
 }
 
 /// Whether a program looks up a name, if its tables tell.
-fn imports(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    dynamic: &Dynamic,
-    name: &[u8],
-) -> Result<bool, Error> {
-    match imports::has(layout, source, dynamic, name) {
+fn imports(image: &Image<impl Source>, dynamic: &Dynamic, name: &[u8]) -> Result<bool, Error> {
+    match imports::has(image, dynamic, name) {
         // Whoever needs them will say so.
         Err(Error::Malformed(_)) => Ok(false),
         found => found,

@@ -7,7 +7,7 @@ use object::elf;
 use super::pieces;
 use crate::elf::encoding::Encoding;
 use crate::elf::relocations::{self, Extents, Relocation};
-use crate::elf::{Chunk, Dynamic, Error, FileRange, Layout, Section, Source, VirtAddr};
+use crate::elf::{Chunk, Dynamic, Error, FileRange, Image, Layout, Section, Source, VirtAddr};
 
 /// From when on the policy is to be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,19 +68,18 @@ impl Hook {
 ///
 /// There is none, or the file can't be read.
 pub(super) fn find(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     dynamic: &Dynamic,
     start: Start,
 ) -> Result<Hook, Error> {
-    let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
+    let is_dynamic = image.segment(elf::PT_INTERP).is_some();
     if start == Start::Entry || (start == Start::Best && is_dynamic) {
-        return at_entry(layout, None);
+        return at_entry(image, None);
     }
-    match last_initialiser(layout, source, dynamic, layout.header.entry)? {
+    match last_initialiser(image, dynamic, image.header.entry)? {
         Ok(hook) => Ok(hook),
         Err(why) if start == Start::Main => Err(Error::NoInitialiser(why)),
-        Err(why) => at_entry(layout, Some(why)),
+        Err(why) => at_entry(image, Some(why)),
     }
 }
 
@@ -105,68 +104,67 @@ pub(super) fn is_code(layout: &Layout, address: u64) -> bool {
 /// The last initialiser of a program that begins at `entry`, or why there is none
 /// that can be replaced.
 pub(super) fn last_initialiser(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     dynamic: &Dynamic,
     entry: u64,
 ) -> Result<Result<Hook, &'static str>, Error> {
-    let word = if layout.encoding.is_64 { 8 } else { 4 };
-    let Some((address, size)) = initialisers(layout, dynamic) else {
+    let word = if image.encoding.is_64 { 8 } else { 4 };
+    let Some((address, size)) = initialisers(image, dynamic) else {
         return Ok(Err("it has no initialisers"));
     };
     let slot = address.saturating_add(size).saturating_sub(word);
-    let Some(in_file) = layout.range_at(slot, word).filter(|_| size >= word) else {
+    let Some(in_file) = image.range_at(slot, word).filter(|_| size >= word) else {
         return Ok(Err("it has no initialisers"));
     };
     // Loaders count whole words only (glibc, elf/dl-init.c).
     if !address.is_multiple_of(word) || !size.is_multiple_of(word) {
         return Ok(Err("its list of initialisers is not one of whole words"));
     }
-    if shares_bytes(layout, source, dynamic, (address, size))? {
+    if shares_bytes(image, dynamic, (address, size))? {
         return Ok(Err(
             "its list of initialisers shares bytes with something else",
         ));
     }
-    if let Err(why) = called::are_called(layout, source, dynamic, entry, [address, slot + word])? {
+    if let Err(why) = called::are_called(image, dynamic, entry, [address, slot + word])? {
         return Ok(Err(why));
     }
-    let dynamic_segment = layout.segment(elf::PT_DYNAMIC);
+    let dynamic_segment = image.segment(elf::PT_DYNAMIC);
     let entries = dynamic_segment.map(|it| it.vaddr..it.vaddr.saturating_add(it.memsz));
     if let Some(entries) = entries
-        && relocations::write_to(layout, source, &[entries])?
+        && relocations::write_to(image, &[entries])?
     {
         return Ok(Err("a relocation changes its dynamic section"));
     }
-    let stored = read_word(layout, source, in_file)?;
+    let stored = read_word(image, in_file)?;
     let mut relative = Vec::new();
     let mut other = false;
-    let mut extents = Extents::new(layout, source, dynamic);
+    let mut extents = Extents::new(image, dynamic);
     let look = |relocation: Relocation| {
         let written = extents.of(&relocation)?;
         let touches = written.start < slot.saturating_add(word) && slot < written.end;
-        if touches && relocation.is_relative(layout) && relocation.target == slot {
+        if touches && relocation.is_relative(image) && relocation.target == slot {
             relative.push(relocation);
         } else if touches {
             other = true;
         }
         Ok(())
     };
-    if layout.dynamic.is_some() {
-        relocations::each(layout, source, dynamic, look)?;
+    if image.dynamic.is_some() {
+        relocations::each(image, dynamic, look)?;
     } else {
-        relocations::each_of_static(layout, source, look)?;
+        relocations::each_of_static(image, look)?;
     }
     let written = slot..slot.saturating_add(word);
-    let packed = relocations::packed_target(layout, source, dynamic, &written)?;
+    let packed = relocations::packed_target(image, dynamic, &written)?;
     other |= packed.is_some_and(|target| target != slot);
     let (original, words) = match (&relative[..], packed.is_some()) {
         _ if other => return Ok(Err("its last initialiser is known only when it runs")),
         ([], true) => (stored, vec![in_file]),
-        ([], false) if layout.header.kind == elf::ET_EXEC => (stored, vec![in_file]),
+        ([], false) if image.header.kind == elf::ET_EXEC => (stored, vec![in_file]),
         ([one], false) => match one.addend_in_file {
             // What stands in the slot does not count, but tools show it.
             Some(addend) => {
-                let original = read_word(layout, source, addend)?;
+                let original = read_word(image, addend)?;
                 let shown = (stored == original).then_some(in_file);
                 (original, [addend].into_iter().chain(shown).collect())
             }
@@ -174,10 +172,10 @@ pub(super) fn last_initialiser(
         },
         _ => return Ok(Err("its last initialiser is not relocated as usual")),
     };
-    if !words.iter().all(|word| is_mapped_once(layout, word)) {
+    if !words.iter().all(|word| is_mapped_once(image, word)) {
         return Ok(Err("its last initialiser is in memory twice"));
     }
-    if is_code(layout, original) {
+    if is_code(image, original) {
         Ok(Ok(Hook {
             original,
             words,
@@ -216,25 +214,20 @@ fn initialisers(layout: &Layout, dynamic: &Dynamic) -> Option<(u64, u64)> {
 /// Whether a list is not wholly in the file, or shares bytes with what the
 /// rewriter changes.
 fn shares_bytes(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     dynamic: &Dynamic,
     (address, size): (u64, u64),
 ) -> Result<bool, Error> {
-    let Some(list) = layout.range_at(address, size) else {
+    let Some(list) = image.range_at(address, size) else {
         return Ok(true);
     };
-    let mut pieces = pieces::find(layout, source)?.into_iter();
+    let mut pieces = pieces::find(image)?.into_iter();
     Ok(dynamic.range.overlaps(&list) || pieces.any(|piece| piece.range.overlaps(&list)))
 }
 
-fn read_word(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    range: FileRange,
-) -> Result<u64, Error> {
-    let bytes = source.read_at(range.start.0, range.size)?;
-    let order = layout.encoding.note_order();
+fn read_word(image: &Image<impl Source>, range: FileRange) -> Result<u64, Error> {
+    let bytes = image.source.read_at(range.start.0, range.size)?;
+    let order = image.encoding.note_order();
     let word = match range.size {
         4 => order.read32(&bytes, 0).map(u64::from),
         _ => order.read64(&bytes, 0),

@@ -9,7 +9,7 @@ use super::embedded::{Filter, read_padded};
 use super::hook::Hook;
 use super::{Embedded, Start, hook, runs};
 use crate::elf::encoding::ProgramHeader;
-use crate::elf::{Chunk, Dynamic, Error, FileRange, Layout, Source, VirtAddr};
+use crate::elf::{Chunk, Dynamic, Error, FileRange, Image, Layout, Source, VirtAddr};
 
 /// Gives a runtime the distance to where it goes on, and where its notes are,
 /// seen from its first byte, and what they are padded to.
@@ -58,12 +58,8 @@ pub(super) const PAGE: usize = 4096;
 /// # Errors
 ///
 /// The file can't be read.
-pub fn find(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    embedded: &Embedded,
-) -> Result<Option<Found>, Error> {
-    let Some(load) = embedded.segment(layout) else {
+pub fn find(image: &Image<impl Source>, embedded: &Embedded) -> Result<Option<Found>, Error> {
+    let Some(load) = embedded.segment(image) else {
         return Ok(None);
     };
     if load.flags != elf::PF_R | elf::PF_X {
@@ -71,38 +67,38 @@ pub fn find(
     }
     let policy = embedded.places.first().map_or(load.offset, |it| it.start.0);
     let before = policy - load.offset;
-    let mut code = source.read_at(load.offset, before.min(LONGEST))?;
+    let mut code = image.source.read_at(load.offset, before.min(LONGEST))?;
     let mut pages = (0..code.len()).step_by(PAGE);
     let Some((at, header)) = pages.find_map(|at| Some((at, Header::read(&code[at..])?))) else {
         return Ok(None);
     };
     code.drain(..at);
     let runtime = FileRange::new(load.offset + at as u64, code.len() as u64);
-    if !leads_to_policy(layout, source, (load, runtime), header.notes, embedded)? {
+    if !leads_to_policy(image, (load, runtime), header.notes, embedded)? {
         return Ok(None);
     }
     code[..SIZE].fill(0);
     let address = load.vaddr.wrapping_add(at as u64);
     let next = address.wrapping_add_signed(header.next);
-    let own = |address| layout.load_of(VirtAddr(address)) == Some(load);
-    if own(next) || !hook::is_code(layout, next) {
+    let own = |address| image.load_of(VirtAddr(address)) == Some(load);
+    if own(next) || !hook::is_code(image, next) {
         return Ok(Some(Found {
             start: None,
             why_not_later: None,
             code,
         }));
     }
-    let at_entry = layout.header.entry == address;
-    let is_dynamic = layout.segment(elf::PT_INTERP).is_some();
+    let at_entry = image.header.entry == address;
+    let is_dynamic = image.segment(elf::PT_INTERP).is_some();
     let none = Dynamic::default();
-    let dynamic = layout.dynamic.as_ref().unwrap_or(&none);
+    let dynamic = image.dynamic.as_ref().unwrap_or(&none);
     let (start, why_not_later) = if at_entry && is_dynamic {
         (Some(Start::Entry), None)
     } else {
-        let entry = if at_entry { next } else { layout.header.entry };
-        match hook::last_initialiser(layout, source, dynamic, entry)? {
+        let entry = if at_entry { next } else { image.header.entry };
+        match hook::last_initialiser(image, dynamic, entry)? {
             last if at_entry => (Some(Start::Entry), last.err()),
-            Ok(hook) if hook.original == address && is_recorded(&hook, layout, embedded) => {
+            Ok(hook) if hook.original == address && is_recorded(&hook, image, embedded) => {
                 (Some(Start::Main), None)
             }
             _ => (None, None),
@@ -133,8 +129,7 @@ fn is_recorded(hook: &Hook, layout: &Layout, embedded: &Embedded) -> bool {
 
 /// Whether the notes that a runtime reads are those of the policy.
 fn leads_to_policy(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     (load, runtime): (&ProgramHeader, FileRange),
     place: Place,
     embedded: &Embedded,
@@ -145,17 +140,17 @@ fn leads_to_policy(
     if !is_placed {
         return Ok(false);
     }
-    let Ok((notes, align)) = read_padded(layout, source, &notes, place.align) else {
+    let Ok((notes, align)) = read_padded(image, &notes, place.align) else {
         return Ok(false);
     };
-    let mut collector = Collector::new(layout.encoding.note_order());
+    let mut collector = Collector::new(image.encoding.note_order());
     if collector.padded(&notes.bytes, align).is_err() {
         return Ok(false);
     }
     let Ok(Some(found)) = collector.finish() else {
         return Ok(false);
     };
-    let filter = Filter::of(&found.seccomp, layout.encoding.note_order());
+    let filter = Filter::of(&found.seccomp, image.encoding.note_order());
     let same_header = found.header == embedded.header;
     Ok(same_header && found.policy == embedded.policy && filter == embedded.filter)
 }

@@ -1,6 +1,6 @@
 //! Programs that a packer has put into a program of its own.
 
-use crate::elf::{Error, Layout, Source};
+use crate::elf::{Error, Image, Source};
 
 /// Refuses a program that UPX has packed: its code counts on what stands right
 /// behind the program headers, of which patching makes more.
@@ -11,10 +11,13 @@ use crate::elf::{Error, Layout, Source};
 /// # Errors
 ///
 /// It is packed.
-pub(super) fn refuse(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<(), Error> {
+pub(super) fn refuse(image: &Image<impl Source>) -> Result<(), Error> {
     const MAGIC: &[u8] = b"UPX!";
-    let record = layout.program_headers().end();
-    match source.read_at(record.saturating_add(4), MAGIC.len() as u64) {
+    let record = image.program_headers().end();
+    match image
+        .source
+        .read_at(record.saturating_add(4), MAGIC.len() as u64)
+    {
         Ok(found) if found == MAGIC => Err(Error::Packed),
         _ => Ok(()),
     }

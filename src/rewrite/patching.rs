@@ -3,7 +3,7 @@
 use super::hook::{Hook, Start};
 use super::room::Needs;
 use super::tail::Tail;
-use crate::elf::{Dynamic, Layout};
+use crate::elf::{Dynamic, Image};
 use crate::note::Content;
 
 /// Where in the list of needed libraries the runtime stands, which decides
@@ -51,9 +51,8 @@ pub(super) enum Mechanism<'a> {
 }
 
 /// What is planned for.
-pub(super) struct Patching<'a, S: ?Sized> {
-    pub(super) layout: &'a Layout,
-    pub(super) source: &'a S,
+pub(super) struct Patching<'a, S> {
+    pub(super) image: &'a Image<S>,
     /// The notes.
     pub(super) content: &'a Content,
     pub(super) mechanism: Mechanism<'a>,
@@ -63,7 +62,7 @@ pub(super) struct Patching<'a, S: ?Sized> {
     pub(super) tail: Tail,
 }
 
-impl<S: ?Sized> Patching<'_, S> {
+impl<S> Patching<'_, S> {
     /// Whether the dynamic section has to move.
     pub(super) fn dynamic_moves(&self) -> bool {
         self.library().is_some() && !self.dynamic.has_room_for(ADDED_ENTRIES)

@@ -5,7 +5,7 @@ use object::elf;
 
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::machine::Machine;
-use crate::elf::{Dynamic, Error, FileRange, Layout, Source, VirtAddr, tables};
+use crate::elf::{Dynamic, Error, FileRange, Image, Layout, Source, VirtAddr, tables};
 
 /// Linkers leave fewer bytes than this between two parts, for alignment.
 pub(super) const PADDING: u64 = 16;
@@ -64,31 +64,31 @@ pub(super) struct Piece {
 /// # Errors
 ///
 /// The file can't be read.
-pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piece>, Error> {
+pub(super) fn find(image: &Image<impl Source>) -> Result<Vec<Piece>, Error> {
     let mut pieces = Vec::new();
-    if let Some(segment) = layout.segment(elf::PT_INTERP) {
+    if let Some(segment) = image.segment(elf::PT_INTERP) {
         pieces.extend(piece(
-            layout,
+            image,
             Kind::Interpreter,
             segment.vaddr,
             segment.filesz,
             1,
         ));
     }
-    for segment in layout.segments_of(elf::PT_NOTE) {
-        let address = if layout.is_of_notes(segment) {
+    for segment in image.segments_of(elf::PT_NOTE) {
+        let address = if image.is_of_notes(segment) {
             Some(segment.vaddr)
         } else {
-            left_without_address(layout, segment)
+            left_without_address(image, segment)
         };
         let align = alignment(segment.align, 4);
-        let notes = |address| piece(layout, Kind::Notes, address, segment.filesz, align);
+        let notes = |address| piece(image, Kind::Notes, address, segment.filesz, align);
         pieces.extend(address.and_then(notes));
     }
-    pieces.extend(information(layout));
-    pieces.extend(dynamic_pieces(layout, source)?);
+    pieces.extend(information(image));
+    pieces.extend(dynamic_pieces(image)?);
     pieces.sort_by_key(|piece| (piece.range.start, piece.range.size));
-    Ok(separate(layout, merge_notes(pieces)))
+    Ok(separate(image, merge_notes(pieces)))
 }
 
 /// The address of notes whose header GNU strip left without one, for tools, which go
@@ -159,29 +159,29 @@ fn information(layout: &Layout) -> Vec<Piece> {
 /// More parts that tell of themselves than any program has.
 const MOST_INFORMATION: usize = 8;
 
-fn dynamic_pieces(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Vec<Piece>, Error> {
-    let Some(dynamic) = &layout.dynamic else {
+fn dynamic_pieces(image: &Image<impl Source>) -> Result<Vec<Piece>, Error> {
+    let Some(dynamic) = &image.dynamic else {
         return Ok(Vec::new());
     };
-    let word = if layout.encoding.is_64 { 8 } else { 4 };
+    let word = if image.encoding.is_64 { 8 } else { 4 };
     let mut pieces = Vec::new();
     if let (Some(address), Some(size)) = (dynamic.get(elf::DT_STRTAB), dynamic.get(elf::DT_STRSZ)) {
-        let size = extent(layout, dynamic, address, size);
-        pieces.extend(size.and_then(|size| piece(layout, Kind::Strings, address, size, 1)));
+        let size = extent(image, dynamic, address, size);
+        pieces.extend(size.and_then(|size| piece(image, Kind::Strings, address, size, 1)));
     }
     if let Some(address) = dynamic.get(elf::DT_HASH)
-        && let Some((size, _)) = tables::hash_extent(layout, source, address)?
+        && let Some((size, _)) = tables::hash_extent(image, address)?
     {
-        pieces.extend(piece(layout, Kind::Hash, address, size, 8));
+        pieces.extend(piece(image, Kind::Hash, address, size, 8));
     }
     if let Some(address) = dynamic.get(elf::DT_GNU_HASH)
-        && let Some(table) = tables::gnu_hash(layout, source, address)?
+        && let Some(table) = tables::gnu_hash(image, address)?
     {
-        pieces.extend(piece(layout, Kind::GnuHash, address, table.size, 8));
+        pieces.extend(piece(image, Kind::GnuHash, address, table.size, 8));
     }
-    if let Some((address, size)) = tables::symbol_table(layout, source, dynamic)? {
-        let size = extent(layout, dynamic, address, size);
-        pieces.extend(size.and_then(|size| piece(layout, Kind::Symbols, address, size, word)));
+    if let Some((address, size)) = tables::symbol_table(image, dynamic)? {
+        let size = extent(image, dynamic, address, size);
+        pieces.extend(size.and_then(|size| piece(image, Kind::Symbols, address, size, word)));
     }
     Ok(pieces)
 }

@@ -8,7 +8,7 @@ use super::pieces::{self, Kind, Piece};
 use crate::elf::encoding::Symbol;
 use crate::elf::machine::Machine;
 use crate::elf::source::records;
-use crate::elf::{Dynamic, Error, Layout, Source, VirtAddr, relocations, symbols};
+use crate::elf::{Dynamic, Error, Image, Source, VirtAddr, relocations, symbols};
 
 /// Leaves out the pieces that something refers to by address, as far as the
 /// file tells: by a symbol, by a relocation. Of notes only those are known to be
@@ -18,21 +18,20 @@ use crate::elf::{Dynamic, Error, Layout, Source, VirtAddr, relocations, symbols}
 ///
 /// The file can't be read.
 pub(super) fn leave_out(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     dynamic: &Dynamic,
     pieces: Vec<Piece>,
 ) -> Result<Vec<Piece>, Error> {
     let mut pinned = pieces
         .iter()
-        .map(|piece| Ok(piece.kind == Kind::Notes && !has_known_notes(layout, source, piece)?))
+        .map(|piece| Ok(piece.kind == Kind::Notes && !has_known_notes(image, piece)?))
         .collect::<Result<Vec<bool>, Error>>()?;
     let holding = |address: u64| {
-        let piece = pieces::holding(&pieces, layout.offset_of(VirtAddr(address))?)?;
+        let piece = pieces::holding(&pieces, image.offset_of(VirtAddr(address))?)?;
         let of_program = [Kind::Notes, Kind::Interpreter, Kind::Information];
         of_program.contains(&pieces[piece].kind).then_some(piece)
     };
-    relocations::each(layout, source, dynamic, |relocation| {
+    relocations::each(image, dynamic, |relocation| {
         // With a symbol, the addend is a distance.
         let address = relocation.addend.filter(|_| relocation.symbol == 0);
         if let Some(piece) = address.and_then(holding) {
@@ -40,17 +39,17 @@ pub(super) fn leave_out(
         }
         Ok(())
     })?;
-    let mapping = Machine::of(layout).has_mapping_symbols;
-    symbols::each(layout, source, symbols::Which::All, |table, symbol| {
+    let mapping = Machine::of(image).has_mapping_symbols;
+    symbols::each(image, symbols::Which::All, |table, symbol| {
         if let Some(piece) = holding(symbol.entry.value)
-            && !is_of_toolchain(table, source, &symbol.entry)
-            && !(mapping && is_mapping_symbol(table, source, &symbol.entry))
+            && !is_of_toolchain(table, &image.source, &symbol.entry)
+            && !(mapping && is_mapping_symbol(table, &image.source, &symbol.entry))
         {
             pinned[piece] = true;
         }
     });
     if let Some(symbols) = pieces.iter().find(|piece| piece.kind == Kind::Symbols) {
-        for symbol in records::<Symbol, _>(source, layout.encoding, symbols.range)? {
+        for symbol in records::<Symbol, _>(&image.source, image.encoding, symbols.range)? {
             let symbol = symbol?;
             if let Some(piece) = holding(symbol.value).filter(|_| symbol.section.0 != 0) {
                 pinned[piece] = true;
@@ -92,14 +91,12 @@ fn is_mapping_symbol(
 
 /// Notes of the linker, the C library and the language runtimes, and those that
 /// the FDO package metadata specification asks for.
-fn has_known_notes(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    piece: &Piece,
-) -> Result<bool, Error> {
+fn has_known_notes(image: &Image<impl Source>, piece: &Piece) -> Result<bool, Error> {
     const OWNERS: [&[u8]; 5] = [b"GNU\0", b"Go\0\0", b"FDO\0", b"stapsdt\0", b"LLVM\0"];
-    let bytes = source.read_at(piece.range.start.0, piece.range.size)?;
-    let order = layout.encoding.note_order();
+    let bytes = image
+        .source
+        .read_at(piece.range.start.0, piece.range.size)?;
+    let order = image.encoding.note_order();
     let is_known = |note: Result<Note<'_>, _>| note.is_ok_and(|note| OWNERS.contains(&note.owner));
     // mold puts notes of both paddings under one header.
     Ok([4, 8]

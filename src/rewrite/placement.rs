@@ -68,23 +68,19 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    pub(super) fn make<S: Source + ?Sized>(
-        patching: &Patching<'_, S>,
-        room: &Room,
-    ) -> Result<Self, Error> {
+    pub(super) fn make<S: Source>(patching: &Patching<'_, S>, room: &Room) -> Result<Self, Error> {
         let Patching {
-            layout,
-            source,
+            image,
             content,
             dynamic,
             ..
         } = *patching;
-        let page = Machine::of(layout).max_page_size;
+        let page = Machine::of(image).max_page_size;
         let up = |value, alignment| align_up(value, alignment).ok_or(Error::TooLarge);
         let elf_end = patching.tail.elf_end();
         let base = match room.in_front {
             true => None,
-            false => Some(base(layout, room, patching.tail)?),
+            false => Some(base(image, room, patching.tail)?),
         };
         let Beginning {
             table,
@@ -96,7 +92,7 @@ impl Placement {
             None => Beginning::in_front(patching, room)?,
         };
         let moves = patching.dynamic_moves();
-        let symbols = symbols::of_moved_parts(layout, source, &room.displaced, moves);
+        let symbols = symbols::of_moved_parts(image, &room.displaced, moves);
         let mut recorded = recorded(patching, &placed, &table);
         recorded.extend(symbols.iter().map(|symbol| symbol.range));
         let is_cut = base.as_ref().is_some_and(|(cut, _)| *cut < elf_end);
@@ -116,7 +112,7 @@ impl Placement {
         let notes = FileRange::new(notes_start, content.size(undo, notes_align) as u64);
         let start = base.as_ref().map_or(0, |(_, base)| base.start);
         let segment = FileRange::new(start, notes.end() - start);
-        let moved = || moved_dynamic(layout, dynamic, up(segment.end(), page)?, page);
+        let moved = || moved_dynamic(image, dynamic, up(segment.end(), page)?, page);
         let dynamic_from = dynamic.range;
         let dynamic = if moves { Some(moved()?) } else { None };
         let end = dynamic.unwrap_or(segment).end();
@@ -124,7 +120,7 @@ impl Placement {
             Some((cut, base)) => (runs_around(cut, elf_end, up(end - cut, page)?), base.bias),
             None => {
                 let shift = up(end, page)?;
-                let bias = front::bias(layout, shift);
+                let bias = front::bias(image, shift);
                 (
                     runs_around(0, elf_end, shift),
                     bias.ok_or(Error::NoRoomInFront)?,
@@ -228,14 +224,14 @@ impl Beginning {
     /// program header points at: llvm-objcopy takes a header of the same offset that
     /// stands earlier in the table for the segment's parent, and lays it out with that
     /// header's alignment.
-    fn behind<S: Source + ?Sized>(
+    fn behind<S: Source>(
         patching: &Patching<'_, S>,
         room: &Room,
         start: u64,
     ) -> Result<Self, Error> {
         let head = FileRange::new(start, head_size(patching, &room.displaced)?);
         let mut end = head.end();
-        let mut table = table(patching.layout, room);
+        let mut table = table(patching.image, room);
         if room.obstacle.is_some() {
             table.start.0 = align_up(end, TABLE_ALIGN).ok_or(Error::TooLarge)?;
             end = table.end();
@@ -252,12 +248,9 @@ impl Beginning {
 
     /// In front: the file header, the table, the build-id, and only then the strings
     /// or the runtime. The build-id is in the first page so.
-    fn in_front<S: Source + ?Sized>(
-        patching: &Patching<'_, S>,
-        room: &Room,
-    ) -> Result<Self, Error> {
-        let mut table = table(patching.layout, room);
-        table.start.0 = FileHeader::size(patching.layout.encoding);
+    fn in_front<S: Source>(patching: &Patching<'_, S>, room: &Room) -> Result<Self, Error> {
+        let mut table = table(patching.image, room);
+        table.start.0 = FileHeader::size(patching.image.encoding);
         let (_, end) = place(&room.displaced, Some(0), table.end())?;
         let align = match patching.mechanism {
             Mechanism::Library { .. } => TABLE_ALIGN,
@@ -376,7 +369,7 @@ fn memory_end(layout: &Layout) -> u64 {
         .unwrap_or_default()
 }
 
-fn head_size<S: ?Sized>(patching: &Patching<'_, S>, displaced: &[Displaced]) -> Result<u64, Error> {
+fn head_size<S>(patching: &Patching<'_, S>, displaced: &[Displaced]) -> Result<u64, Error> {
     match &patching.mechanism {
         Mechanism::Library { path, .. } => {
             let strings = displaced
@@ -437,18 +430,14 @@ fn moved_dynamic(
 /// What is overwritten in place, and the dynamic section even if it moves:
 /// `strip` clears what no section covers, and where another tool changed the
 /// file the section is put together from its old and new content.
-fn recorded<S: ?Sized>(
-    patching: &Patching<'_, S>,
-    placed: &[Placed],
-    table: &FileRange,
-) -> Vec<FileRange> {
-    let layout = patching.layout;
+fn recorded<S>(patching: &Patching<'_, S>, placed: &[Placed], table: &FileRange) -> Vec<FileRange> {
+    let image = patching.image;
     // A table that moves is recorded as well, for the same reason.
-    let count = layout.segments.len();
-    let in_place = table.start.0 == layout.header.phoff;
-    let own = FileRange::new(layout.header.phoff, room::table_size(layout, count));
+    let count = image.segments.len();
+    let in_place = table.start.0 == image.header.phoff;
+    let own = FileRange::new(image.header.phoff, room::table_size(image, count));
     let mut ranges = vec![
-        FileRange::new(0, FileHeader::size(layout.encoding)),
+        FileRange::new(0, FileHeader::size(image.encoding)),
         if in_place { *table } else { own },
     ];
     let vacated = placed.iter().filter(|placed| !placed.in_new_segment);

@@ -10,7 +10,7 @@ use object::elf;
 use super::pieces::{self, Kind, Piece};
 use crate::elf::encoding::{Dyn, ProgramHeader, Record, Symbol};
 use crate::elf::source::{numbers, records};
-use crate::elf::{Dynamic, Error, FileRange, Layout, Source, VirtAddr, relocations, tables};
+use crate::elf::{Dynamic, Error, FileRange, Image, Source, VirtAddr, relocations, tables};
 
 /// Checks the tables against the pieces that were found.
 ///
@@ -18,15 +18,13 @@ use crate::elf::{Dynamic, Error, FileRange, Layout, Source, VirtAddr, relocation
 ///
 /// Names the table that is wrong.
 pub(super) fn check(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     dynamic: &Dynamic,
     pieces: &[Piece],
 ) -> Result<(), Error> {
-    let symbols = symbols(layout, source, dynamic, pieces)?;
+    let symbols = symbols(image, dynamic, pieces)?;
     let references = References {
-        layout,
-        source,
+        image,
         dynamic,
         pieces,
         symbols,
@@ -59,9 +57,8 @@ pub(super) const OF_NO_PIECE: [elf::ProgramType; 4] = [
 /// is 15 bits long.
 const MOST_VERSIONS: u32 = 1 << 16;
 
-struct References<'a, S: ?Sized> {
-    layout: &'a Layout,
-    source: &'a S,
+struct References<'a, S> {
+    image: &'a Image<S>,
     dynamic: &'a Dynamic,
     pieces: &'a [Piece],
     /// The dynamic symbols, where their number is known.
@@ -69,21 +66,20 @@ struct References<'a, S: ?Sized> {
 }
 
 fn symbols(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     dynamic: &Dynamic,
     pieces: &[Piece],
 ) -> Result<Option<FileRange>, Error> {
-    let Some((address, size)) = tables::symbol_table(layout, source, dynamic)? else {
+    let Some((address, size)) = tables::symbol_table(image, dynamic)? else {
         return Ok(None);
     };
-    if dynamic.get(elf::DT_SYMENT) != Some(Symbol::size(layout.encoding)) {
+    if dynamic.get(elf::DT_SYMENT) != Some(Symbol::size(image.encoding)) {
         return Err(Error::Malformed(
             "its dynamic symbols are of an unknown size",
         ));
     }
     let wrong = Error::Malformed("its dynamic symbols are not in the file");
-    let range = layout.range_at(address, size).ok_or(wrong)?;
+    let range = image.range_at(address, size).ok_or(wrong)?;
     let mut shared = pieces.iter().filter(|it| it.range.overlaps(&range));
     if shared.any(|piece| piece.kind != Kind::Symbols) {
         return Err(Error::Malformed(
@@ -93,21 +89,21 @@ fn symbols(
     Ok(Some(range))
 }
 
-impl<S: Source + ?Sized> References<'_, S> {
+impl<S: Source> References<'_, S> {
     /// The runtime reads the dynamic section in memory.
     fn check_dynamic_segment(&self) -> Result<(), Error> {
-        let Some(segment) = self.layout.segment(elf::PT_DYNAMIC) else {
+        let Some(segment) = self.image.segment(elf::PT_DYNAMIC) else {
             return Ok(());
         };
         // Loaders take no notice of the size, and read on to DT_NULL.
         if segment.filesz == 0 {
             return Err(Error::Malformed("its dynamic section is empty"));
         }
-        let loads = self.layout.loads_of(segment.vaddr, segment.filesz);
+        let loads = self.image.loads_of(segment.vaddr, segment.filesz);
         let is_readable = |load: &ProgramHeader| load.flags.0 & elf::PF_R.0 != 0;
         let readable = loads.is_some_and(|loads| loads.iter().all(is_readable));
         let headers = self
-            .layout
+            .image
             .segments_of(elf::PT_LOAD)
             .find(|load| load.offset == 0);
         let headers_readable = headers.is_none_or(|load| load.flags.0 & elf::PF_R.0 != 0);
@@ -122,8 +118,8 @@ impl<S: Source + ?Sized> References<'_, S> {
     /// The ELF header, the program headers and the dynamic section are changed each
     /// by itself.
     fn check_apart(&self) -> Result<(), Error> {
-        let table = self.layout.program_headers();
-        let header = FileRange::new(0, self.layout.header.ehsize.into());
+        let table = self.image.program_headers();
+        let header = FileRange::new(0, self.image.header.ehsize.into());
         let dynamic = &self.dynamic.range;
         if header.overlaps(&table) || header.overlaps(dynamic) || table.overlaps(dynamic) {
             return Err(Error::Malformed(
@@ -136,12 +132,12 @@ impl<S: Source + ?Sized> References<'_, S> {
     /// The runtime reads all notes in memory.
     fn check_notes(&self) -> Result<(), Error> {
         let is_readable = |note: &ProgramHeader| {
-            let loads = self.layout.loads_of(note.vaddr, note.filesz);
+            let loads = self.image.loads_of(note.vaddr, note.filesz);
             let mut loads = loads.into_iter().flatten();
             loads.all(|load| load.flags.0 & elf::PF_R.0 != 0)
         };
-        let mut notes = self.layout.segments_of(elf::PT_NOTE);
-        if notes.all(|note| !self.layout.is_of_notes(note) || is_readable(note)) {
+        let mut notes = self.image.segments_of(elf::PT_NOTE);
+        if notes.all(|note| !self.image.is_of_notes(note) || is_readable(note)) {
             Ok(())
         } else {
             Err(Error::Malformed("its notes can't be read"))
@@ -154,7 +150,7 @@ impl<S: Source + ?Sized> References<'_, S> {
         let is_wrong = |load: &ProgramHeader| {
             load.filesz > 0 && !load.vaddr.wrapping_sub(load.offset).is_multiple_of(PAGE)
         };
-        if self.layout.segments_of(elf::PT_LOAD).any(is_wrong) {
+        if self.image.segments_of(elf::PT_LOAD).any(is_wrong) {
             return Err(Error::Malformed("a loadable segment can't be mapped"));
         }
         Ok(())
@@ -165,9 +161,9 @@ impl<S: Source + ?Sized> References<'_, S> {
     fn check_headers(&self) -> Result<(), Error> {
         let is_wrong = |segment: &ProgramHeader| {
             let file = segment.range();
-            let memory = self.layout.range_at(segment.vaddr, segment.filesz);
+            let memory = self.image.range_at(segment.vaddr, segment.filesz);
             // Nobody follows the address of a header that leads to no notes.
-            let of_nobody = segment.kind == elf::PT_NOTE && !self.layout.is_of_notes(segment);
+            let of_nobody = segment.kind == elf::PT_NOTE && !self.image.is_of_notes(segment);
             let memory = if of_nobody { Some(file) } else { memory };
             self.pieces.iter().map(|piece| piece.range).any(|piece| {
                 let in_memory = memory.is_some_and(|range| piece.overlaps(&range));
@@ -180,7 +176,7 @@ impl<S: Source + ?Sized> References<'_, S> {
             segment.kind != elf::PT_DYNAMIC && self.dynamic.range.overlaps(&file)
         };
         let mut others = self
-            .layout
+            .image
             .segments
             .iter()
             .filter(|segment| segment.filesz > 0 && !OF_NO_PIECE.contains(&segment.kind));
@@ -202,13 +198,13 @@ impl<S: Source + ?Sized> References<'_, S> {
 
     /// How many dynamic symbols there are, where that is known.
     fn symbol_count(&self) -> Option<u64> {
-        let size = Symbol::size(self.layout.encoding);
+        let size = Symbol::size(self.image.encoding);
         self.symbols.map(|symbols| symbols.size / size)
     }
 
     fn each_symbol(&self) -> Result<impl Iterator<Item = io::Result<Symbol>>, Error> {
         let symbols = self.symbols.unwrap_or_default();
-        Ok(records(self.source, self.layout.encoding, symbols)?)
+        Ok(records(&self.image.source, self.image.encoding, symbols)?)
     }
 
     fn check_entries(&self) -> Result<(), Error> {
@@ -234,7 +230,7 @@ impl<S: Source + ?Sized> References<'_, S> {
     fn check_tables(&self) -> Result<(), Error> {
         let is_wrong = |tag| {
             let address = self.dynamic.get(tag)?;
-            let start = self.layout.offset_of(VirtAddr(address))?;
+            let start = self.image.offset_of(VirtAddr(address))?;
             let size = relocations::size_of(self.dynamic, tag).unwrap_or(0);
             let table = FileRange::new(start, size.max(1));
             let is_own = |it: &Piece| {
@@ -268,7 +264,7 @@ impl<S: Source + ?Sized> References<'_, S> {
         let Some(address) = self.dynamic.get(elf::DT_HASH) else {
             return Ok(());
         };
-        if tables::hash_is_closed(self.layout, self.source, address)? {
+        if tables::hash_is_closed(self.image, address)? {
             Ok(())
         } else {
             Err(Error::Malformed(
@@ -286,14 +282,14 @@ impl<S: Source + ?Sized> References<'_, S> {
         let Some(address) = self.dynamic.get(elf::DT_GNU_HASH) else {
             return Ok(());
         };
-        let Some(table) = tables::gnu_hash(self.layout, self.source, address)? else {
+        let Some(table) = tables::gnu_hash(self.image, address)? else {
             return wrong;
         };
         let Some(strings) = self.strings() else {
             return Ok(());
         };
         let end = address.saturating_add(table.size);
-        let next = tables::next_start(self.layout, self.dynamic, address);
+        let next = tables::next_start(self.image, self.dynamic, address);
         let symbols = self.symbol_count().unwrap_or(0);
         if next.is_some_and(|next| next < end)
             || table.buckets.size == 0
@@ -302,7 +298,7 @@ impl<S: Source + ?Sized> References<'_, S> {
         {
             return wrong;
         }
-        let strings = self.source.read_at(strings.start.0, strings.size)?;
+        let strings = self.image.source.read_at(strings.start.0, strings.size)?;
         // Each name is in the table once, or shares its end with another; some have
         // several versions. Those of a hostile file may all have the same long end.
         let mut left = strings.len().saturating_mul(16);
@@ -332,7 +328,7 @@ impl<S: Source + ?Sized> References<'_, S> {
 
     /// The words of a table.
     fn numbers(&self, range: FileRange) -> Result<impl Iterator<Item = io::Result<u64>>, Error> {
-        Ok(numbers(self.source, self.layout.encoding, range, 4)?)
+        Ok(numbers(&self.image.source, self.image.encoding, range, 4)?)
     }
 
     /// The names in `.gnu.version_r`, and that `.gnu.version` has no index that
@@ -349,10 +345,10 @@ impl<S: Source + ?Sized> References<'_, S> {
         let Some(count) = self.symbol_count() else {
             return Ok(());
         };
-        let range = self.layout.range_at(address, count * 2).ok_or_else(wrong)?;
+        let range = self.image.range_at(address, count * 2).ok_or_else(wrong)?;
         // 0 and 1 are the local and the global version, bit 15 hides a symbol.
         let largest = needed.unwrap_or(1).max(1);
-        for index in numbers(self.source, self.layout.encoding, range, 2)? {
+        for index in numbers(&self.image.source, self.image.encoding, range, 2)? {
             if index? & 0x7fff > largest.into() {
                 return Err(wrong());
             }
@@ -362,7 +358,7 @@ impl<S: Source + ?Sized> References<'_, S> {
 
     fn half(&self, bytes: &[u8], at: usize) -> u16 {
         let half = [bytes[at], bytes[at + 1]];
-        if self.layout.encoding.is_big_endian() {
+        if self.image.encoding.is_big_endian() {
             u16::from_be_bytes(half)
         } else {
             u16::from_le_bytes(half)
@@ -378,12 +374,12 @@ impl<S: Source + ?Sized> References<'_, S> {
         // Elf_Verneed: version, count, file, aux, next;
         // Elf_Vernaux: hash, flags, other, name, next.
         let record = |address: u64| {
-            let range = self.layout.range_at(address, 16).ok_or_else(wrong)?;
-            Ok::<_, Error>(self.source.read_at(range.start.0, range.size)?)
+            let range = self.image.range_at(address, 16).ok_or_else(wrong)?;
+            Ok::<_, Error>(self.image.source.read_at(range.start.0, range.size)?)
         };
         let word = |record: &[u8], at| {
             u64::from(
-                self.layout
+                self.image
                     .encoding
                     .note_order()
                     .read32(record, at)
@@ -430,13 +426,13 @@ impl<S: Source + ?Sized> References<'_, S> {
     /// Relocations that write to the dynamic section would change what stands
     /// there now, and those of symbols that are not there read what does.
     fn check_relocations(&self) -> Result<(), Error> {
-        let segment = self.layout.segment(elf::PT_DYNAMIC);
+        let segment = self.image.segment(elf::PT_DYNAMIC);
         let dynamic = segment.map_or(0..0, |segment| {
             segment.vaddr..segment.vaddr.saturating_add(segment.memsz)
         });
         let symbols = self.symbol_count();
-        relocations::each(self.layout, self.source, self.dynamic, |relocation| {
-            let wrong = if !self.layout.is_memory(VirtAddr(relocation.target)) {
+        relocations::each(self.image, self.dynamic, |relocation| {
+            let wrong = if !self.image.is_memory(VirtAddr(relocation.target)) {
                 "a relocation writes outside of its segments"
             } else if dynamic.contains(&relocation.target) {
                 "a relocation writes to its dynamic section"

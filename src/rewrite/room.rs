@@ -10,7 +10,7 @@ use sandbox_format::note::{Note, Notes};
 use super::pieces::{Kind, PADDING, Piece};
 use crate::elf::encoding::{ProgramHeader, Record};
 use crate::elf::layout::LONGEST_TABLE;
-use crate::elf::{Error, FileRange, Layout, Source, VirtAddr, align_up, tables};
+use crate::elf::{Error, FileRange, Image, Layout, Source, VirtAddr, align_up, tables};
 
 /// The kernel writes the first page of each ELF mapping into core dumps
 /// (fs/coredump.c, `FILTER(ELF_HEADERS)`); debuggers find the build-id there.
@@ -88,8 +88,7 @@ impl Room {
 ///
 /// The file contradicts itself.
 pub(super) fn make(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     pieces: &[Piece],
     needs: Needs,
 ) -> Result<Room, Error> {
@@ -100,7 +99,7 @@ pub(super) fn make(
         ));
     }
     let headers = needs.loads + 1;
-    let grown = match grow(layout, source, pieces, needs) {
+    let grown = match grow(image, pieces, needs) {
         Ok(displaced) => Ok(Room {
             headers,
             shared_note: None,
@@ -113,14 +112,14 @@ pub(super) fn make(
     };
     let keeps_build_id = |room: &Room| {
         let mut displaced = room.displaced.iter();
-        !displaced.any(|moved| loses_build_id(layout, source, moved))
+        !displaced.any(|moved| loses_build_id(image, moved))
     };
     if let Ok(room) = &grown
         && keeps_build_id(room)
     {
         return Ok(room.clone());
     }
-    if let Some(room) = shared::make(layout, source, pieces, needs)? {
+    if let Some(room) = shared::make(image, pieces, needs)? {
         return Ok(room);
     }
     let obstacle = match grown {
@@ -151,26 +150,22 @@ fn to_new_segment(piece: &Piece) -> Displaced {
 ///
 /// Something that can't move stands behind the table.
 fn grow(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     pieces: &[Piece],
     needs: Needs,
 ) -> Result<Vec<Displaced>, Error> {
-    let growth = growth(layout, source, pieces, needs.loads + 1)?;
+    let growth = growth(image, pieces, needs.loads + 1)?;
     let displaced = |piece: &Piece| {
         (needs.strings_move && piece.kind == Kind::Strings) || piece.range.overlaps(&growth)
     };
     let (mut moving, mut staying): (Vec<Piece>, Vec<Piece>) =
         pieces.iter().partition(|piece| displaced(piece));
-    if let Some(settled) = in_order(layout, source, &moving, &staying, growth.end())? {
+    if let Some(settled) = in_order(image, &moving, &staying, growth.end())? {
         return Ok(settled);
     }
     loop {
-        let settled = settle(layout, source, &moving, growth.end())?;
-        if settled
-            .iter()
-            .all(|moved| !loses_build_id(layout, source, moved))
-        {
+        let settled = settle(image, &moving, growth.end())?;
+        if settled.iter().all(|moved| !loses_build_id(image, moved)) {
             return Ok(settled);
         }
         // Make more room in the first page, one piece after the other.
@@ -189,13 +184,8 @@ fn grow(
 /// # Errors
 ///
 /// Something that can't move stands there.
-fn growth(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    pieces: &[Piece],
-    extra: usize,
-) -> Result<FileRange, Error> {
-    let table = layout.program_headers();
+fn growth(image: &Image<impl Source>, pieces: &[Piece], extra: usize) -> Result<FileRange, Error> {
+    let table = image.program_headers();
     if pieces.iter().any(|piece| piece.range.overlaps(&table)) {
         return Err(Error::Malformed(
             "its program headers share bytes with something else",
@@ -203,11 +193,11 @@ fn growth(
     }
     let grown = FileRange::new(
         table.start.0,
-        table_size(layout, layout.segments.len() + extra),
+        table_size(image, image.segments.len() + extra),
     );
     let growth = FileRange::new(table.end(), grown.size - table.size);
-    check_mapped(layout, &grown)?;
-    check_growth(layout, source, pieces, &growth)?;
+    check_mapped(image, &grown)?;
+    check_growth(image, pieces, &growth)?;
     Ok(growth)
 }
 
@@ -215,16 +205,15 @@ fn growth(
 /// their segment, by moving what stands there: of a segment that begins
 /// otherwise `objcopy --only-keep-debug` makes a file that it complains about.
 fn in_order(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     moving: &[Piece],
     staying: &[Piece],
     from: u64,
 ) -> Result<Option<Vec<Displaced>>, Error> {
     let (mut moving, mut staying) = (moving.to_vec(), staying.to_vec());
     loop {
-        let settled = settle(layout, source, &moving, from)?;
-        let holes = holes(layout, source, &moving, from)?;
+        let settled = settle(image, &moving, from)?;
+        let holes = holes(image, &moving, from)?;
         let first = holes.iter().find(|hole| hole.start.0 < from + PADDING);
         let end = first.map_or(from, FileRange::end);
         let behind_table = |moved: &Displaced| match moved.to {
@@ -289,16 +278,15 @@ pub(super) fn growing_load<'l>(layout: &'l Layout, grown: &FileRange) -> Option<
 /// Every byte that the table will grow over must belong to a piece, or be
 /// padding between two of them.
 fn check_growth(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     pieces: &[Piece],
     growth: &FileRange,
 ) -> Result<(), Error> {
     // Go's linker puts the section headers there; they are written anew.
-    let count = layout.sections.len() as u64;
+    let count = image.sections.len() as u64;
     let section_headers = FileRange::new(
-        layout.header.shoff,
-        count * u64::from(layout.header.shentsize),
+        image.header.shoff,
+        count * u64::from(image.header.shentsize),
     );
     let near: Vec<&Piece> = pieces
         .iter()
@@ -308,30 +296,30 @@ fn check_growth(
         section_headers.contains(range) || near.iter().any(|piece| piece.range.contains(range))
     };
     // A table of unknown length, which may begin with zeros.
-    let tables = layout.dynamic.iter().flat_map(tables::starts);
-    for offset in tables.filter_map(|address| layout.offset_of(VirtAddr(address))) {
+    let tables = image.dynamic.iter().flat_map(tables::starts);
+    for offset in tables.filter_map(|address| image.offset_of(VirtAddr(address))) {
         let start = FileRange::new(offset, 1);
         if growth.contains(&start) && !covered(&start) {
             return Err(Error::NoRoom("a table for the loader".to_owned()));
         }
     }
-    for section in &layout.sections {
+    for section in &image.sections {
         if section.is_allocated() && section.range().overlaps(growth) && !covered(&section.range())
         {
-            return Err(Error::NoRoom(layout.section_name(source, section)));
+            return Err(Error::NoRoom(image.section_name(section)));
         }
     }
-    for segment in &layout.segments {
+    for segment in &image.segments {
         let range = segment.range();
         let container = [elf::PT_LOAD, elf::PT_PHDR, elf::PT_GNU_STACK].contains(&segment.kind);
         if !container && range.overlaps(growth) && !covered(&range) {
             return Err(Error::NoRoom("a segment of its own".to_owned()));
         }
     }
-    if growth.end() > layout.length {
+    if growth.end() > image.length {
         return Err(Error::NoRoom("the end of the file".to_owned()));
     }
-    let bytes = source.read_at(growth.start.0, growth.size)?;
+    let bytes = image.source.read_at(growth.start.0, growth.size)?;
     let mut padding = 0;
     for (offset, byte) in (growth.start.0..).zip(bytes) {
         if covered(&FileRange::new(offset, 1)) {
@@ -341,7 +329,7 @@ fn check_growth(
         padding += 1;
         // Section headers tell that nothing is there; patchelf fills what it
         // moved away with 'X'. Without them a long run may be data.
-        let has_sections = !layout.sections.is_empty();
+        let has_sections = !image.sections.is_empty();
         let unused = byte == 0 || (byte == b'X' && has_sections);
         if !unused || (padding >= PADDING && !has_sections) {
             return Err(Error::NoRoom(format!("unknown data at offset {offset:#x}")));
@@ -354,20 +342,16 @@ fn check_growth(
 /// stay in core dumps; everything else goes to the new segment. They keep their
 /// order, for objcopy's sake, unless the build-id would find no place then.
 fn settle(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     moving: &[Piece],
     from: u64,
 ) -> Result<Vec<Displaced>, Error> {
-    let holes = holes(layout, source, moving, from)?;
+    let holes = holes(image, moving, from)?;
     let mut order: Vec<&Piece> = moving.iter().collect();
     order.sort_by_key(|piece| piece.range.start);
     let mut displaced = place(&holes, &order);
-    if displaced
-        .iter()
-        .any(|moved| loses_build_id(layout, source, moved))
-    {
-        order.sort_by_key(|piece| !has_build_id(layout, source, piece));
+    if displaced.iter().any(|moved| loses_build_id(image, moved)) {
+        order.sort_by_key(|piece| !has_build_id(image, piece));
         displaced = place(&holes, &order);
     }
     displaced.sort_by_key(|moved| moved.piece.range.start);
@@ -392,14 +376,9 @@ fn place(holes: &[FileRange], order: &[&Piece]) -> Vec<Displaced> {
 
 /// The places that the moving pieces leave in the table's segment, behind the grown
 /// table; neighbours with only padding between them are one.
-fn holes(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    moving: &[Piece],
-    from: u64,
-) -> Result<Vec<FileRange>, Error> {
-    let table = FileRange::new(layout.header.phoff, 1);
-    let mut loads = layout.segments_of(elf::PT_LOAD).map(|load| load.range());
+fn holes(image: &Image<impl Source>, moving: &[Piece], from: u64) -> Result<Vec<FileRange>, Error> {
+    let table = FileRange::new(image.header.phoff, 1);
+    let mut loads = image.segments_of(elf::PT_LOAD).map(|load| load.range());
     let Some(own) = loads.find(|load| load.contains(&table)) else {
         return Ok(Vec::new());
     };
@@ -415,8 +394,9 @@ fn holes(
         if let Some(last) = holes.last_mut() {
             let gap = FileRange::new(last.end(), start.saturating_sub(last.end()));
             if gap.size < PADDING
-                && !layout.allocated().overlap(&gap)
-                && source
+                && !image.allocated().overlap(&gap)
+                && image
+                    .source
                     .read_at(gap.start.0, gap.size)?
                     .iter()
                     .all(|&byte| byte == 0)
@@ -443,25 +423,21 @@ fn take(holes: &mut [FileRange], piece: &Piece) -> Option<u64> {
     None
 }
 
-fn loses_build_id(layout: &Layout, source: &(impl Source + ?Sized), moved: &Displaced) -> bool {
-    moved.to == Destination::NewSegment && has_build_id(layout, source, &moved.piece)
+fn loses_build_id(image: &Image<impl Source>, moved: &Displaced) -> bool {
+    moved.to == Destination::NewSegment && has_build_id(image, &moved.piece)
 }
 
 /// Whether a piece has a build-id in the first page.
-pub(super) fn has_build_id(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    piece: &Piece,
-) -> bool {
+pub(super) fn has_build_id(image: &Image<impl Source>, piece: &Piece) -> bool {
     if piece.kind != Kind::Notes || piece.range.end() > FIRST_PAGE {
         return false;
     }
-    let Ok(bytes) = source.read_at(piece.range.start.0, piece.range.size) else {
+    let Ok(bytes) = image.source.read_at(piece.range.start.0, piece.range.size) else {
         return false;
     };
     // mold puts notes of both paddings under one header.
     let is_build_id =
         |note: Note<'_>| note.owner == b"GNU\0" && note.kind == elf::NT_GNU_BUILD_ID.0;
-    let notes = |align| Notes::new(&bytes, layout.encoding.note_order(), align).flatten();
+    let notes = |align| Notes::new(&bytes, image.encoding.note_order(), align).flatten();
     notes(4).chain(notes(8)).any(is_build_id)
 }

@@ -6,7 +6,7 @@ use sandbox_format::note;
 
 use super::placement::{Placed, Placement};
 use crate::elf::encoding::{FileHeader, Record, SectionHeader};
-use crate::elf::{Chunk, Error, FileRange, Layout, Section, Source, align_up};
+use crate::elf::{Chunk, Error, FileRange, Image, Layout, Section, Source, align_up};
 
 /// The new table with the section names in front of it.
 pub(super) struct Table {
@@ -23,27 +23,26 @@ pub(super) struct Table {
 /// Makes the table, to stand at `offset` behind its names; nothing where the
 /// file has no section headers.
 pub(super) fn make(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     placement: &Placement,
     offset: u64,
 ) -> Result<Option<Table>, Error> {
-    let mut names_index = usize::from(layout.header.shstrndx.0);
-    let Some(names) = layout.sections.get(names_index) else {
+    let mut names_index = usize::from(image.header.shstrndx.0);
+    let Some(names) = image.sections.get(names_index) else {
         return Ok(None);
     };
     let range = names.range();
-    let mut bytes = source.read_at(range.start.0, range.size)?;
-    let mut headers: Vec<_> = layout
+    let mut bytes = image.source.read_at(range.start.0, range.size)?;
+    let mut headers: Vec<_> = image
         .sections
         .iter()
         .map(|section| moved(section, placement))
         .collect();
     let mut added = new(placement);
     if placement.in_front {
-        added.extend(former(layout, placement));
+        added.extend(former(image, placement));
     } else {
-        added.extend(left(layout, placement));
+        added.extend(left(image, placement));
     }
     // Names that the program has in memory, such as those in its dynamic
     // strings, stay as they are, and a section of its own gets the longer copy.
@@ -73,7 +72,7 @@ pub(super) fn make(
         usize::try_from(table - offset).map_err(|_| Error::TooLarge)?,
         0,
     );
-    bytes.extend(SectionHeader::encode_all(&headers, layout.encoding)?);
+    bytes.extend(SectionHeader::encode_all(&headers, image.encoding)?);
     Ok(Some(Table {
         chunk: Chunk { offset, bytes },
         offset: table,

@@ -5,13 +5,12 @@ use object::elf;
 
 use super::room::Displaced;
 use crate::elf::symbols::{Symbol, Which, each};
-use crate::elf::{FileRange, Layout, Section, Source};
+use crate::elf::{FileRange, Image, Section, Source};
 
 /// Finds those that name what moves, among the local symbols: nothing that moves
 /// has a global name.
 pub(super) fn of_moved_parts(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     displaced: &[Displaced],
     dynamic_moves: bool,
 ) -> Vec<Symbol> {
@@ -24,11 +23,11 @@ pub(super) fn of_moved_parts(
         elf::SHT_DYNAMIC => dynamic_moves,
         _ => section.is_allocated() && in_piece(section),
     };
-    let moving: Vec<bool> = layout.sections.iter().map(moves).collect();
+    let moving: Vec<bool> = image.sections.iter().map(moves).collect();
     // A false size has a table reach beyond what the headers know of.
-    let known = FileRange::new(0, layout.known_end());
+    let known = FileRange::new(0, image.known_end());
     let mut found = Vec::new();
-    each(layout, source, Which::Local, |_, symbol| {
+    each(image, Which::Local, |_, symbol| {
         let moves = moving.get(usize::from(symbol.entry.section.0)) == Some(&true);
         if moves && known.contains(&symbol.range) {
             found.push(symbol);

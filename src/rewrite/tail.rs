@@ -10,7 +10,7 @@
 mod formats;
 mod named;
 
-use crate::elf::{Error, FileRange, Layout, Source};
+use crate::elf::{Error, FileRange, Image, Source};
 use formats::Format;
 use named::Number;
 
@@ -133,18 +133,19 @@ impl Tail {
 ///
 /// They can't be found in the patched file, wherever they are in it, or can't be
 /// read.
-pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Tail, Error> {
-    let start = layout.known_end();
-    let range = FileRange::new(start, layout.length - start);
+pub(super) fn find(image: &Image<impl Source>) -> Result<Tail, Error> {
+    let start = image.known_end();
+    let range = FileRange::new(start, image.length - start);
     if range.size < PADDING
-        && source
+        && image
+            .source
             .read_at(start, range.size)?
             .iter()
             .all(|&byte| byte == 0)
     {
-        return Ok(Tail::none(layout.length));
+        return Ok(Tail::none(image.length));
     }
-    let format = formats::recognize(source, &range)?;
+    let format = formats::recognize(&image.source, &range)?;
     match format {
         Some(Format::AppImage) => return Ok(Tail::at_end(range, Reader::Known("an AppImage"))),
         Some(Format::Lisp { name, trailer }) => {
@@ -153,8 +154,8 @@ pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<T
         Some(Format::OldDeno) => return Err(Error::TailNamesOffset(range.size)),
         Some(Format::Zip { .. }) | None => {}
     }
-    let starts = starts(source, &range)?;
-    let loaded = named::in_loaded(layout, source, &range, &starts)?;
+    let starts = starts(&image.source, &range)?;
+    let loaded = named::in_loaded(image, &range, &starts)?;
     let known = |name| Ok(Tail::in_place(range, 0, Reader::Known(name)));
     let twice = |why| Ok(Tail::twice(range, Reader::ByOffset(why)));
     match format {
@@ -163,14 +164,14 @@ pub(super) fn find(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<T
         Some(Format::Zip { is_absolute: true }) => {
             twice("the archive's directory counts from the start of the file")
         }
-        None if let Some(number) = named::in_trailer(source, &range, &starts)? => Ok(Tail {
+        None if let Some(number) = named::in_trailer(&image.source, &range, &starts)? => Ok(Tail {
             renumbered: Some(number),
             ..Tail::twice(range, Reader::ByTrailer)
         }),
         _ if loaded.name_start => twice("the program names the place where they start"),
         Some(_) => Ok(Tail::at_end(range, Reader::Known("a ZIP archive"))),
         None if loaded.lead_into => twice("the program seems to name a place in them"),
-        None if named::by_itself(source, &range, &starts)? => {
+        None if named::by_itself(&image.source, &range, &starts)? => {
             twice("they seem to name a place in themselves")
         }
         None => Ok(Tail::at_end(range, Reader::FromEnd)),

@@ -8,7 +8,7 @@ use object::elf;
 use sandbox_format::{inline, note};
 
 use super::{Directories, released};
-use crate::elf::{Layout, Source};
+use crate::elf::{Image, Layout, Source};
 use crate::rewrite;
 use crate::rewrite::embedded::{self, Runtime};
 
@@ -63,15 +63,14 @@ impl Inline {
             why,
         };
         let file = File::open(&path).map_err(|error| unfit(error.to_string()))?;
-        let layout = Layout::read(&file).map_err(|error| unfit(error.to_string()))?;
-        let code = code(&layout, &file).map_err(|error| unfit(error.to_string()))?;
+        let image = Image::read(file).map_err(|error| unfit(error.to_string()))?;
+        let code = code(&image).map_err(|error| unfit(error.to_string()))?;
         let same =
-            layout.encoding == program.encoding && layout.header.machine == program.header.machine;
+            image.encoding == program.encoding && image.header.machine == program.header.machine;
         if !same {
             return Err(Error::Architecture);
         }
-        let runtime =
-            embedded::runtime(&layout, &file).map_err(|error| unfit(error.to_string()))?;
+        let runtime = embedded::runtime(&image).map_err(|error| unfit(error.to_string()))?;
         let Some(Runtime { format, version }) = runtime else {
             return Err(unfit("it is no runtime".to_owned()));
         };
@@ -104,11 +103,9 @@ pub fn released(found: &[u8]) -> Option<&'static str> {
 /// # Errors
 ///
 /// There is none, or it can't be read.
-pub(super) fn code(layout: &Layout, file: &File) -> io::Result<Vec<u8>> {
-    let code = layout
-        .segment(elf::PT_LOAD)
-        .ok_or(io::ErrorKind::NotFound)?;
-    file.read_at(code.offset, code.filesz.min(LONGEST))
+pub(super) fn code(image: &Image<impl Source>) -> io::Result<Vec<u8>> {
+    let code = image.segment(elf::PT_LOAD).ok_or(io::ErrorKind::NotFound)?;
+    image.source.read_at(code.offset, code.filesz.min(LONGEST))
 }
 
 /// A runtime is shorter, in bytes; another file in its place need not be.

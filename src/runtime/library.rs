@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use sandbox_format::note;
 
 use super::{Directories, inline};
-use crate::elf::{self as rewriting, Layout};
+use crate::elf::{self as rewriting, Image, Layout};
 use crate::file;
 use crate::rewrite::embedded::{self, Runtime};
 
@@ -179,9 +179,9 @@ pub fn presence(path: &str, root: &Path, program: &Layout) -> Presence {
 /// The name that a library below `root` gives itself (DT_SONAME), if it can be read.
 pub fn name_within(path: &str, root: &Path) -> Option<String> {
     let file = open(path, root).ok()??;
-    let layout = Layout::read(&file).ok()?;
-    let name = layout.dynamic.as_ref()?.get(elf::DT_SONAME)?;
-    layout.dynamic_string(&file, name).ok()
+    let image = Image::read(file).ok()?;
+    let name = image.dynamic.as_ref()?.get(elf::DT_SONAME)?;
+    image.dynamic_string(name).ok()
 }
 
 fn is_absence(error: &io::Error) -> bool {
@@ -219,7 +219,7 @@ fn open(path: &str, root: &Path) -> io::Result<Option<File>> {
 }
 
 fn examine(file: &File, program: &Layout) -> Result<Result<String, String>, rewriting::Error> {
-    let library = Layout::read(file)?;
+    let library = Image::read(file)?;
     let same =
         library.encoding == program.encoding && library.header.machine == program.header.machine;
     if library.header.kind != elf::ET_DYN {
@@ -231,9 +231,9 @@ fn examine(file: &File, program: &Layout) -> Result<Result<String, String>, rewr
         ));
     }
     // The runtime for the inside of programs has the same note.
-    let is_inline = inline::code(&library, file)
+    let is_inline = inline::code(&library)
         .is_ok_and(|code| sandbox_format::inline::Header::read(&code).is_some());
-    let runtime = embedded::runtime(&library, file)?.filter(|_| !is_inline);
+    let runtime = embedded::runtime(&library)?.filter(|_| !is_inline);
     let Some(Runtime { format, version }) = runtime else {
         return Ok(Err("it is no libsandbox.so".to_owned()));
     };

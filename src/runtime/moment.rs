@@ -6,7 +6,7 @@ use object::elf;
 use serde::{Serialize, Serializer};
 
 use crate::elf::loaders::{is_glibc, is_musl};
-use crate::elf::{Dynamic, Error, Layout, Source, memory};
+use crate::elf::{Dynamic, Error, Image, Layout, Source, memory};
 use crate::rewrite::{Position, Start};
 
 /// Code of a program that runs before any library's constructors.
@@ -99,20 +99,19 @@ impl Serialize for Moment {
 ///
 /// The file can't be read.
 pub fn early_code(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     start: Option<Start>,
 ) -> Result<Option<EarlyCode>, Error> {
-    let Some(interpreter) = layout.interpreter(source)? else {
-        return Ok(early_code_of_static(layout, start));
+    let Some(interpreter) = image.interpreter()? else {
+        return Ok(early_code_of_static(image, start));
     };
     let of_dynamic = |dynamic: &Dynamic| dynamic.get(elf::DT_PREINIT_ARRAYSZ);
-    let size = layout.dynamic.as_ref().and_then(of_dynamic);
+    let size = image.dynamic.as_ref().and_then(of_dynamic);
     // musl's loader does not look at that array.
     if size.is_some_and(|size| size > 0) && !is_musl(&interpreter) {
         return Ok(Some(EarlyCode::Preinit));
     }
-    Ok(memory::has_resolvers(layout, source)?.then_some(EarlyCode::Resolvers))
+    Ok(memory::has_resolvers(image)?.then_some(EarlyCode::Resolvers))
 }
 
 /// In a static program the C library's start-up calls such code.
@@ -190,8 +189,8 @@ mod tests {
         let early = |loader: &str, size: u64| {
             let builder = LayoutBuilder::new(elf::ET_DYN).interpreter(loader);
             let file = builder.dynamic(elf::DT_PREINIT_ARRAYSZ, size).build();
-            let layout = Layout::read(&file[..]).unwrap();
-            early_code(&layout, &file[..], None).unwrap()
+            let image = Image::read(&file[..]).unwrap();
+            early_code(&image, None).unwrap()
         };
         let glibc = "/lib64/ld-linux-x86-64.so.2";
         assert_eq!(early(glibc, 8), Some(EarlyCode::Preinit));
@@ -203,8 +202,8 @@ mod tests {
     fn in_a_static_program_they_are_early_only_for_a_runtime_right_before_main() {
         let builder = LayoutBuilder::new(elf::ET_EXEC);
         let file = builder.dynamic(elf::DT_PREINIT_ARRAYSZ, 8).build();
-        let layout = Layout::read(&file[..]).unwrap();
-        let early = |start| early_code(&layout, &file[..], Some(start)).unwrap();
+        let image = Image::read(&file[..]).unwrap();
+        let early = |start| early_code(&image, Some(start)).unwrap();
         assert_eq!(early(Start::Main), Some(EarlyCode::Preinit));
         assert_eq!(early(Start::Entry), None);
     }

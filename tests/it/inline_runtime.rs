@@ -109,7 +109,7 @@ fn compile(ws: &Workspace, compiler: &str, image: &[u8], next: &str, fixture: &s
 mod file {
     use super::*;
     use sandbox_format::note;
-    use sandbox_patch::elf::Layout;
+    use sandbox_patch::elf::Image;
     use sandbox_patch::rewrite::embedded;
 
     #[test]
@@ -175,8 +175,8 @@ mod file {
     #[test]
     fn its_note_tells_its_version() {
         let file = std::fs::File::open(inline_runtime()).expect("the runtime was built");
-        let layout = Layout::read(&file).expect("an ELF file");
-        let runtime = embedded::runtime(&layout, &file).expect("readable");
+        let image = Image::read(&file).expect("an ELF file");
+        let runtime = embedded::runtime(&image).expect("readable");
         let runtime = runtime.expect("a note");
         assert_eq!(runtime.format, note::VERSION);
         assert_eq!(runtime.version, env!("CARGO_PKG_VERSION"));

@@ -6,7 +6,7 @@ use object::elf;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sandbox_oracle::round_trip;
-use sandbox_patch::elf::{Error, Layout, Source, VirtAddr};
+use sandbox_patch::elf::{Error, Image, Layout, Source, VirtAddr};
 use sandbox_patch::rewrite::Position;
 
 const MAKES: [&str; 8] = [
@@ -45,19 +45,19 @@ fn every_make_is_patched_and_restored() {
 
 /// Changes a patched program in one place, which makes it another program.
 fn break_in_turn(patched: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    let layout = Layout::read(patched).unwrap();
-    let note = layout
+    let image = Image::read(patched).unwrap();
+    let note = image
         .sections
         .iter()
-        .position(|section| layout.section_name(patched, section) == ".note.sandbox");
-    let section = layout.header.shoff + 64 * note.unwrap() as u64;
-    let dynamic = layout.dynamic.as_ref().unwrap().range.start.0;
+        .position(|section| image.section_name(section) == ".note.sandbox");
+    let section = image.header.shoff + 64 * note.unwrap() as u64;
+    let dynamic = image.dynamic.as_ref().unwrap().range.start.0;
     let segment = |kind| {
-        let index = layout.segments.iter().position(|it| it.kind == kind);
-        layout.header.phoff + 56 * index.unwrap() as u64
+        let index = image.segments.iter().position(|it| it.kind == kind);
+        image.header.phoff + 56 * index.unwrap() as u64
     };
-    let text = layout.offset_of(VirtAddr(layout.header.entry)).unwrap();
-    let strings = layout.dynamic_strings().unwrap().start.0;
+    let text = image.offset_of(VirtAddr(image.header.entry)).unwrap();
+    let strings = image.dynamic_strings().unwrap().start.0;
     let places = [
         ("e_entry", 24),
         ("code", text),
@@ -65,7 +65,7 @@ fn break_in_turn(patched: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("a dynamic string", strings + 1),
         (
             "the interpreter's name",
-            layout.segment(elf::PT_INTERP).unwrap().offset,
+            image.segment(elf::PT_INTERP).unwrap().offset,
         ),
         ("p_flags of PT_GNU_STACK", segment(elf::PT_GNU_STACK) + 4),
         ("p_vaddr of PT_PHDR", segment(elf::PT_PHDR) + 16),
@@ -246,26 +246,26 @@ fn a_program_header_table_becomes_no_longer_than_the_kernel_takes() {
 
 /// Where the section header of a name is in the file.
 fn section_header(program: &[u8], name: &str) -> usize {
-    let layout = Layout::read(program).unwrap();
-    let mut sections = layout.sections.iter();
-    let index = sections.position(|it| layout.section_name(program, it) == name);
-    usize::try_from(layout.header.shoff).unwrap() + 64 * index.unwrap()
+    let image = Image::read(program).unwrap();
+    let mut sections = image.sections.iter();
+    let index = sections.position(|it| image.section_name(it) == name);
+    usize::try_from(image.header.shoff).unwrap() + 64 * index.unwrap()
 }
 
 #[test]
 fn section_names_in_the_dynamic_strings_stay_there_and_are_copied() {
     let ws = Workspace::new();
     let mut program = std::fs::read(ws.compile("gcc", "myos.c")).unwrap();
-    let layout = Layout::read(&program[..]).unwrap();
-    let mut sections = layout.sections.iter();
-    let strings = sections.position(|it| layout.section_name(&program[..], it) == ".dynstr");
+    let image = Image::read(&program[..]).unwrap();
+    let mut sections = image.sections.iter();
+    let strings = sections.position(|it| image.section_name(it) == ".dynstr");
     let e_shstrndx = 62;
     program[e_shstrndx] = u8::try_from(strings.unwrap()).unwrap();
     let patched = round_trip(&program, Position::First).unwrap().bytes;
     let names = |bytes: &[u8]| -> Vec<String> {
-        let layout = Layout::read(bytes).unwrap();
-        let name = |section| layout.section_name(bytes, section);
-        layout.sections.iter().map(name).collect()
+        let image = Image::read(bytes).unwrap();
+        let name = |section| image.section_name(section);
+        image.sections.iter().map(name).collect()
     };
     let after = names(&patched);
     let added = names(&program).len();

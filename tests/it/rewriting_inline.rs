@@ -10,7 +10,7 @@ use object::elf::{
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sandbox_oracle::{check, round_trip_inline};
-use sandbox_patch::elf::{Error, Layout, VirtAddr};
+use sandbox_patch::elf::{Error, Image, Layout, VirtAddr};
 use sandbox_patch::rewrite::Start;
 
 const MAKES: [&str; 9] = [
@@ -96,19 +96,19 @@ fn a_program_that_seems_static_to_tools_alone_is_refused() {
 fn program_headers_do_not_grow_over_symbols_of_unknown_number() {
     let ws = Workspace::new();
     let mut program = std::fs::read(ws.compile("clang -fuse-ld=lld", "myos.c")).unwrap();
-    let layout = Layout::read(&program[..]).unwrap();
+    let image = Image::read(program.clone()).unwrap();
     let place = |offset: u64| usize::try_from(offset).unwrap();
     // The symbols, of which the first is of zeros, stand behind what moves; what
     // stands behind them is known by nothing.
-    for (index, section) in layout.sections.iter().enumerate() {
-        let name = layout.section_name(&program[..], section);
+    for (index, section) in image.sections.iter().enumerate() {
+        let name = image.section_name(section);
         if [".dynsym", ".gnu.version", ".gnu.version_r"].contains(&&name[..]) {
-            let header = place(layout.header.shoff) + 64 * index;
+            let header = place(image.header.shoff) + 64 * index;
             let sh_flags_and_sh_addr = header + 8..header + 24;
             program[sh_flags_and_sh_addr].fill(0);
         }
     }
-    let dynamic = layout.dynamic.as_ref().unwrap();
+    let dynamic = image.dynamic.as_ref().unwrap();
     for (index, entry) in dynamic.entries.iter().enumerate() {
         if [DT_VERSYM, DT_VERNEED].contains(&entry.tag) {
             let unknown = 0x6000_0000_u64 + index as u64;

@@ -5,7 +5,7 @@ use std::path::Path;
 use object::elf;
 
 use crate::elf::memory;
-use crate::elf::{Error, Layout, Source};
+use crate::elf::{Error, Image, Source};
 use crate::program::Problem;
 use crate::rewrite::Position;
 use crate::runtime::library::{self, is_named_like_runtime};
@@ -27,14 +27,10 @@ pub(super) struct Loading {
 /// # Errors
 ///
 /// The file can't be read.
-pub fn problems(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    root: &Path,
-) -> Result<Vec<Problem>, Error> {
-    let divergences = memory::divergences(layout, source)?;
+pub fn problems(image: &Image<impl Source>, root: &Path) -> Result<Vec<Problem>, Error> {
+    let divergences = memory::divergences(image)?;
     let mut found: Vec<_> = divergences.into_iter().map(Problem::Divergence).collect();
-    if let Some(interpreter) = layout.interpreter(source)? {
+    if let Some(interpreter) = image.interpreter()? {
         found.extend(loader_problem(&interpreter, root));
     }
     Ok(found)
@@ -58,25 +54,22 @@ pub fn loader_problem(interpreter: &str, root: &Path) -> Option<Problem> {
 ///
 /// The file can't be read.
 pub(super) fn loading(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
 ) -> Result<(Option<Loading>, Vec<Problem>), Error> {
-    let needed = layout.needed(source)?;
+    let needed = image.needed()?;
     let Some(at) = needed.iter().position(|path| is_named_like_runtime(path)) else {
         return Ok((None, Vec::new()));
     };
     let runtime = needed[at].clone();
     let mut found = Vec::new();
-    let interpreter = layout.interpreter(source)?;
+    let interpreter = image.interpreter()?;
     if interpreter.is_none() {
         found.push(Problem::NoLoader);
     }
     // Both C libraries compare a name with those of what is loaded already: glibc with
     // DT_SONAME and with its own path, as PT_INTERP has it (elf/dl-load.c, `_dl_map_object`),
     // musl with the latter (ldso/dynlink.c, `load_library`).
-    if interpreter.as_ref() == Some(&runtime)
-        || own_name(layout, source)?.as_ref() == Some(&runtime)
-    {
+    if interpreter.as_ref() == Some(&runtime) || own_name(image)?.as_ref() == Some(&runtime) {
         found.push(Problem::PosesAsRuntime);
     }
     let like_it = needed.iter().filter(|path| is_named_like_runtime(path));
@@ -91,7 +84,7 @@ pub(super) fn loading(
     if at > place {
         found.push(Problem::LibraryBefore(needed[0].clone()));
     }
-    if let Some(what) = moment::early_code(layout, source, None)? {
+    if let Some(what) = moment::early_code(image, None)? {
         found.push(Problem::EarlyCode(what));
     }
     let loading = Loading {
@@ -103,8 +96,8 @@ pub(super) fn loading(
 }
 
 /// The name that the program gives itself (DT_SONAME).
-fn own_name(layout: &Layout, source: &(impl Source + ?Sized)) -> Result<Option<String>, Error> {
-    let dynamic = layout.dynamic.as_ref();
+fn own_name(image: &Image<impl Source>) -> Result<Option<String>, Error> {
+    let dynamic = image.dynamic.as_ref();
     let name = dynamic.and_then(|dynamic| dynamic.get(elf::DT_SONAME));
-    name.map(|at| layout.dynamic_string(source, at)).transpose()
+    name.map(|at| image.dynamic_string(at)).transpose()
 }

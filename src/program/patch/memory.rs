@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use crate::elf::{self as rewriting, Layout, Source};
+use crate::elf::{self as rewriting, Image, Source};
 use crate::policy::{List, Resolved};
 use crate::program::Remark;
 use crate::runtime::Runtime;
@@ -13,16 +13,15 @@ use crate::runtime::Runtime;
 /// has what it takes.
 pub(super) fn lacking(
     resolved: &Resolved,
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     runtime: &Runtime,
 ) -> Option<Remark> {
-    let dynamic = layout.dynamic.as_ref()?;
-    if resolved.policy.list != List::Allow || layout.segment(elf::PT_INTERP).is_none() {
+    let dynamic = image.dynamic.as_ref()?;
+    if resolved.policy.list != List::Allow || image.segment(elf::PT_INTERP).is_none() {
         return None;
     }
     let is_inline = matches!(runtime, Runtime::Inline(..));
-    let (why, calls) = if rewriting::defines(layout, source, &[b"malloc\0", b"free\0"]) {
+    let (why, calls) = if rewriting::defines(image, &[b"malloc\0", b"free\0"]) {
         ("its allocator is its own", ["brk", "mmap"])
     } else if is_inline && dynamic.get(elf::DT_DEBUG).is_none() {
         (

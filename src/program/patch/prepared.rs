@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Options, Outcome, Report, memory};
 use crate::elf::memory::divergences;
-use crate::elf::{self, Layout};
+use crate::elf::{self, Image, Layout};
 use crate::filter;
 use crate::note::Content;
 use crate::policy::{self, Resolved, Warning};
@@ -31,15 +31,14 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn make(
-        layout: &Layout,
-        source: &File,
+        image: &Image<&File>,
         options: &Options,
         runtime: Runtime,
     ) -> Result<Self, Error> {
         let mut general = Vec::new();
-        let arch = arch(layout).ok_or(Error::Architecture(layout.header.machine.0))?;
+        let arch = arch(image).ok_or(Error::Architecture(image.header.machine.0))?;
         if let Runtime::Library(library) = &runtime {
-            general.extend(doubt(library, layout)?);
+            general.extend(doubt(library, image)?);
         }
         let (resolved, notices) = policy::resolve(&options.policy, arch)?;
         let (advice, notices): (Vec<_>, Vec<_>) = notices.into_iter().partition(Warning::is_advice);
@@ -54,19 +53,19 @@ impl Prepared {
             identity: compiled.identity,
         };
         let mut remarks = Vec::new();
-        remarks.extend(loader_doubt(layout, source)?);
-        remarks.extend(memory::lacking(&resolved, layout, source, &runtime));
+        remarks.extend(loader_doubt(image)?);
+        remarks.extend(memory::lacking(&resolved, image, &runtime));
         let (position, enforced) = match runtime {
             Runtime::Library(_) => {
-                let early = early_code(layout, source, None)?;
+                let early = early_code(image, None)?;
                 remarks.extend(early.map(Problem::EarlyCode).map(Remark::Unaccepted));
-                let (position, enforced) = order(layout, source)?;
-                let needed = layout.needed(source)?;
+                let (position, enforced) = order(image)?;
+                let needed = image.needed()?;
                 let refusing = refuses_company(position, &needed).cloned();
                 remarks.extend(refusing.map(Remark::RefusesCompany));
                 (position, enforced)
             }
-            Runtime::Inline(_, start) => (Position::First, Moment::of(start, layout)),
+            Runtime::Inline(_, start) => (Position::First, Moment::of(start, image)),
         };
         Ok(Self {
             content,
@@ -103,18 +102,17 @@ impl Prepared {
     pub(super) fn compare(
         &self,
         present: &Embedded,
-        layout: &Layout,
-        source: &File,
+        image: &Image<&File>,
         replace: bool,
     ) -> Result<Outcome, Error> {
-        if !self.is_in(present) || !self.is_enforced_alike(present, layout, source)? {
+        if !self.is_in(present) || !self.is_enforced_alike(present, image)? {
             return match replace {
                 true => Ok(Outcome::Replaced),
                 false if self.is_in(present) => Err(Error::AnotherWay),
                 false => Err(Error::AnotherPolicy),
             };
         }
-        if self.is_intact(present, layout, source)? {
+        if self.is_intact(present, image)? {
             Ok(Outcome::Unchanged)
         } else {
             Err(elf::Error::Changed.into())
@@ -125,28 +123,22 @@ impl Prepared {
     fn is_enforced_alike(
         &self,
         present: &Embedded,
-        layout: &Layout,
-        source: &File,
+        image: &Image<&File>,
     ) -> Result<bool, elf::Error> {
         Ok(match &self.runtime {
             Runtime::Library(library) => {
-                !present.is_inline() && layout.needed(source)?.contains(&library.path)
+                !present.is_inline() && image.needed()?.contains(&library.path)
             }
             Runtime::Inline(_, Start::Best) => present.is_inline(),
             Runtime::Inline(_, start) => {
-                let found = inline::find(layout, source, present)?;
+                let found = inline::find(image, present)?;
                 present.is_inline() && found.is_some_and(|found| found.start == Some(*start))
             }
         })
     }
 
     /// Whether a file has all that patching would put into it.
-    fn is_intact(
-        &self,
-        present: &Embedded,
-        layout: &Layout,
-        source: &File,
-    ) -> Result<bool, elf::Error> {
+    fn is_intact(&self, present: &Embedded, image: &Image<&File>) -> Result<bool, elf::Error> {
         let (header, content) = (&present.header, &self.content);
         let filter = &present.filter;
         let found = (header.is_inline(), filter.log, filter.arch, filter.identity);
@@ -155,11 +147,11 @@ impl Prepared {
         }
         Ok(match &self.runtime {
             Runtime::Library(library) => {
-                let needed = layout.needed(source)?;
-                embedded::is_marked(layout) && placed(self.position, &needed) == Some(&library.path)
+                let needed = image.needed()?;
+                embedded::is_marked(image) && placed(self.position, &needed) == Some(&library.path)
             }
             Runtime::Inline(runtime, _) => {
-                let found = inline::find(layout, source, present)?;
+                let found = inline::find(image, present)?;
                 found.is_some_and(|found| found.start.is_some() && runtime.is(&found.code))
             }
         })
@@ -170,19 +162,16 @@ impl Prepared {
     pub(super) fn check(&self, output: &File) -> Result<(), Error> {
         let fault = |what: &str| Error::Unfaithful(what.to_owned());
         let unreadable = |error: elf::Error| Error::Unfaithful(error.to_string());
-        let layout = Layout::read(output).map_err(unreadable)?;
-        let found = embedded::read(&layout, output).map_err(unreadable)?;
+        let image = Image::read(output).map_err(unreadable)?;
+        let found = embedded::read(&image).map_err(unreadable)?;
         let found = found.ok_or_else(|| fault("no policy"))?;
         if !self.is_in(&found) {
             return Err(fault("policy"));
         }
-        if !self
-            .is_intact(&found, &layout, output)
-            .map_err(unreadable)?
-        {
+        if !self.is_intact(&found, &image).map_err(unreadable)? {
             return Err(fault("runtime"));
         }
-        let divergences = divergences(&layout, output).map_err(unreadable)?;
+        let divergences = divergences(&image).map_err(unreadable)?;
         if let Some(&divergence) = divergences.first() {
             return Err(Error::Divergence(divergence));
         }
@@ -237,20 +226,20 @@ fn doubt(library: &Library, program: &Layout) -> Result<Option<Remark>, Error> {
 }
 
 /// What is doubtful of the program's loader.
-fn loader_doubt(layout: &Layout, source: &File) -> Result<Option<Remark>, elf::Error> {
-    let Some(interpreter) = layout.interpreter(source)? else {
+fn loader_doubt(image: &Image<&File>) -> Result<Option<Remark>, elf::Error> {
+    let Some(interpreter) = image.interpreter()? else {
         return Ok(None);
     };
-    if position(&interpreter, &layout.needed(source)?).is_none() {
+    if position(&interpreter, &image.needed()?).is_none() {
         return Ok(Some(Remark::UnknownLoader(interpreter)));
     }
     Ok(loader_problem(&interpreter, Path::new("/")).map(Remark::Unaccepted))
 }
 
 /// The library's place among the others, and from when on it enforces the policy.
-fn order(layout: &Layout, source: &File) -> Result<(Position, Moment), elf::Error> {
-    let interpreter = layout.interpreter(source)?.unwrap_or_default();
-    let position = position(&interpreter, &layout.needed(source)?);
+fn order(image: &Image<&File>) -> Result<(Position, Moment), elf::Error> {
+    let interpreter = image.interpreter()?.unwrap_or_default();
+    let position = position(&interpreter, &image.needed()?);
     let enforced = position.map_or(Moment::Unknown, |_| Moment::AfterLibraries);
     Ok((position.unwrap_or(Position::First), enforced))
 }

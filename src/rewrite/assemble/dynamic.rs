@@ -9,7 +9,7 @@ use crate::elf::machine::Machine;
 use crate::elf::{Error, Source, VirtAddr};
 use crate::rewrite::{Position, pieces};
 
-impl<S: Source + ?Sized> Assembly<'_, S> {
+impl<S: Source> Assembly<'_, S> {
     pub(super) fn entries(&self) -> Result<Vec<Dyn>, Error> {
         let mut entries = self.patching.dynamic.entries.clone();
         for entry in &mut entries {
@@ -18,7 +18,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                     entry.value = self.placement.head.size;
                 }
                 tag if pieces::table_of(tag).is_some() => {
-                    let offset = self.patching.layout.offset_of(VirtAddr(entry.value));
+                    let offset = self.patching.image.offset_of(VirtAddr(entry.value));
                     if let Some((_, address)) =
                         offset.and_then(|offset| self.placement.moved(offset))
                     {
@@ -36,21 +36,21 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
             value: 0,
         };
         let slots = match self.placement.dynamic {
-            Some(range) => usize::try_from(range.size / Dyn::size(self.patching.layout.encoding))
+            Some(range) => usize::try_from(range.size / Dyn::size(self.patching.image.encoding))
                 .map_err(|_| Error::TooLarge)?,
             None => self.patching.dynamic.slots,
         };
         if self.patching.library().is_some() && slots <= entries.len() {
             return Err(Error::Malformed("the dynamic section has no room"));
         }
-        let segment = self.patching.layout.segment(elf::PT_DYNAMIC);
+        let segment = self.patching.image.segment(elf::PT_DYNAMIC);
         let from = segment.map_or(0, |segment| segment.vaddr);
         let to = self
             .placement
             .dynamic
             .map_or(from, |range| self.placement.address(range.start.0));
-        Machine::of(self.patching.layout).keep_targets(
-            self.patching.layout.encoding,
+        Machine::of(self.patching.image).keep_targets(
+            self.patching.image.encoding,
             (&self.patching.dynamic.entries, from),
             (&mut entries, to),
         );

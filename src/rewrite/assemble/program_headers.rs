@@ -8,16 +8,16 @@ use crate::elf::machine::Machine;
 use crate::elf::{FileRange, Source, VirtAddr};
 use crate::rewrite::{references, room};
 
-impl<S: Source + ?Sized> Assembly<'_, S> {
+impl<S: Source> Assembly<'_, S> {
     /// The program headers: those there were, and those of the new segments.
     pub(super) fn segments(&self) -> Vec<ProgramHeader> {
         let placement = self.placement;
         let grows = if placement.table_moves() {
             None
         } else {
-            room::growing_load(self.patching.layout, &placement.table)
+            room::growing_load(self.patching.image, &placement.table)
         };
-        let old = self.patching.layout.segments.iter();
+        let old = self.patching.image.segments.iter();
         let mut segments: Vec<ProgramHeader> = old
             .map(|segment| match segment.kind {
                 elf::PT_LOAD if grows == Some(segment) => {
@@ -73,7 +73,7 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
                 // Its address leads to something else, and goes on doing so.
                 Some((offset, _))
                     if segment.kind == elf::PT_NOTE
-                        && !self.patching.layout.is_of_notes(segment) =>
+                        && !self.patching.image.is_of_notes(segment) =>
                 {
                     ProgramHeader { offset, ..*segment }
                 }
@@ -142,15 +142,14 @@ impl<S: Source + ?Sized> Assembly<'_, S> {
     }
 
     pub(super) fn page(&self) -> u64 {
-        Machine::of(self.patching.layout).max_page_size
+        Machine::of(self.patching.image).max_page_size
     }
 
     /// Whether the loader may write to the dynamic section; where it may not,
     /// it does not try (`-z rodynamic`, and all of MIPS).
     pub(super) fn dynamic_is_writable(&self) -> bool {
-        let segment = self.patching.layout.segment(elf::PT_DYNAMIC);
-        let load =
-            segment.and_then(|segment| self.patching.layout.load_of(VirtAddr(segment.vaddr)));
+        let segment = self.patching.image.segment(elf::PT_DYNAMIC);
+        let load = segment.and_then(|segment| self.patching.image.load_of(VirtAddr(segment.vaddr)));
         load.is_some_and(|load| load.flags.0 & elf::PF_W.0 != 0)
     }
 

@@ -3,7 +3,7 @@
 
 use object::elf;
 
-use crate::elf::{Dynamic, Error, Layout, Source, imports};
+use crate::elf::{Dynamic, Error, Image, Source, imports};
 
 /// What both C libraries call their part of the start-up, which calls the
 /// initialisers (glibc, csu/libc-start.c; musl, src/env/__libc_start_main.c).
@@ -38,26 +38,25 @@ const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
 ///
 /// The file can't be read.
 pub(super) fn are_called(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     dynamic: &Dynamic,
     entry: u64,
     [start, end]: [u64; 2],
 ) -> Result<Result<(), &'static str>, Error> {
     // One of another name may never come to it, whatever is linked in.
-    let Some(start_up) = start_up(layout, source, entry)? else {
+    let Some(start_up) = start_up(image, entry)? else {
         return Ok(Err(
             "it does not begin with the start-up code of a C library",
         ));
     };
-    let code_has = |addresses| refers_to(layout, source, addresses);
-    let are_called = if layout.segment(elf::PT_INTERP).is_some() {
-        imports::has(layout, source, dynamic, START_UP)?
+    let code_has = |addresses| refers_to(image, addresses);
+    let are_called = if image.segment(elf::PT_INTERP).is_some() {
+        imports::has(image, dynamic, START_UP)?
             && (start_up == StartUp::ByEntries || code_has([start, end])?)
     } else {
         // Of a position-independent one the code finds the relocations by `_DYNAMIC`.
-        let is_pie = layout.header.kind == elf::ET_DYN;
-        let entries = layout.segment(elf::PT_DYNAMIC).filter(|_| is_pie);
+        let is_pie = image.header.kind == elf::ET_DYN;
+        let entries = image.segment(elf::PT_DYNAMIC).filter(|_| is_pie);
         code_has([start, end])? && entries.map_or(Ok(true), |it| code_has([it.vaddr; 2]))?
     };
     Ok(if are_called {
@@ -77,16 +76,12 @@ enum StartUp {
 }
 
 /// Nothing where a program does not begin with such code.
-fn start_up(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    entry: u64,
-) -> Result<Option<StartUp>, Error> {
+fn start_up(image: &Image<impl Source>, entry: u64) -> Result<Option<StartUp>, Error> {
     let size = ENDBR64.len() + GLIBC.len() + GLIBC_SINCE_2_34.len();
-    let Some(range) = layout.range_at(entry, size as u64) else {
+    let Some(range) = image.range_at(entry, size as u64) else {
         return Ok(None);
     };
-    let code = source.read_at(range.start.0, range.size)?;
+    let code = image.source.read_at(range.start.0, range.size)?;
     let code = code.strip_prefix(ENDBR64).unwrap_or(&code);
     Ok(match code.strip_prefix(GLIBC) {
         Some(rest) if rest.starts_with(GLIBC_SINCE_2_34) => Some(StartUp::ByEntries),
@@ -99,16 +94,12 @@ fn start_up(
 /// from the end of these, which is how x86-64 has it. Other four bytes are the
 /// same by chance once in 2^32. Either address alone may be that of a neighbour:
 /// who goes through the list needs both.
-fn refers_to(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    addresses: [u64; 2],
-) -> Result<bool, Error> {
-    let code = layout
+fn refers_to(image: &Image<impl Source>, addresses: [u64; 2]) -> Result<bool, Error> {
+    let code = image
         .segments_of(elf::PT_LOAD)
         .filter(|load| load.flags.0 & elf::PF_X.0 != 0);
     let mut found = [false; 2];
-    let mut left = layout.length;
+    let mut left = image.length;
     for load in code {
         // Segments of a hostile file may all have the same bytes.
         let Some(rest) = left.checked_sub(load.filesz) else {
@@ -118,7 +109,9 @@ fn refers_to(
         let mut at = 0;
         while at + 4 <= load.filesz {
             // The last bytes of a block are the first of the next.
-            let block = source.read_at(load.offset + at, BLOCK.min(load.filesz - at))?;
+            let block = image
+                .source
+                .read_at(load.offset + at, BLOCK.min(load.filesz - at))?;
             for (index, word) in (0..).zip(block.windows(4)) {
                 let word = i32::from_le_bytes([word[0], word[1], word[2], word[3]]);
                 let behind = load.vaddr.wrapping_add(at + index + 4);

@@ -10,7 +10,7 @@ use super::{
     to_new_segment,
 };
 use crate::elf::encoding::ProgramHeader;
-use crate::elf::{Error, FileRange, Layout, Source};
+use crate::elf::{Error, FileRange, Image, Layout, Source};
 use crate::rewrite::pieces::{Kind, Piece};
 
 /// Finds it; nothing where there is none, or no notes move. Only for programs
@@ -20,12 +20,11 @@ use crate::rewrite::pieces::{Kind, Piece};
 ///
 /// The file can't be read, or contradicts itself.
 pub(super) fn make(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     pieces: &[Piece],
     needs: Needs,
 ) -> Result<Option<Room>, Error> {
-    let growth = match growth(layout, source, pieces, needs.loads) {
+    let growth = match growth(image, pieces, needs.loads) {
         Ok(growth) if !needs.strings_move => growth,
         Ok(_) | Err(Error::NoRoom(_)) => return Ok(None),
         Err(error) => return Err(error),
@@ -37,25 +36,23 @@ pub(super) fn make(
         .collect();
     let (notes, others): (Vec<Piece>, Vec<Piece>) =
         moving.iter().partition(|piece| piece.kind == Kind::Notes);
-    let is_build_id = |piece: &&Piece| has_build_id(layout, source, piece);
+    let is_build_id = |piece: &&Piece| has_build_id(image, piece);
     let sharing = notes.iter().find(|piece| !is_build_id(piece));
     let Some(sharing) = sharing.or(notes.first()) else {
         return Ok(None);
     };
-    if !has_own_header(layout, sharing)
-        || !can_be_continued(layout, source, sharing, sharing.align)?
-    {
+    if !has_own_header(image, sharing) || !can_be_continued(image, sharing, sharing.align)? {
         return Ok(None);
     }
     let mut displaced: Vec<Displaced> = others.iter().map(to_new_segment).collect();
     // The others keep their headers; what of them is not kept in the first page
     // comes last, under the header that is shared.
     let mut joined = vec![*sharing];
-    let mut holes = holes(layout, source, &moving, growth.end())?;
+    let mut holes = holes(image, &moving, growth.end())?;
     for piece in notes.iter().filter(|piece| *piece != sharing) {
-        match keep_build_id(layout, source, piece, &mut holes)? {
+        match keep_build_id(image, piece, &mut holes)? {
             Some((kept, None)) => displaced.push(kept),
-            Some((kept, Some(rest))) if can_be_continued(layout, source, &rest, sharing.align)? => {
+            Some((kept, Some(rest))) if can_be_continued(image, &rest, sharing.align)? => {
                 displaced.push(kept);
                 joined.push(rest);
             }
@@ -83,14 +80,11 @@ fn has_own_header(layout: &Layout, piece: &Piece) -> bool {
 
 /// Whether more notes can follow under the same header: these are padded as it
 /// says, to the last. mold puts notes of both paddings under one.
-fn can_be_continued(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
-    piece: &Piece,
-    align: u64,
-) -> Result<bool, Error> {
-    let bytes = source.read_at(piece.range.start.0, piece.range.size)?;
-    let mut notes = Notes::new(&bytes, layout.encoding.note_order(), align);
+fn can_be_continued(image: &Image<impl Source>, piece: &Piece, align: u64) -> Result<bool, Error> {
+    let bytes = image
+        .source
+        .read_at(piece.range.start.0, piece.range.size)?;
+    let mut notes = Notes::new(&bytes, image.encoding.note_order(), align);
     Ok(piece.range.size.is_multiple_of(align) && notes.all(|note| note.is_ok()))
 }
 
@@ -98,13 +92,14 @@ fn can_be_continued(
 /// page, so that it stays in core dumps; the rest of the notes is returned with
 /// it.
 fn keep_build_id(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     piece: &Piece,
     holes: &mut [FileRange],
 ) -> Result<Option<(Displaced, Option<Piece>)>, Error> {
-    let bytes = source.read_at(piece.range.start.0, piece.range.size)?;
-    let order = layout.encoding.note_order();
+    let bytes = image
+        .source
+        .read_at(piece.range.start.0, piece.range.size)?;
+    let order = image.encoding.note_order();
     let Some(Ok(first)) = Notes::new(&bytes, order, piece.align).next() else {
         return Ok(None);
     };
@@ -118,9 +113,7 @@ fn keep_build_id(
         ..*piece
     };
     let kept = part(0, piece.range.size - rest);
-    if !has_own_header(layout, piece)
-        || !has_build_id(layout, source, &kept)
-        || kept.range.end() > FIRST_PAGE
+    if !has_own_header(image, piece) || !has_build_id(image, &kept) || kept.range.end() > FIRST_PAGE
     {
         return Ok(None);
     }

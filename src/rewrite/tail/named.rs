@@ -9,7 +9,7 @@ use std::io;
 use memchr::memmem::Finder;
 use object::elf;
 
-use crate::elf::{FileRange, Layout, Section, Source, VirtAddr};
+use crate::elf::{FileRange, Image, Layout, Section, Source, VirtAddr};
 
 /// Bytes that are read at a time.
 const BLOCK: u64 = 1 << 20;
@@ -257,22 +257,21 @@ const PKG: &[u8] = b"PAYLOAD_POSITION = '";
 
 /// Looks through all that the program loads.
 pub(super) fn in_loaded(
-    layout: &Layout,
-    source: &(impl Source + ?Sized),
+    image: &Image<impl Source>,
     tail: &FileRange,
     values: &[u64],
 ) -> io::Result<Loaded> {
-    let tables = linker_tables(layout);
+    let tables = linker_tables(image);
     let mut search = Search {
-        layout,
+        layout: image,
         tail: *tail,
         needles: needles(values),
         dotnet: Finder::new(&DOTNET),
         pkg: Finder::new(PKG),
-        looks: Looks::new(source, *tail),
+        looks: Looks::new(&image.source, *tail),
         loaded: Loaded::default(),
     };
-    for load in layout.segments_of(elf::PT_LOAD) {
+    for load in image.segments_of(elf::PT_LOAD) {
         let range = load.range();
         let is_code = load.flags.0 & elf::PF_X.0 != 0;
         let mut at = range.start.0;
@@ -280,7 +279,7 @@ pub(super) fn in_loaded(
             let block = FileRange::new(at, BLOCK.min(range.end() - at));
             let start = at.saturating_sub(CONTEXT).max(range.start.0);
             let end = block.end().saturating_add(CONTEXT).min(range.end());
-            let mut bytes = source.read_at(start, end - start)?;
+            let mut bytes = image.source.read_at(start, end - start)?;
             let all = FileRange::new(start, end - start);
             for table in tables.iter().filter(|table| table.overlaps(&all)) {
                 let part = table.intersection(&all);

@@ -2,7 +2,7 @@
 //! `verify` takes none of them.
 
 use object::elf;
-use sandbox_patch::elf::{Layout, VirtAddr};
+use sandbox_patch::elf::{Image, Layout, VirtAddr};
 
 use crate::support::Workspace;
 
@@ -54,8 +54,11 @@ impl Patched {
 
     /// Where a section header is in the file.
     fn section(&self, name: &str) -> usize {
-        let mut sections = self.layout.sections.iter();
-        let index = sections.position(|it| self.layout.section_name(&self.program[..], it) == name);
+        let image = Image::read(&self.program[..]).expect("a program");
+        let index = image
+            .sections
+            .iter()
+            .position(|it| image.section_name(it) == name);
         place(self.layout.header.shoff) + 64 * index.expect("the section")
     }
 

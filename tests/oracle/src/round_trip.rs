@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use rustix::fs::MemfdFlags;
 use sandbox_format::bpf::Instruction;
-use sandbox_patch::elf::{Error, Layout, Source};
+use sandbox_patch::elf::{Error, Image, Source};
 use sandbox_patch::note::Content;
 use sandbox_patch::rewrite::{
     Enforcement, Original, Plan, Position, Request, Start, embedded, write,
@@ -70,13 +70,13 @@ pub fn round_trip_inline(program: &[u8], start: Start) -> Result<Patched, Error>
 
 fn go_and_return(program: &[u8], enforcement: Enforcement<'_>) -> Result<Patched, Error> {
     let content = content();
-    let layout = Layout::read(program)?;
+    let image = Image::read(program)?;
     let request = Request {
         enforcement,
         content: &content,
     };
-    let mut expected = layout.needed(program)?;
-    let plan = Plan::make(&layout, program, &request)?;
+    let mut expected = image.needed()?;
+    let plan = Plan::make(&image, &request)?;
     let most = 2 * program.len() as u64 + LARGEST_ADDITION;
     assert!(
         plan.length() <= most,
@@ -88,11 +88,11 @@ fn go_and_return(program: &[u8], enforcement: Enforcement<'_>) -> Result<Patched
     let output = file(&[]);
     write(&plan, &Original::Whole(&input), &output).expect("writing to memory");
     let bytes = content_of(&output);
-    let foreseen = plan.applied_to(program).read_at(0, plan.length());
+    let foreseen = plan.applied_to(&image.source).read_at(0, plan.length());
     assert!(foreseen.is_ok_and(|foreseen| foreseen == bytes));
     assert_faithful(program, &bytes);
 
-    let after = Layout::read(&bytes[..]).expect("a patched file can be read");
+    let after = Image::read(&bytes[..]).expect("a patched file can be read");
     if let Enforcement::Library { position, .. } = enforcement {
         let at = match position {
             Position::First => 0,
@@ -100,9 +100,9 @@ fn go_and_return(program: &[u8], enforcement: Enforcement<'_>) -> Result<Patched
         };
         expected.insert(at, LIBRARY.to_owned());
     }
-    let needed = after.needed(&bytes[..]);
+    let needed = after.needed();
     assert_eq!(needed.expect("names of needed libraries"), expected);
-    let found = embedded::read(&after, &bytes[..]).expect("sound notes");
+    let found = embedded::read(&after).expect("sound notes");
     let found = found.expect("notes");
     assert_eq!(
         (&found.policy, &found.filter.program),

@@ -180,14 +180,14 @@ fn up(address: u64) -> u64 {
 
 /// The memory of a program, as each of the kernels makes it.
 #[derive(Clone, Debug)]
-pub(crate) struct Image([Mapping; 2]);
+pub(crate) struct Mappings([Mapping; 2]);
 
-impl Image {
+impl Mappings {
     /// Maps the segments, in the order of their headers.
     pub(crate) fn of(loads: &[ProgramHeader], gaps_are_reclaimed: bool) -> Self {
-        let mut image = Self([since_6_6(loads), before_6_6(loads)]);
+        let mut mappings = Self([since_6_6(loads), before_6_6(loads)]);
         if !gaps_are_reclaimed {
-            return image;
+            return mappings;
         }
         // musl gives what a writable segment leaves of its first and last page to malloc,
         // before the program's libraries start (ldso/dynlink.c, `reclaim_gaps`).
@@ -195,12 +195,12 @@ impl Image {
             let Some(segment) = Segment::of(load) else {
                 continue;
             };
-            for mapping in &mut image.0 {
+            for mapping in &mut mappings.0 {
                 mapping.map(segment.start..load.vaddr, Content::Unknown);
                 mapping.map(segment.end..up(segment.end), Content::Unknown);
             }
         }
-        image
+        mappings
     }
 
     /// Whether memory from an address on holds these bytes of the file, whatever the kernel.
@@ -280,7 +280,7 @@ mod tests {
     const R: elf::ProgramFlags = elf::ProgramFlags(4);
 
     fn shown(loads: &[ProgramHeader], address: u64, offset: u64, size: u64) -> bool {
-        Image::of(loads, true).shows(address, FileRange::new(offset, size))
+        Mappings::of(loads, true).shows(address, FileRange::new(offset, size))
     }
 
     #[test]
@@ -288,10 +288,10 @@ mod tests {
         let loads = [load(RW, 0x1234, 0x5234, [0x100, 0x2000])];
         assert!(shown(&loads, 0x5234, 0x1234, 0x100));
         assert!(!shown(&loads, 0x5234, 0x1234, 0x101));
-        let image = Image::of(&loads, true);
-        assert!(image.is_zero(0x5334, 0x1f00));
-        assert!(!image.is_zero(0x5333, 2));
-        assert!(!image.is_zero(0x7234, 1), "musl uses what is left");
+        let mappings = Mappings::of(&loads, true);
+        assert!(mappings.is_zero(0x5334, 0x1f00));
+        assert!(!mappings.is_zero(0x5333, 2));
+        assert!(!mappings.is_zero(0x7234, 1), "musl uses what is left");
     }
 
     #[test]
