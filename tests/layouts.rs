@@ -6,7 +6,7 @@ mod support;
 
 use libtest_mimic::{Arguments, Trial};
 use object::elf::PT_GNU_PROPERTY;
-use sandbox_patch::elf::{Layout, Source, VirtAddr};
+use sandbox_patch::elf::{Layout, Source};
 use support::corpus::{self, Case};
 use support::{Outcome, Signal, Workspace, assert_faithful, new_faults, warnings};
 
@@ -225,7 +225,7 @@ fn property_note(program: &[u8]) -> Option<Vec<u8>> {
     let layout = Layout::read(program).expect("an ELF file");
     let header = layout.segment(PT_GNU_PROPERTY)?;
     let load = layout
-        .load_of(VirtAddr(header.vaddr))
+        .load_of(header.vaddr)
         .expect("a loaded property note");
     let offset = load.offset + (header.vaddr - load.vaddr);
     let note = program.read_at(offset, header.filesz).expect("the note");

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::ops::{Add, AddAssign, Sub};
 use std::os::unix::fs::FileExt;
 
 /// Distance in bytes from the start of the file.
@@ -14,15 +15,136 @@ pub struct FileOffset(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VirtAddr(pub u64);
 
-impl fmt::Display for FileOffset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
+/// What can be done with both, and with no mixture of them.
+macro_rules! place {
+    ($place:ident) => {
+        impl $place {
+            /// The place `distance` bytes on; `None` if there is none.
+            #[must_use]
+            pub const fn checked_add(self, distance: u64) -> Option<Self> {
+                match self.0.checked_add(distance) {
+                    Some(place) => Some(Self(place)),
+                    None => None,
+                }
+            }
+
+            /// The place `distance` bytes on, or the last one there is.
+            #[must_use]
+            pub const fn saturating_add(self, distance: u64) -> Self {
+                Self(self.0.saturating_add(distance))
+            }
+
+            /// The place `distance` bytes back, or the first one.
+            #[must_use]
+            pub const fn saturating_back(self, distance: u64) -> Self {
+                Self(self.0.saturating_sub(distance))
+            }
+
+            /// The distance from an earlier place, in bytes; `None` from a later one.
+            #[must_use]
+            pub const fn checked_sub(self, earlier: Self) -> Option<u64> {
+                self.0.checked_sub(earlier.0)
+            }
+
+            /// The distance from an earlier place, in bytes; 0 from a later one.
+            #[must_use]
+            pub const fn saturating_sub(self, earlier: Self) -> u64 {
+                self.0.saturating_sub(earlier.0)
+            }
+
+            /// The first multiple of `alignment`, which may be 0 or 1 for none, from here
+            /// on; `None` if there is none.
+            #[must_use]
+            pub fn align_up(self, alignment: u64) -> Option<Self> {
+                align_up(self.0, alignment).map(Self)
+            }
+
+            /// The last multiple of `alignment`, which is not 0, up to here.
+            #[must_use]
+            pub const fn align_down(self, alignment: u64) -> Self {
+                Self(self.0 / alignment * alignment)
+            }
+
+            /// The place `distance` bytes back; `None` if there is none.
+            #[must_use]
+            pub const fn checked_back(self, distance: u64) -> Option<Self> {
+                match self.0.checked_sub(distance) {
+                    Some(place) => Some(Self(place)),
+                    None => None,
+                }
+            }
+
+            /// The place a distance away; the sum wraps around.
+            #[must_use]
+            pub const fn wrapping_add(self, distance: u64) -> Self {
+                Self(self.0.wrapping_add(distance))
+            }
+
+            /// Whether it is a multiple of an alignment.
+            #[must_use]
+            pub const fn is_aligned(self, alignment: u64) -> bool {
+                self.0.is_multiple_of(alignment)
+            }
+        }
+
+        impl Add<u64> for $place {
+            type Output = Self;
+
+            fn add(self, distance: u64) -> Self {
+                Self(self.0 + distance)
+            }
+        }
+
+        impl AddAssign<u64> for $place {
+            fn add_assign(&mut self, distance: u64) {
+                self.0 += distance;
+            }
+        }
+
+        impl Sub for $place {
+            type Output = u64;
+
+            fn sub(self, earlier: Self) -> u64 {
+                self.0 - earlier.0
+            }
+        }
+
+        impl From<u64> for $place {
+            fn from(place: u64) -> Self {
+                Self(place)
+            }
+        }
+
+        impl From<$place> for u64 {
+            fn from(place: $place) -> Self {
+                place.0
+            }
+        }
+
+        impl fmt::Display for $place {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:#x}", self.0)
+            }
+        }
+    };
+}
+
+place!(FileOffset);
+place!(VirtAddr);
+
+impl FileOffset {
+    /// The address that a byte has in a segment with a difference of address and offset.
+    #[must_use]
+    pub const fn biased(self, bias: u64) -> VirtAddr {
+        VirtAddr(self.0.wrapping_add(bias))
     }
 }
 
-impl fmt::Display for VirtAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
+impl VirtAddr {
+    /// The difference of the address and the offset of a byte; negative ones wrap around.
+    #[must_use]
+    pub const fn bias_over(self, offset: FileOffset) -> u64 {
+        self.0.wrapping_sub(offset.0)
     }
 }
 
@@ -38,37 +160,38 @@ pub struct FileRange {
 impl FileRange {
     /// The range of `size` bytes from `start` on.
     #[must_use]
-    pub const fn new(start: u64, size: u64) -> Self {
-        Self {
-            start: FileOffset(start),
-            size,
-        }
+    pub const fn new(start: FileOffset, size: u64) -> Self {
+        Self { start, size }
     }
 
-    /// The offset behind the last byte.
+    /// The range from `start` to before `end`; empty if that is not after it.
     #[must_use]
-    pub const fn end(&self) -> u64 {
-        self.start.0.saturating_add(self.size)
+    pub const fn between(start: FileOffset, end: FileOffset) -> Self {
+        Self::new(start, end.saturating_sub(start))
+    }
+
+    /// The offset after the last byte.
+    #[must_use]
+    pub const fn end(&self) -> FileOffset {
+        self.start.saturating_add(self.size)
     }
 
     /// Whether the two share a byte.
     #[must_use]
     pub const fn overlaps(&self, other: &Self) -> bool {
-        self.start.0 < other.end() && other.start.0 < self.end()
+        self.start.0 < other.end().0 && other.start.0 < self.end().0
     }
 
     /// The bytes that are in both; none where they are apart.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        let start = self.start.0.max(other.start.0);
-        let end = self.end().min(other.end());
-        Self::new(start, end.saturating_sub(start))
+        Self::between(self.start.max(other.start), self.end().min(other.end()))
     }
 
     /// Whether all of `other` lies in this range.
     #[must_use]
     pub const fn contains(&self, other: &Self) -> bool {
-        self.start.0 <= other.start.0 && other.end() <= self.end()
+        self.start.0 <= other.start.0 && other.end().0 <= self.end().0
     }
 }
 
@@ -87,16 +210,16 @@ pub fn align_up(value: u64, alignment: u64) -> Option<u64> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
     /// Where they go.
-    pub offset: u64,
+    pub offset: FileOffset,
     /// The bytes.
     pub bytes: Vec<u8>,
 }
 
 impl Chunk {
-    /// The offset behind the last byte.
+    /// The offset after the last byte.
     #[must_use]
-    pub fn end(&self) -> u64 {
-        self.offset.saturating_add(self.bytes.len() as u64)
+    pub fn end(&self) -> FileOffset {
+        self.range().end()
     }
 
     /// Where it goes.
@@ -109,29 +232,29 @@ impl Chunk {
     #[must_use]
     pub fn within(&self, range: &FileRange) -> Option<Self> {
         let part = self.range().intersection(range);
-        let start = usize::try_from(part.start.0 - self.offset).ok()?;
+        let start = usize::try_from(part.start - self.offset).ok()?;
         let bytes = self
             .bytes
             .get(start..)?
             .get(..usize::try_from(part.size).ok()?)?;
         (part.size > 0).then(|| Self {
-            offset: part.start.0,
+            offset: part.start,
             bytes: bytes.to_vec(),
         })
     }
 
     /// Writes the bytes to their place in a file.
     pub(crate) fn write_to(&self, output: &File) -> io::Result<()> {
-        output.write_all_at(&self.bytes, self.offset)
+        output.write_all_at(&self.bytes, self.offset.0)
     }
 
     /// Puts those of the bytes into `buffer`, which starts at `at`, that lie in
     /// it.
-    pub fn overlay(&self, buffer: &mut [u8], at: u64) {
+    pub fn overlay(&self, buffer: &mut [u8], at: FileOffset) {
         let part = self
             .range()
             .intersection(&FileRange::new(at, buffer.len() as u64));
-        let place = |base: u64| usize::try_from(part.start.0 - base).unwrap_or(usize::MAX);
+        let place = |base| usize::try_from(part.start - base).unwrap_or(usize::MAX);
         let size = usize::try_from(part.size).unwrap_or(usize::MAX);
         if size > 0 {
             buffer[place(at)..][..size].copy_from_slice(&self.bytes[place(self.offset)..][..size]);

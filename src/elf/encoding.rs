@@ -8,7 +8,7 @@ use object::Endianness;
 use object::elf;
 use object::pod;
 
-use super::{Error, FileRange};
+use super::{Error, FileOffset, FileRange, VirtAddr};
 
 /// Class and byte order of a file (`EI_CLASS`, `EI_DATA`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ macro_rules! record {
                     let (raw, _) = pod::from_bytes::<elf::$raw64<Endianness>>(bytes).ok()?;
                     Some(Self {
                         $($plain: raw.$raw_plain.get(endian),)*
-                        $($wide: raw.$raw_wide.get(endian),)*
+                        $($wide: raw.$raw_wide.get(endian).into(),)*
                         $($typed: raw.$raw_typed.get(endian),)*
                         $($fixed: raw.$raw_fixed,)*
                     })
@@ -143,7 +143,7 @@ macro_rules! record {
                     let (raw, _) = pod::from_bytes::<elf::$raw32<Endianness>>(bytes).ok()?;
                     Some(Self {
                         $($plain: raw.$raw_plain.get(endian),)*
-                        $($wide: raw.$raw_wide.get(endian).into(),)*
+                        $($wide: u64::from(raw.$raw_wide.get(endian)).into(),)*
                         $($typed: raw.$raw_typed.get_u64(endian),)*
                         $($fixed: raw.$raw_fixed,)*
                     })
@@ -159,7 +159,7 @@ macro_rules! record {
                         return Err(wrong_size);
                     };
                     $(raw.$raw_plain.set(endian, self.$plain);)*
-                    $(raw.$raw_wide.set(endian, self.$wide);)*
+                    $(raw.$raw_wide.set(endian, self.$wide.into());)*
                     $(raw.$raw_typed.set(endian, self.$typed);)*
                     $(raw.$raw_fixed = self.$fixed;)*
                 } else {
@@ -167,7 +167,7 @@ macro_rules! record {
                         return Err(wrong_size);
                     };
                     $(raw.$raw_plain.set(endian, self.$plain);)*
-                    $(raw.$raw_wide.set(endian, u32::try_from(self.$wide).map_err(|_| Error::TooLarge)?);)*
+                    $(raw.$raw_wide.set(endian, u32::try_from(u64::from(self.$wide)).map_err(|_| Error::TooLarge)?);)*
                     $(raw.$raw_typed.set_u64(endian, self.$typed).map_err(|_| Error::TooLarge)?;)*
                     $(raw.$raw_fixed = self.$fixed;)*
                 }
@@ -190,11 +190,11 @@ pub struct FileHeader {
     /// `e_version`.
     pub version: u32,
     /// `e_entry`.
-    pub entry: u64,
+    pub entry: VirtAddr,
     /// `e_phoff`: file offset of the program header table.
-    pub phoff: u64,
+    pub phoff: FileOffset,
     /// `e_shoff`: file offset of the section header table.
-    pub shoff: u64,
+    pub shoff: FileOffset,
     /// `e_flags`.
     pub flags: elf::FileFlags,
     /// `e_ehsize`.
@@ -231,9 +231,9 @@ pub struct ProgramHeader {
     /// `p_flags`.
     pub flags: elf::ProgramFlags,
     /// `p_offset`.
-    pub offset: u64,
+    pub offset: FileOffset,
     /// `p_vaddr`.
-    pub vaddr: u64,
+    pub vaddr: VirtAddr,
     /// `p_paddr`.
     pub paddr: u64,
     /// `p_filesz`.
@@ -273,9 +273,9 @@ pub struct SectionHeader {
     /// `sh_flags`.
     pub flags: elf::SectionFlags,
     /// `sh_addr`.
-    pub addr: u64,
+    pub addr: VirtAddr,
     /// `sh_offset`.
-    pub offset: u64,
+    pub offset: FileOffset,
     /// `sh_size`.
     pub size: u64,
     /// `sh_link`.

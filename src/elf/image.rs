@@ -53,7 +53,7 @@ impl<S: Source> Image<S> {
             .min(LONGEST);
         let name = self
             .source
-            .read_at(self.layout.section_names.start.0.saturating_add(at), size);
+            .read_at(self.layout.section_names.start.saturating_add(at), size);
         let name = name.unwrap_or_default();
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
         String::from_utf8_lossy(name).into_owned()
@@ -102,7 +102,7 @@ impl<S: Source> Image<S> {
             .ok_or(Error::Malformed("a dynamic string lies outside its table"))?;
         let bytes = self
             .source
-            .read_at(strings.start.0 + offset, left.min(LIMIT))
+            .read_at(strings.start + offset, left.min(LIMIT))
             .map_err(|_| Error::Truncated("dynamic string table"))?;
         let end = bytes.iter().position(|&byte| byte == 0);
         let end = end.ok_or(Error::Malformed("a dynamic string has no end"))?;

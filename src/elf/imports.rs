@@ -43,7 +43,7 @@ fn places(image: &Image<impl Source>, name: &[u8]) -> Result<HashSet<u64>, Error
     for block in blocks(&image.source, strings, 1)? {
         let (at, bytes) = block?;
         // The last bytes of a block are the first of the next.
-        let start = at - strings.start.0 - kept.len() as u64;
+        let start = at - strings.start - kept.len() as u64;
         kept.extend(bytes);
         let windows = (start..).zip(kept.windows(name.len()));
         found.extend(windows.filter(|(_, it)| *it == name).map(|(at, _)| at));

@@ -14,7 +14,7 @@ use loads::Loads;
 use super::encoding::{Encoding, FileHeader, ProgramHeader, Record, SectionHeader};
 use super::ranges::Ranges;
 use super::source::records;
-use super::{Error, FileRange, Source, VirtAddr};
+use super::{Error, FileOffset, FileRange, Source, VirtAddr};
 
 /// A file's headers, as read.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl Layout {
     /// dynamic section contradict themselves.
     pub fn read(source: &(impl Source + ?Sized)) -> Result<Self, Error> {
         let length = source.length()?;
-        let start = source.read_at(0, length.min(64))?;
+        let start = source.read_at(FileOffset(0), length.min(64))?;
         let encoding = Encoding::of(&start)?;
         let header = FileHeader::decode(encoding, &start).ok_or(Error::Truncated("ELF header"))?;
         if u64::from(header.ehsize) != FileHeader::size(encoding) {
@@ -122,28 +122,28 @@ impl Layout {
     /// Where the byte at an address is in the file; nothing where no PT_LOAD
     /// brings it from the file.
     #[must_use]
-    pub fn offset_of(&self, address: VirtAddr) -> Option<u64> {
+    pub fn offset_of(&self, address: VirtAddr) -> Option<FileOffset> {
         let load = self.load_of(address)?;
-        load.offset.checked_add(address.0 - load.vaddr)
+        load.offset.checked_add(address - load.vaddr)
     }
 
     /// The PT_LOAD that brings the byte at an address from the file.
     #[must_use]
     pub fn load_of(&self, address: VirtAddr) -> Option<&ProgramHeader> {
-        self.loads.bringing(address.0)
+        self.loads.bringing(address)
     }
 
     /// Whether the program has memory at an address, be it from the file or
     /// not.
     #[must_use]
     pub fn is_memory(&self, address: VirtAddr) -> bool {
-        self.loads.holding(address.0).is_some()
+        self.loads.holding(address).is_some()
     }
 
     /// The PT_LOADs that bring `size` bytes of memory at `address` from one range
     /// of the file, if they do: most often one.
     #[must_use]
-    pub fn loads_of(&self, address: u64, size: u64) -> Option<&[ProgramHeader]> {
+    pub fn loads_of(&self, address: VirtAddr, size: u64) -> Option<&[ProgramHeader]> {
         self.loads.spanning(address, size)
     }
 
@@ -155,7 +155,9 @@ impl Layout {
     pub fn dynamic_strings(&self) -> Result<FileRange, Error> {
         let dynamic = self.dynamic.as_ref();
         let value = |tag| dynamic.and_then(|dynamic| dynamic.get(tag));
-        let (Some(address), Some(size)) = (value(elf::DT_STRTAB), value(elf::DT_STRSZ)) else {
+        let (Some(address), Some(size)) =
+            (value(elf::DT_STRTAB).map(VirtAddr), value(elf::DT_STRSZ))
+        else {
             return Err(Error::Malformed(
                 "the dynamic section names no string table",
             ));
@@ -168,13 +170,13 @@ impl Layout {
     /// The file range behind `size` bytes of memory at `address`, if there is one:
     /// what one PT_LOAD brings, or several that go on where the former ends.
     #[must_use]
-    pub fn range_at(&self, address: u64, size: u64) -> Option<FileRange> {
+    pub fn range_at(&self, address: VirtAddr, size: u64) -> Option<FileRange> {
         self.loads.range_at(address, size)
     }
 
     /// The file range behind all memory from an address on that is in one.
     #[must_use]
-    pub fn rest_at(&self, address: u64) -> Option<FileRange> {
+    pub fn rest_at(&self, address: VirtAddr) -> Option<FileRange> {
         self.loads.rest_at(address)
     }
 
@@ -191,11 +193,11 @@ impl Layout {
 
     /// The address of a range of the file, if a PT_LOAD brings it.
     #[must_use]
-    pub fn address_of(&self, range: &FileRange) -> Option<u64> {
+    pub fn address_of(&self, range: &FileRange) -> Option<VirtAddr> {
         let load = self
             .segments_of(elf::PT_LOAD)
             .find(|load| load.range().contains(range))?;
-        Some(load.vaddr + (range.start.0 - load.offset))
+        Some(load.vaddr + (range.start - load.offset))
     }
 
     /// That no segment lies in the upper half of the addresses, which is the kernel's.
@@ -207,7 +209,7 @@ impl Layout {
         let is_user = |load: &ProgramHeader| {
             load.vaddr
                 .checked_add(load.memsz)
-                .is_some_and(|end| end <= USER_END)
+                .is_some_and(|end| end.0 <= USER_END)
         };
         if self.segments_of(elf::PT_LOAD).all(is_user) {
             Ok(())
@@ -226,8 +228,8 @@ impl Layout {
     /// The end of everything that the headers know of, in bytes from the start
     /// of the file.
     #[must_use]
-    pub fn known_end(&self) -> u64 {
-        let table = |offset: u64, size: u16, count: usize| {
+    pub fn known_end(&self) -> FileOffset {
+        let table = |offset, size: u16, count: usize| {
             FileRange::new(offset, u64::from(size) * count as u64).end()
         };
         let header = &self.header;
@@ -238,14 +240,14 @@ impl Layout {
             .sections
             .iter()
             .map(|section| section.range())
-            .filter(|range| range.size > 0 && range.end() <= self.length)
+            .filter(|range| range.size > 0 && range.end().0 <= self.length)
             .map(|range| range.end());
         let tables = [
             table(header.phoff, header.phentsize, self.segments.len()),
             // Also where it can't be read.
             table(header.shoff, header.shentsize, header.shnum.into()),
         ];
-        let in_file = |end: &u64| *end <= self.length;
+        let in_file = |end: &FileOffset| end.0 <= self.length;
         segments
             .chain(sections)
             .chain(tables)
@@ -289,7 +291,7 @@ fn read_segments(
     // Whole pages are mapped, so that of two segments in one page the first is not
     // there where the file has them in different pages.
     const PAGE: u64 = 4096;
-    let (mut end, mut last_bias) = (0_u64, 0);
+    let (mut end, mut last_bias) = (VirtAddr(0), 0);
     for load in segments
         .iter()
         .filter(|segment| segment.kind == elf::PT_LOAD)
@@ -298,15 +300,16 @@ fn read_segments(
         if load
             .offset
             .checked_add(load.filesz)
-            .is_none_or(|end| end > length)
+            .is_none_or(|end| end.0 > length)
         {
             return Err(Error::Truncated("content of a loadable segment"));
         }
         if load.filesz > load.memsz {
             return malformed("a loadable segment is larger in the file than in memory");
         }
-        let bias = load.vaddr.wrapping_sub(load.offset);
-        let hides = load.filesz > 0 && load.vaddr / PAGE < end.div_ceil(PAGE) && bias != last_bias;
+        let bias = load.vaddr.bias_over(load.offset);
+        let hides =
+            load.filesz > 0 && load.vaddr.0 / PAGE < end.0.div_ceil(PAGE) && bias != last_bias;
         if load.vaddr < end || hides {
             return malformed("the loadable segments overlap or are out of order");
         }
@@ -329,7 +332,7 @@ fn read_sections(
 ) -> Result<(Vec<Section>, FileRange), Error> {
     let none = (Vec::new(), FileRange::default());
     let size = SectionHeader::size(encoding);
-    if header.shoff == 0 || u64::from(header.shentsize) != size {
+    if header.shoff.0 == 0 || u64::from(header.shentsize) != size {
         return Ok(none);
     }
     let first = || SectionHeader::decode(encoding, &source.read_at(header.shoff, size).ok()?);
@@ -340,7 +343,7 @@ fn read_sections(
         count => count.into(),
     };
     let table = FileRange::new(header.shoff, size.saturating_mul(count));
-    if table.size == u64::MAX || table.end() > length {
+    if table.size == u64::MAX || table.end().0 > length {
         return Ok(none);
     }
     if count >= elf::SHN_LORESERVE.into() {
@@ -354,6 +357,6 @@ fn read_sections(
         .get(usize::from(header.shstrndx.0))
         .filter(|names| names.header.kind == elf::SHT_STRTAB)
         .map(|names| FileRange::new(names.header.offset, names.header.size))
-        .filter(|names| names.end() <= length);
+        .filter(|names| names.end().0 <= length);
     Ok(names.map_or(none, |names| (sections, names)))
 }

@@ -2,8 +2,8 @@
 
 use object::elf;
 
-use super::Layout;
 use super::encoding::{Dyn, Encoding, Record};
+use super::{Layout, VirtAddr};
 
 /// What is particular to the programs of a processor.
 #[derive(Clone, Copy, Debug)]
@@ -120,14 +120,15 @@ impl Machine {
     pub(crate) fn keep_targets(
         &self,
         encoding: Encoding,
-        (old, old_address): (&[Dyn], u64),
-        (new, new_address): (&mut [Dyn], u64),
+        (old, old_address): (&[Dyn], VirtAddr),
+        (new, new_address): (&mut [Dyn], VirtAddr),
     ) {
         let Some(tag) = self.self_relative_entry else {
             return;
         };
-        let places =
-            |start: u64| (0..).map(move |index| start.wrapping_add(Dyn::size(encoding) * index));
+        let places = |start: VirtAddr| {
+            (0..).map(move |index| start.0.wrapping_add(Dyn::size(encoding) * index))
+        };
         // Both have the same ones in the same order; a loader takes the last.
         let old = old.iter().zip(places(old_address));
         let new = new.iter_mut().zip(places(new_address));
@@ -166,7 +167,11 @@ mod tests {
         ];
         let mut new = vec![entry(elf::DT_NEEDED, 1)];
         new.extend_from_slice(&old);
-        MIPS.keep_targets(encoding, (&old, 0x1000), (&mut new, 0x5000));
+        MIPS.keep_targets(
+            encoding,
+            (&old, VirtAddr(0x1000)),
+            (&mut new, VirtAddr(0x5000)),
+        );
         let led = |entries: &[Dyn], start: u64| {
             let places = (start..).step_by(8);
             let relative = entries

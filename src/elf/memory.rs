@@ -13,7 +13,7 @@ use object::elf;
 use self::mapping::Mappings;
 use super::encoding::{Dyn, ProgramHeader, Record, Symbol};
 use super::loaders::is_glibc;
-use super::{Dynamic, Error, FileRange, Image, Layout, Source, relocations, tables};
+use super::{Dynamic, Error, FileRange, Image, Layout, Source, VirtAddr, relocations, tables};
 
 /// How what runs differs from what the file says, or may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,10 +148,7 @@ impl Memory<'_> {
     fn headers_elsewhere(&self) -> Option<Divergence> {
         let table = self.layout.program_headers();
         let first = self.layout.segment(elf::PT_LOAD)?;
-        let former = first
-            .vaddr
-            .wrapping_sub(first.offset)
-            .wrapping_add(table.start.0);
+        let former = table.start.biased(first.vaddr.bias_over(first.offset));
         let Some(address) = self.headers() else {
             return Some(Divergence::HeadersElsewhere);
         };
@@ -163,12 +160,12 @@ impl Memory<'_> {
     }
 
     /// The link-time address of the program headers; nothing where no segment has them.
-    fn headers(&self) -> Option<u64> {
+    fn headers(&self) -> Option<VirtAddr> {
         let table = self.layout.program_headers();
-        let start = FileRange::new(table.start.0, 1);
+        let start = FileRange::new(table.start, 1);
         let mut loads = self.layout.segments.iter().rev();
         let load = loads.find(|it| it.kind == elf::PT_LOAD && it.range().contains(&start))?;
-        load.vaddr.checked_add(table.start.0 - load.offset)
+        load.vaddr.checked_add(table.start - load.offset)
     }
 
     /// glibc and musl compute the load bias from AT_PHDR and the last PT_PHDR, and take 0
@@ -204,7 +201,7 @@ impl Memory<'_> {
         };
         let entry = Dyn::size(self.layout.encoding);
         let size = entry * dynamic.entries.len() as u64;
-        let start = dynamic.range.start.0;
+        let start = dynamic.range.start;
         let end = header.vaddr.saturating_add(size);
         let is_there = self
             .mappings
@@ -253,7 +250,7 @@ fn entries(layout: &Layout) -> Vec<Divergence> {
 fn relocated(image: &Image<impl Source>) -> Result<Option<Divergence>, Error> {
     let read_late = [elf::PT_DYNAMIC, elf::PT_NOTE, elf::PT_PHDR];
     let memory = |it: &ProgramHeader| it.vaddr..it.vaddr.saturating_add(it.memsz.max(it.filesz));
-    let mut ranges: Vec<Range<u64>> = image
+    let mut ranges: Vec<Range<VirtAddr>> = image
         .segments
         .iter()
         .filter(|it| read_late.contains(&it.kind))
@@ -261,7 +258,7 @@ fn relocated(image: &Image<impl Source>) -> Result<Option<Divergence>, Error> {
         .collect();
     let table = image.program_headers();
     let of_table = |load: &ProgramHeader| {
-        let start = load.vaddr.wrapping_add(table.start.0 - load.offset);
+        let start = load.vaddr.saturating_add(table.start - load.offset);
         start..start.saturating_add(table.size)
     };
     let loads = image.segments_of(elf::PT_LOAD);
@@ -272,7 +269,7 @@ fn relocated(image: &Image<impl Source>) -> Result<Option<Divergence>, Error> {
 
 /// Ranges that hold all of these: the same, or one from the first to the last where a hostile
 /// file has so many that each relocation would have to be compared with all of them.
-fn few(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+fn few(ranges: Vec<Range<VirtAddr>>) -> Vec<Range<VirtAddr>> {
     const MOST: usize = 16;
     if ranges.len() <= MOST {
         return ranges;
@@ -308,14 +305,14 @@ fn defines_resolvers(image: &Image<impl Source>, dynamic: &Dynamic) -> Result<bo
     let mut rest = range;
     while rest.size > 0 {
         let size = rest.size.min(BATCH * Symbol::size(image.encoding));
-        let bytes = image.source.read_at(rest.start.0, size)?;
+        let bytes = image.source.read_at(rest.start, size)?;
         if Symbol::decode_all(image.encoding, &bytes)
             .iter()
             .any(is_resolver)
         {
             return Ok(true);
         }
-        rest = FileRange::new(rest.start.0 + size, rest.size - size);
+        rest = FileRange::new(rest.start + size, rest.size - size);
     }
     Ok(false)
 }

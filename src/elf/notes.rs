@@ -5,7 +5,7 @@ use std::io;
 
 use sandbox_format::note::OWNER;
 
-use super::{Error, FileRange, Image, Source};
+use super::{Error, FileOffset, FileRange, Image, Source};
 
 /// Bytes of the words before a note's owner.
 const WORDS: usize = 12;
@@ -25,7 +25,7 @@ const WINDOW: u64 = 1 << 16;
 pub(crate) struct SandboxNotes {
     pub(crate) bytes: Vec<u8>,
     /// For each, where it is in these bytes, and in the file.
-    places: Vec<(usize, u64)>,
+    places: Vec<(usize, FileOffset)>,
     /// Whether all notes of the range could be read to its end.
     pub(crate) is_whole: bool,
 }
@@ -50,7 +50,7 @@ impl SandboxNotes {
             places: Vec::new(),
             is_whole: true,
         };
-        let mut at = range.start.0;
+        let mut at = range.start;
         while at < range.end() {
             let left = range.end() - at;
             let start = window.at(at)?;
@@ -85,8 +85,8 @@ impl SandboxNotes {
         if note.size + self.bytes.len() as u64 > LONGEST {
             return Err(Error::Malformed("its notes are too large"));
         }
-        self.places.push((self.bytes.len(), note.start.0));
-        self.bytes.extend(source.read_at(note.start.0, note.size)?);
+        self.places.push((self.bytes.len(), note.start));
+        self.bytes.extend(source.read_range(note)?);
         Ok(())
     }
 
@@ -111,7 +111,7 @@ struct Window<'s, S: ?Sized> {
     source: &'s S,
     range: FileRange,
     /// Where the bytes are in the file.
-    start: u64,
+    start: FileOffset,
     bytes: Vec<u8>,
 }
 
@@ -120,20 +120,20 @@ impl<'s, S: Source + ?Sized> Window<'s, S> {
         Self {
             source,
             range,
-            start: range.start.0,
+            start: range.start,
             bytes: Vec::new(),
         }
     }
 
     /// What there is from an offset on: enough for the words and an owner of ours, but
     /// at the end of the range.
-    fn at(&mut self, offset: u64) -> io::Result<&[u8]> {
+    fn at(&mut self, offset: FileOffset) -> io::Result<&[u8]> {
         let wanted = FileRange::new(offset, (WORDS + OWNER.len()) as u64);
         let wanted = wanted.intersection(&self.range);
         let held = FileRange::new(self.start, self.bytes.len() as u64);
         if !held.contains(&wanted) {
             let window = FileRange::new(offset, WINDOW).intersection(&self.range);
-            self.bytes = self.source.read_at(window.start.0, window.size)?;
+            self.bytes = self.source.read_range(window)?;
             self.start = offset;
         }
         let at = usize::try_from(offset - self.start).unwrap_or(usize::MAX);

@@ -1,46 +1,47 @@
 //! Many ranges of a file, and whether another shares bytes with one of them: found
 //! by searching, since a hostile file may have as many questions as ranges.
 
-use super::FileRange;
+use super::{FileOffset, FileRange};
 
 /// Ranges in the order of their starts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ranges {
-    starts: Vec<u64>,
+    starts: Vec<FileOffset>,
     /// For each, how far it and those before it reach.
-    reach: Vec<u64>,
+    reach: Vec<FileOffset>,
 }
 
 impl Ranges {
     pub(crate) fn of(ranges: impl Iterator<Item = FileRange>) -> Self {
         let mut ranges: Vec<FileRange> = ranges.collect();
         ranges.sort();
-        let mut farthest = 0;
+        let mut farthest = FileOffset(0);
         let reach = ranges.iter().map(|range| {
             farthest = range.end().max(farthest);
             farthest
         });
         Self {
             reach: reach.collect(),
-            starts: ranges.iter().map(|range| range.start.0).collect(),
+            starts: ranges.iter().map(|range| range.start).collect(),
         }
     }
 
     /// How far those reach that start before an offset.
-    fn reach_before(&self, offset: u64) -> u64 {
+    fn reach_before(&self, offset: FileOffset) -> FileOffset {
         let behind = self.starts.partition_point(|&start| start < offset);
-        behind.checked_sub(1).map_or(0, |last| self.reach[last])
+        behind
+            .checked_sub(1)
+            .map_or(FileOffset(0), |last| self.reach[last])
     }
 
     /// Whether one of them overlaps a range.
     pub(crate) fn overlap(&self, range: &FileRange) -> bool {
-        self.reach_before(range.end()) > range.start.0
+        self.reach_before(range.end()) > range.start
     }
 
     /// Whether one of them overlaps a range, and reaches beyond it.
     pub(crate) fn cross(&self, range: &FileRange) -> bool {
-        self.reach_before(range.start.0) > range.start.0
-            || self.reach_before(range.end()) > range.end()
+        self.reach_before(range.start) > range.start || self.reach_before(range.end()) > range.end()
     }
 }
 
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     fn range() -> impl Strategy<Value = FileRange> {
-        (0_u64..40, 0_u64..20).prop_map(|(start, size)| FileRange::new(start, size))
+        (0_u64..40, 0_u64..20).prop_map(|(start, size)| FileRange::new(FileOffset(start), size))
     }
 
     proptest! {

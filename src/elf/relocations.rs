@@ -7,13 +7,13 @@ use object::elf;
 use super::encoding::{Record, Symbol};
 use super::machine::Machine;
 use super::source::{blocks, numbers};
-use super::{Dynamic, Error, FileRange, Image, Layout, Source};
+use super::{Dynamic, Error, FileOffset, FileRange, Image, Layout, Source, VirtAddr};
 
 /// What a relocation says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Relocation {
     /// The address that it writes to.
-    pub(crate) target: u64,
+    pub(crate) target: VirtAddr,
     /// The index of its symbol; 0 for none.
     pub(crate) symbol: u64,
     /// Its type, which is the processor's.
@@ -37,7 +37,7 @@ impl Relocation {
 pub(crate) struct Extents<'a, S> {
     image: &'a Image<S>,
     /// The address of the dynamic symbols.
-    symbols: Option<u64>,
+    symbols: Option<VirtAddr>,
     /// How many more are read.
     copies: u32,
 }
@@ -49,7 +49,7 @@ impl<'a, S: Source> Extents<'a, S> {
     pub(crate) fn new(image: &'a Image<S>, dynamic: &Dynamic) -> Self {
         Self {
             image,
-            symbols: dynamic.get(elf::DT_SYMTAB),
+            symbols: dynamic.address(elf::DT_SYMTAB),
             copies: MOST_COPIES,
         }
     }
@@ -59,7 +59,7 @@ impl<'a, S: Source> Extents<'a, S> {
     /// # Errors
     ///
     /// The file can't be read, or too many of its relocations copy.
-    pub(crate) fn of(&mut self, relocation: &Relocation) -> Result<Range<u64>, Error> {
+    pub(crate) fn of(&mut self, relocation: &Relocation) -> Result<Range<VirtAddr>, Error> {
         let word: u64 = if self.image.encoding.is_64 { 8 } else { 4 };
         let (copy, descriptor) = match self.image.header.machine {
             elf::EM_X86_64 => (Some(elf::R_X86_64_COPY.0), Some(elf::R_X86_64_TLSDESC.0)),
@@ -84,12 +84,12 @@ impl<'a, S: Source> Extents<'a, S> {
     /// A dynamic symbol; nothing where it is not in the file.
     fn symbol(&self, index: u64) -> Result<Option<Symbol>, Error> {
         let size = Symbol::size(self.image.encoding);
-        let place = |table: u64| table.checked_add(index.checked_mul(size)?);
+        let place = |table: VirtAddr| table.checked_add(index.checked_mul(size)?);
         let place = self.symbols.and_then(place);
         let Some(range) = place.and_then(|place| self.image.range_at(place, size)) else {
             return Ok(None);
         };
-        let bytes = self.image.source.read_at(range.start.0, range.size)?;
+        let bytes = self.image.source.read_range(range)?;
         Ok(Symbol::decode(self.image.encoding, &bytes))
     }
 }
@@ -129,7 +129,7 @@ pub(crate) fn each(
         ),
     ];
     for (table, entry) in tables {
-        let (Some(address), Some(size)) = (dynamic.get(table), size_of(dynamic, table)) else {
+        let (Some(address), Some(size)) = (dynamic.address(table), size_of(dynamic, table)) else {
             continue;
         };
         let wrong = Error::Malformed("its relocations are not in the file");
@@ -180,10 +180,11 @@ fn each_in(
     let size = usize::try_from(entry).unwrap_or(usize::MAX);
     for block in blocks(&image.source, table, entry)? {
         let (start, bytes) = block?;
-        for (at, bytes) in (start..).step_by(size).zip(bytes.chunks_exact(size)) {
+        let places = (start.0..).step_by(size).map(FileOffset);
+        for (at, bytes) in places.zip(bytes.chunks_exact(size)) {
             let relocation = decode(image, at, bytes);
             // R_*_NONE, which linkers leave where a relocation was dropped.
-            if (relocation.target, relocation.symbol) != (0, 0) {
+            if (relocation.target.0, relocation.symbol) != (0, 0) {
                 visit(relocation)?;
             }
         }
@@ -194,14 +195,14 @@ fn each_in(
 /// The symbol is the upper part of `r_info`, which is 24 bits in ELF32 and 32 in
 /// ELF64. In 64-bit MIPS files it is the first word, whatever the byte order
 /// (MIPS ABI supplement).
-fn decode(layout: &Layout, at: u64, bytes: &[u8]) -> Relocation {
+fn decode(layout: &Layout, at: FileOffset, bytes: &[u8]) -> Relocation {
     let order = layout.encoding.note_order();
     if !layout.encoding.is_64 {
         let word = |at| order.read32(bytes, at).map(u64::from);
         let info = order.read32(bytes, 4).unwrap_or_default();
         let addend = word(8);
         return Relocation {
-            target: word(0).unwrap_or_default(),
+            target: VirtAddr(word(0).unwrap_or_default()),
             symbol: u64::from(info >> 8),
             kind: info & 0xff,
             addend,
@@ -219,7 +220,7 @@ fn decode(layout: &Layout, at: u64, bytes: &[u8]) -> Relocation {
     };
     let addend = word(16);
     Relocation {
-        target: word(0).unwrap_or_default(),
+        target: VirtAddr(word(0).unwrap_or_default()),
         symbol,
         kind,
         addend,
@@ -238,24 +239,27 @@ fn decode(layout: &Layout, at: u64, bytes: &[u8]) -> Relocation {
 pub(crate) fn packed_target(
     image: &Image<impl Source>,
     dynamic: &Dynamic,
-    addresses: &Range<u64>,
-) -> Result<Option<u64>, Error> {
-    let table = dynamic.get(elf::DT_RELR).zip(dynamic.get(elf::DT_RELRSZ));
+    addresses: &Range<VirtAddr>,
+) -> Result<Option<VirtAddr>, Error> {
+    let table = dynamic
+        .address(elf::DT_RELR)
+        .zip(dynamic.get(elf::DT_RELRSZ));
     let Some((address, size)) = table else {
         return Ok(None);
     };
     let word: u64 = if image.encoding.is_64 { 8 } else { 4 };
     let wrong = Error::Malformed("its relocations are not in the file");
     let range = image.range_at(address, size).ok_or(wrong)?;
-    let is_there = |target: &u64| overlap(&(*target..target.saturating_add(word)), addresses);
-    let mut next: u64 = 0;
+    let is_there = |target: &VirtAddr| overlap(&(*target..target.saturating_add(word)), addresses);
+    let mut next = VirtAddr(0);
     for entry in numbers(&image.source, image.encoding, range, word)? {
         let entry = entry?;
         if entry & 1 == 0 {
-            if is_there(&entry) {
-                return Ok(Some(entry));
+            let target = VirtAddr(entry);
+            if is_there(&target) {
+                return Ok(Some(target));
             }
-            next = entry.wrapping_add(word);
+            next = target.wrapping_add(word);
             continue;
         }
         let places = word * 8 - 1;
@@ -274,7 +278,7 @@ pub(crate) fn packed_target(
     Ok(None)
 }
 
-fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
+fn overlap(one: &Range<VirtAddr>, other: &Range<VirtAddr>) -> bool {
     one.start < other.end && other.start < one.end
 }
 
@@ -306,7 +310,7 @@ pub(crate) fn call_resolvers(image: &Image<impl Source>, dynamic: &Dynamic) -> R
 /// A table is not in the file.
 pub(crate) fn write_to(
     image: &Image<impl Source>,
-    addresses: &[Range<u64>],
+    addresses: &[Range<VirtAddr>],
 ) -> Result<bool, Error> {
     let none = Dynamic::default();
     let dynamic = image.dynamic.as_ref().unwrap_or(&none);

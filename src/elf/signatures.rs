@@ -3,7 +3,7 @@
 
 use object::elf;
 
-use super::{Error, Image, Section, Source};
+use super::{Error, FileOffset, Image, Section, Source};
 
 /// Words in the names of sections that hold a signature or checksum:
 /// `.SUNW_signature` (Solaris elfsign(1)), `signature` (bsign(1)),
@@ -34,7 +34,8 @@ pub fn signatures(image: &Image<impl Source>) -> Result<Vec<String>, Error> {
         }
     }
     let length = APPENDED.len() as u64;
-    if image.length >= length && image.source.read_at(image.length - length, length)? == APPENDED {
+    let end = FileOffset(image.length.saturating_sub(length));
+    if image.length >= length && image.source.read_at(end, length)? == APPENDED {
         found.push("the end of the file".to_owned());
     }
     Ok(found)
@@ -50,6 +51,6 @@ fn is_named_so(section: &Section, name: &str) -> bool {
 fn is_filled(section: &Section, source: &(impl Source + ?Sized)) -> bool {
     let range = section.range();
     source
-        .read_at(range.start.0, range.size.min(LOOK))
+        .read_at(range.start, range.size.min(LOOK))
         .is_ok_and(|bytes| bytes.iter().any(|&byte| byte != 0))
 }

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::FileRange;
 use super::encoding::{Encoding, Record};
+use super::{FileOffset, FileRange};
 
 /// The most that is read at once, in bytes.
 const LIMIT: u64 = 256 << 20;
@@ -24,7 +24,7 @@ pub trait Source {
     /// # Errors
     ///
     /// The bytes are not there, or can't be read.
-    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+    fn read_exact_at(&self, offset: FileOffset, buffer: &mut [u8]) -> io::Result<()>;
 
     /// The `size` bytes at `offset`.
     ///
@@ -32,9 +32,9 @@ pub trait Source {
     ///
     /// The bytes are not there, can't be read, or are more than any table of a
     /// program has: a sparse file can claim what no memory holds.
-    fn read_at(&self, offset: u64, size: u64) -> io::Result<Vec<u8>> {
+    fn read_at(&self, offset: FileOffset, size: u64) -> io::Result<Vec<u8>> {
         let end = offset.checked_add(size);
-        if end.is_none_or(|end| self.length().is_ok_and(|length| end > length)) {
+        if end.is_none_or(|end| self.length().is_ok_and(|length| end.0 > length)) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if size > LIMIT {
@@ -44,6 +44,15 @@ pub trait Source {
         let mut bytes = vec![0; size];
         self.read_exact_at(offset, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// The bytes of a range.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::read_at`].
+    fn read_range(&self, range: FileRange) -> io::Result<Vec<u8>> {
+        self.read_at(range.start, range.size)
     }
 }
 
@@ -61,14 +70,15 @@ pub(crate) fn blocks<S: Source + ?Sized>(
     source: &S,
     range: FileRange,
     record: u64,
-) -> io::Result<impl Iterator<Item = io::Result<(u64, Vec<u8>)>>> {
+) -> io::Result<impl Iterator<Item = io::Result<(FileOffset, Vec<u8>)>>> {
     if range.size > LIMIT {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     let step = (BLOCK / record).max(1) * record;
-    let starts = (range.start.0..range.end()).step_by(usize::try_from(step).unwrap_or(usize::MAX));
-    let read = move |at: u64| Ok((at, source.read_at(at, step.min(range.end() - at))?));
-    Ok(starts.map(read))
+    let starts =
+        (range.start.0..range.end().0).step_by(usize::try_from(step).unwrap_or(usize::MAX));
+    let read = move |at| Ok((at, source.read_at(at, step.min(range.end() - at))?));
+    Ok(starts.map(FileOffset).map(read))
 }
 
 /// The records of a range.
@@ -81,7 +91,7 @@ pub(crate) fn records<R: Record, S: Source + ?Sized>(
     encoding: Encoding,
     range: FileRange,
 ) -> io::Result<impl Iterator<Item = io::Result<R>>> {
-    let decoded = move |block: io::Result<(u64, Vec<u8>)>| match block {
+    let decoded = move |block: io::Result<(FileOffset, Vec<u8>)>| match block {
         Ok((_, bytes)) => R::decode_all(encoding, &bytes)
             .into_iter()
             .map(Ok)
@@ -110,7 +120,7 @@ pub(crate) fn numbers<S: Source + ?Sized>(
         [_, _, _, _] => order.read32(bytes, 0).unwrap_or_default().into(),
         _ => order.read64(bytes, 0).unwrap_or_default(),
     };
-    let decoded = move |block: io::Result<(u64, Vec<u8>)>| match block {
+    let decoded = move |block: io::Result<(FileOffset, Vec<u8>)>| match block {
         Ok((_, bytes)) => bytes.chunks_exact(size).map(|it| Ok(number(it))).collect(),
         Err(error) => vec![Err(error)],
     };
@@ -122,8 +132,8 @@ impl Source for File {
         Ok(self.metadata()?.len())
     }
 
-    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        FileExt::read_exact_at(self, buffer, offset)
+    fn read_exact_at(&self, offset: FileOffset, buffer: &mut [u8]) -> io::Result<()> {
+        FileExt::read_exact_at(self, buffer, offset.0)
     }
 }
 
@@ -132,7 +142,7 @@ impl Source for Vec<u8> {
         self[..].length()
     }
 
-    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    fn read_exact_at(&self, offset: FileOffset, buffer: &mut [u8]) -> io::Result<()> {
         self[..].read_exact_at(offset, buffer)
     }
 }
@@ -142,7 +152,7 @@ impl<S: Source + ?Sized> Source for &S {
         (**self).length()
     }
 
-    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    fn read_exact_at(&self, offset: FileOffset, buffer: &mut [u8]) -> io::Result<()> {
         (**self).read_exact_at(offset, buffer)
     }
 }
@@ -152,8 +162,8 @@ impl Source for [u8] {
         Ok(self.len() as u64)
     }
 
-    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+    fn read_exact_at(&self, offset: FileOffset, buffer: &mut [u8]) -> io::Result<()> {
+        let start = usize::try_from(offset.0).map_err(|_| io::ErrorKind::UnexpectedEof)?;
         let bytes = start
             .checked_add(buffer.len())
             .and_then(|end| self.get(start..end))
@@ -164,8 +174,8 @@ impl Source for [u8] {
 }
 
 /// Refuses to read what reaches beyond the end of a file.
-pub(crate) fn require_within(length: u64, offset: u64, buffer: &[u8]) -> io::Result<()> {
-    if FileRange::new(offset, buffer.len() as u64).end() > length {
+pub(crate) fn require_within(length: u64, offset: FileOffset, buffer: &[u8]) -> io::Result<()> {
+    if FileRange::new(offset, buffer.len() as u64).end().0 > length {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(())

@@ -7,7 +7,7 @@ use object::elf;
 
 use super::encoding::{FileHeader, Record, Symbol as Entry};
 use super::source::records;
-use super::{FileRange, Image, Layout, Section, Source};
+use super::{FileOffset, FileRange, Image, Layout, Section, Source};
 
 /// A symbol whose value is the address of something that moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Table {
         offset: u32,
         with: &[u8],
     ) -> bool {
-        let read = || source.read_at(self.range.start.0, self.range.size);
+        let read = || source.read_range(self.range);
         let names = self.names.get_or_init(|| read().unwrap_or_default());
         let name = names.get(offset as usize..);
         name.is_some_and(|name| name.starts_with(with))
@@ -82,6 +82,7 @@ pub(crate) fn each(
         return;
     };
     let places = (range.start.0..).step_by(usize::try_from(size).unwrap_or(usize::MAX));
+    let places = places.map(FileOffset);
     for (start, entry) in places.zip(entries.map_while(Result::ok)) {
         let range = FileRange::new(start, size);
         visit(&table, Symbol { range, entry });
@@ -127,7 +128,7 @@ fn is_loaded(layout: &Layout, section: &Section) -> bool {
     let loads = layout.segments_of(elf::PT_LOAD);
     let loads = loads.map(|load| load.range());
     let headers = [
-        FileRange::new(0, FileHeader::size(layout.encoding)),
+        FileRange::new(FileOffset(0), FileHeader::size(layout.encoding)),
         layout.program_headers(),
     ];
     let mut others = loads.chain(headers);

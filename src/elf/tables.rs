@@ -29,16 +29,17 @@ pub(crate) const TAGS: [elf::DynamicTag; 11] = [
 pub(crate) fn symbol_table(
     image: &Image<impl Source>,
     dynamic: &Dynamic,
-) -> Result<Option<(u64, u64)>, Error> {
-    let (Some(address), Some(entry)) = (dynamic.get(elf::DT_SYMTAB), dynamic.get(elf::DT_SYMENT))
+) -> Result<Option<(VirtAddr, u64)>, Error> {
+    let (Some(address), Some(entry)) =
+        (dynamic.address(elf::DT_SYMTAB), dynamic.get(elf::DT_SYMENT))
     else {
         return Ok(None);
     };
     let mut count = None;
-    if let Some(address) = dynamic.get(elf::DT_HASH) {
+    if let Some(address) = dynamic.address(elf::DT_HASH) {
         count = hash_extent(image, address)?.map(|(_, count)| count);
     }
-    if let (None, Some(address)) = (count, dynamic.get(elf::DT_GNU_HASH)) {
+    if let (None, Some(address)) = (count, dynamic.address(elf::DT_GNU_HASH)) {
         count = gnu_hash(image, address)?.and_then(|table| table.symbols());
     }
     let counted = count.and_then(|count| count.checked_mul(entry));
@@ -52,31 +53,35 @@ pub(crate) fn symbol_table(
 
 /// The size that the section headers give for the dynamic symbols, for files
 /// whose hash tables don't tell.
-fn symbol_section_size(layout: &Layout, address: u64) -> Option<u64> {
+fn symbol_section_size(layout: &Layout, address: VirtAddr) -> Option<u64> {
     let mut sections = layout.sections.iter().map(|section| &section.header);
     let found = sections.find(|header| header.kind == elf::SHT_DYNSYM)?;
     (found.addr == address).then_some(found.size)
 }
 
 /// The addresses of the tables that the dynamic section leads to.
-pub(crate) fn starts(dynamic: &Dynamic) -> impl Iterator<Item = u64> {
-    TAGS.iter().filter_map(|&tag| dynamic.get(tag))
+pub(crate) fn starts(dynamic: &Dynamic) -> impl Iterator<Item = VirtAddr> {
+    TAGS.iter().filter_map(|&tag| dynamic.address(tag))
 }
 
 /// The next address behind `address` at which a table or a section starts. What
 /// is empty tells nothing of where something ends.
-pub(crate) fn next_start(layout: &Layout, dynamic: &Dynamic, address: u64) -> Option<u64> {
+pub(crate) fn next_start(
+    layout: &Layout,
+    dynamic: &Dynamic,
+    address: VirtAddr,
+) -> Option<VirtAddr> {
     let sections = layout
         .sections
         .iter()
         .filter(|section| section.is_allocated() && section.header.size > 0);
     let starts = starts(dynamic).chain(sections.map(|section| section.header.addr));
     let next = starts.filter(|&start| start > address).min()?;
-    (layout.load_of(VirtAddr(next)) == layout.load_of(VirtAddr(address))).then_some(next)
+    (layout.load_of(next) == layout.load_of(address)).then_some(next)
 }
 
 /// Where `count` words of `width` bytes are in the file.
-fn words_at(layout: &Layout, address: u64, count: u64, width: u64) -> Option<FileRange> {
+fn words_at(layout: &Layout, address: VirtAddr, count: u64, width: u64) -> Option<FileRange> {
     layout.range_at(address, count.checked_mul(width)?)
 }
 
@@ -84,7 +89,7 @@ fn words_at(layout: &Layout, address: u64, count: u64, width: u64) -> Option<Fil
 /// not in the file.
 fn first<const COUNT: usize>(
     image: &Image<impl Source>,
-    address: u64,
+    address: VirtAddr,
     width: u64,
 ) -> Result<Option<[u64; COUNT]>, Error> {
     let Some(range) = words_at(image, address, COUNT as u64, width) else {
@@ -99,7 +104,7 @@ fn first<const COUNT: usize>(
 /// 5, "Hash Table"): numbers of buckets and of chain words, and those.
 pub(crate) fn hash_extent(
     image: &Image<impl Source>,
-    address: u64,
+    address: VirtAddr,
 ) -> Result<Option<(u64, u64)>, Error> {
     let width = hash_word(image);
     let size = |[buckets, chains]: [u64; 2]| {
@@ -111,7 +116,7 @@ pub(crate) fn hash_extent(
 
 /// Whether all buckets and chains of a System V hash table lead to symbols that it
 /// has; not where it is not wholly in the file.
-pub(crate) fn hash_is_closed(image: &Image<impl Source>, address: u64) -> Result<bool, Error> {
+pub(crate) fn hash_is_closed(image: &Image<impl Source>, address: VirtAddr) -> Result<bool, Error> {
     let Some((size, symbols)) = hash_extent(image, address)? else {
         return Ok(false);
     };
@@ -163,7 +168,10 @@ impl GnuHash {
 }
 
 /// Finds the parts of a GNU hash table; nothing where it is not wholly in the file.
-pub(crate) fn gnu_hash(image: &Image<impl Source>, address: u64) -> Result<Option<GnuHash>, Error> {
+pub(crate) fn gnu_hash(
+    image: &Image<impl Source>,
+    address: VirtAddr,
+) -> Result<Option<GnuHash>, Error> {
     let Some([bucket_count, first, bloom]) = first(image, address, 4)? else {
         return Ok(None);
     };
@@ -202,7 +210,7 @@ pub(crate) fn gnu_hash(image: &Image<impl Source>, address: u64) -> Result<Optio
 
 /// How many words a chain of a GNU hash table has; nothing where its end is not in
 /// the file.
-fn chain_length(image: &Image<impl Source>, address: u64) -> Result<Option<u64>, Error> {
+fn chain_length(image: &Image<impl Source>, address: VirtAddr) -> Result<Option<u64>, Error> {
     /// A chain of more bytes is none.
     const LONGEST: u64 = 64 << 20;
     let Some(mut rest) = image.rest_at(address) else {

@@ -3,7 +3,7 @@
 use object::elf;
 
 use super::build::LayoutBuilder;
-use super::{Error, Image, Kind, tables};
+use super::{Error, Image, Kind, VirtAddr, tables};
 
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 
@@ -91,7 +91,7 @@ fn size_of_symbols(symbols: usize, tag: elf::DynamicTag, table: &[u32]) -> Optio
     let dynamic = image.dynamic.as_ref().unwrap();
     let found = tables::symbol_table(&image, dynamic).unwrap();
     found.map(|(address, size)| {
-        assert_eq!(address, at);
+        assert_eq!(address, VirtAddr(at));
         size
     })
 }
@@ -116,7 +116,7 @@ fn a_hash_table_is_closed_if_it_leads_to_its_symbols_only() {
         let mut builder = LayoutBuilder::new(elf::ET_DYN);
         let at = builder.put_words(table);
         let file = builder.dynamic(elf::DT_HASH, at).build();
-        tables::hash_is_closed(&read(&file), at).unwrap()
+        tables::hash_is_closed(&read(&file), VirtAddr(at)).unwrap()
     };
     assert!(is_closed(&[1, 2, 1, 0, 0]));
     assert!(!is_closed(&[1, 2, 2, 0, 0]), "a bucket");

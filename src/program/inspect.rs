@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Error, Problem, Remark, arch};
 use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
-use crate::elf::{self as program, Encoding, Image, Kind, Layout, Source};
+use crate::elf::{self as program, Encoding, FileOffset, Image, Kind, Layout, Source};
 use crate::policy::{self, Arch, Resolved};
 use crate::rewrite::undo::Undo;
 use crate::rewrite::{Embedded, Position, Start, embedded, inline};
@@ -406,22 +406,22 @@ fn own_dynamic_pages(layout: &Layout) -> Option<(u64, u64)> {
     };
     // One that a linker placed so is either not of whole pages, or made
     // read-only by the loader.
-    let whole = address.is_multiple_of(PAGE) && size.is_multiple_of(PAGE);
+    let whole = address.is_aligned(PAGE) && size.is_multiple_of(PAGE);
     let relro = range(elf::PT_GNU_RELRO)
         .is_some_and(|(start, size)| (start..start.saturating_add(size)).contains(&address));
     let moved = whole && !relro && layout.segments_of(elf::PT_LOAD).any(is_own);
-    moved.then_some((address, size))
+    moved.then_some((address.0, size))
 }
 
 /// The address of the dynamic section in the original, by its program headers,
 /// which patching overwrites.
 fn original_dynamic(undo: &Undo, encoding: Encoding) -> Option<u64> {
     let at = |offset| undo.originals.iter().find(|kept| kept.offset == offset);
-    let header = FileHeader::decode(encoding, &at(0)?.bytes)?;
+    let header = FileHeader::decode(encoding, &at(FileOffset(0))?.bytes)?;
     let table = ProgramHeader::decode_all(encoding, &at(header.phoff)?.bytes);
     let mut table = table.iter().take(header.phnum.into());
     let dynamic = table.find(|segment| segment.kind == elf::PT_DYNAMIC)?;
-    Some(dynamic.vaddr)
+    Some(dynamic.vaddr.0)
 }
 
 /// The version of a libsandbox.so.

@@ -44,7 +44,7 @@ pub fn why_not(place: &Place) -> Option<&'static str> {
 /// it has an interpreter, as libc.so.6 has, or an entry point, and then only its
 /// name tells.
 fn is_library(name: &OsStr, layout: &Layout) -> bool {
-    let is_startable = layout.segment(elf::PT_INTERP).is_some() || layout.header.entry != 0;
+    let is_startable = layout.segment(elf::PT_INTERP).is_some() || layout.header.entry.0 != 0;
     !is_startable || is_named_like_library(name)
 }
 

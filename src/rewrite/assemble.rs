@@ -4,6 +4,7 @@ mod dynamic;
 mod program_headers;
 
 use object::elf;
+use sandbox_format::inline::Place;
 
 use super::hook::{Hook, Start};
 use super::patching::{Mechanism, Patching};
@@ -16,7 +17,7 @@ use super::undo::{Digest, Move, Undo};
 use super::{inline, section_headers};
 use crate::elf::encoding::{Dyn, FileHeader, ProgramHeader, Record, Symbol as Entry};
 use crate::elf::symbols::Symbol;
-use crate::elf::{Chunk, Error, FileRange, Source, VirtAddr};
+use crate::elf::{Chunk, Error, FileOffset, FileRange, Source, VirtAddr};
 use crate::note::MovedDynamic;
 
 pub(super) use program_headers::leads_nowhere;
@@ -34,7 +35,7 @@ impl<S: Source> Assembly<'_, S> {
         let entries = Dyn::encode_all(&self.entries()?, encoding)?;
         let mut header = self.patching.image.header;
         header.phnum = u16::try_from(segments.len()).map_err(|_| Error::TooLarge)?;
-        header.phoff = self.placement.table.start.0;
+        header.phoff = self.placement.table.start;
         if self.patching.hook().map(Hook::start) == Some(Start::Entry) {
             header.entry = self.runtime_address();
         }
@@ -45,11 +46,13 @@ impl<S: Source> Assembly<'_, S> {
         let elf_end = sections.as_ref().map_or(end, |table| table.chunk.end());
         let last = self.last(elf_end);
         let runs = [&self.placement.runs[..], last.as_slice()].concat();
-        let patched_length = last.map_or(elf_end, |last| last.in_patched().end());
+        let patched_length = last.map_or(elf_end, |last| last.in_patched().end()).0;
         let undo = self.undo(patched_length, runs.clone())?;
         // A table that can't be read is false already, and may seem to fit the
         // longer file.
-        header.shoff = sections.as_ref().map_or(0, |table| table.offset);
+        header.shoff = sections
+            .as_ref()
+            .map_or(FileOffset(0), |table| table.offset);
         header.shnum = sections.as_ref().map_or(0, |table| table.count);
         let names = sections
             .as_ref()
@@ -57,7 +60,7 @@ impl<S: Source> Assembly<'_, S> {
         header.shstrndx = names.unwrap_or(elf::SHN_UNDEF);
         let mut added = vec![self.segment(header, &segments, &undo)?];
         added.extend(self.placement.dynamic.map(|range| Chunk {
-            offset: range.start.0,
+            offset: range.start,
             bytes: entries.clone(),
         }));
         added.extend(sections.map(|table| table.chunk));
@@ -69,7 +72,7 @@ impl<S: Source> Assembly<'_, S> {
             moved: self.names_of_moved(),
             moves_heap: !self.placement.in_front,
             obstacle: self.placement.obstacle.clone(),
-            drops_sections: image.header.shoff != 0 && header.shoff == 0,
+            drops_sections: image.header.shoff.0 != 0 && header.shoff.0 == 0,
             start: self.patching.hook().map(Hook::start),
             why_at_entry: self.patching.hook().and_then(|hook| hook.why_not_later),
         };
@@ -91,7 +94,7 @@ impl<S: Source> Assembly<'_, S> {
     /// Where they end, what was appended may begin, to which they leave its place
     /// within a page: file systems share the blocks of two copies only then, and
     /// readers can map it as before.
-    fn section_headers(&self, end: u64) -> Result<Option<Table>, Error> {
+    fn section_headers(&self, end: FileOffset) -> Result<Option<Table>, Error> {
         const PAGE: u64 = 4096;
         const ALIGN: u64 = 8;
         let image = self.patching.image;
@@ -100,7 +103,7 @@ impl<S: Source> Assembly<'_, S> {
         let Some(table) = make(end)? else {
             return Ok(None);
         };
-        let shift = last.start.0.wrapping_sub(table.chunk.end()) % PAGE;
+        let shift = last.start.0.wrapping_sub(table.chunk.end().0) % PAGE;
         if last.size == 0 || shift == 0 || !shift.is_multiple_of(ALIGN) {
             return Ok(Some(table));
         }
@@ -108,10 +111,10 @@ impl<S: Source> Assembly<'_, S> {
     }
 
     /// What of the appended data comes last.
-    fn last(&self, elf_end: u64) -> Option<Run> {
+    fn last(&self, elf_end: FileOffset) -> Option<Run> {
         let last = self.patching.tail.last;
         (last.size > 0).then_some(Run {
-            original: last.start.0,
+            original: last.start,
             patched: elf_end,
             size: last.size,
         })
@@ -153,7 +156,7 @@ impl<S: Source> Assembly<'_, S> {
         let mut chunks = Vec::new();
         if !self.placement.in_front {
             chunks.push(Chunk {
-                offset: 0,
+                offset: FileOffset(0),
                 bytes: FileHeader::encode_all(&[header], encoding)?,
             });
         }
@@ -176,7 +179,7 @@ impl<S: Source> Assembly<'_, S> {
         }
         if self.placement.dynamic.is_none() && !entries.is_empty() {
             chunks.push(Chunk {
-                offset: self.patching.dynamic.range.start.0 + self.placement.rise(),
+                offset: self.patching.dynamic.range.start + self.placement.rise(),
                 bytes: entries,
             });
         }
@@ -196,22 +199,18 @@ impl<S: Source> Assembly<'_, S> {
             let mut entry = symbol.entry;
             let offset = self.patching.image.offset_of(VirtAddr(entry.value));
             if let Some((_, address)) = offset.and_then(|offset| self.placement.moved(offset)) {
-                entry.value = address;
+                entry.value = address.0;
             }
             let bytes = Entry::encode_all(&[entry], self.patching.image.encoding)?;
             let place = self.placement.kept(&symbol.range);
-            let offset = place.unwrap_or(symbol.range).start.0;
+            let offset = place.unwrap_or(symbol.range).start;
             Ok(Chunk { offset, bytes })
         };
         self.placement.symbols.iter().map(chunk).collect()
     }
 
     fn original(&self, range: FileRange) -> Result<Vec<u8>, Error> {
-        Ok(self
-            .patching
-            .image
-            .source
-            .read_at(range.start.0, range.size)?)
+        Ok(self.patching.image.source.read_range(range)?)
     }
 
     /// The new segment that is not writable.
@@ -225,23 +224,26 @@ impl<S: Source> Assembly<'_, S> {
         let encoding = self.patching.image.encoding;
         let part = |offset, bytes| Chunk { offset, bytes };
         let mut parts = vec![
-            part(placement.head.start.0, self.head()?),
-            part(placement.notes.start.0, self.notes(undo)?),
+            part(placement.head.start, self.head()?),
+            part(placement.notes.start, self.notes(undo)?),
         ];
         if placement.in_front {
-            parts.push(part(0, FileHeader::encode_all(&[header], encoding)?));
+            parts.push(part(
+                FileOffset(0),
+                FileHeader::encode_all(&[header], encoding)?,
+            ));
         }
         if placement.table_moves() {
             let table = ProgramHeader::encode_all(segments, encoding)?;
-            parts.push(part(placement.table.start.0, table));
+            parts.push(part(placement.table.start, table));
         }
         let is_part =
-            |placed: &&Placed| placed.in_new_segment && placed.offset != placement.head.start.0;
+            |placed: &&Placed| placed.in_new_segment && placed.offset != placement.head.start;
         for placed in placement.placed.iter().filter(is_part) {
             parts.push(part(placed.offset, self.original(placed.piece.range)?));
         }
         let size = usize::try_from(placement.segment.size).map_err(|_| Error::TooLarge)?;
-        let mut segment = part(placement.segment.start.0, vec![0; size]);
+        let mut segment = part(placement.segment.start, vec![0; size]);
         for part in parts {
             part.overlay(&mut segment.bytes, segment.offset);
         }
@@ -258,8 +260,8 @@ impl<S: Source> Assembly<'_, S> {
             .filter(|_| self.dynamic_is_writable())
             .zip(segment)
             .map(|(range, old)| MovedDynamic {
-                from: old.vaddr,
-                to: placement.address(range.start.0),
+                from: old.vaddr.0,
+                to: placement.address(range.start).0,
                 size: range.size,
             });
         let undo = undo.to_bytes(order)?;
@@ -291,19 +293,23 @@ impl<S: Source> Assembly<'_, S> {
     }
 
     /// The runtime's link-time address.
-    fn runtime_address(&self) -> u64 {
-        self.placement.address(self.placement.head.start.0)
+    fn runtime_address(&self) -> VirtAddr {
+        self.placement.address(self.placement.head.start)
     }
 
     /// The runtime, told where to go on and where the notes are.
     fn runtime(&self, code: &[u8], hook: &Hook) -> Result<Vec<u8>, Error> {
         let placement = self.placement;
-        let start = placement.head.start.0;
-        let notes = FileRange::new(placement.notes.start.0 - start, placement.notes.size);
-        let next = hook.original.wrapping_sub(self.runtime_address());
+        let start = placement.head.start;
+        let notes = Place {
+            offset: placement.notes.start - start,
+            size: placement.notes.size,
+            align: placement.notes_align as u64,
+            reserved: 0,
+        };
+        let next = hook.original.0.wrapping_sub(self.runtime_address().0);
         let mut bytes = code.to_vec();
-        let align = placement.notes_align as u64;
-        inline::link(&mut bytes, next.cast_signed(), notes, align)?;
+        inline::link(&mut bytes, next.cast_signed(), notes)?;
         Ok(bytes)
     }
 
@@ -322,7 +328,7 @@ impl<S: Source> Assembly<'_, S> {
             .patching
             .content
             .size_before_undo(self.placement.notes_align);
-        let place = self.placement.notes.start.0 + before as u64;
+        let place = self.placement.notes.start + before as u64;
         Ok(Undo {
             length: self.patching.image.length,
             patched_length,

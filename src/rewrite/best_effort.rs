@@ -17,7 +17,9 @@ use super::{Plan, inline, pieces, references, section_headers};
 use crate::elf::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
 use crate::elf::machine::Machine;
 use crate::elf::ranges::Ranges;
-use crate::elf::{Chunk, Dynamic, Error, FileRange, Image, Layout, Section, Source, VirtAddr};
+use crate::elf::{
+    Chunk, Dynamic, Error, FileOffset, FileRange, Image, Layout, Section, Source, VirtAddr,
+};
 
 /// Plans the removal.
 ///
@@ -128,14 +130,15 @@ impl<S: Source> Remover<'_, S> {
         if dynamic.is_none() && !self.original.dynamic.is_empty() {
             return Err(Error::CannotUndo("it has no dynamic section any more"));
         }
+        let rise = FileOffset(self.rise);
         // Later chunks win over earlier ones: first the bytes that the patch
         // wrote over in the segment of the headers, whose offsets no tool
         // changes, then what moved, then the headers.
         let mut loads = self.image.segments_of(elf::PT_LOAD);
-        let first = loads.find(|load| load.offset == self.rise);
-        let first = first.map(|load| FileRange::new(0, load.filesz));
+        let first = loads.find(|load| load.offset == rise);
+        let first = first.map(|load| FileRange::new(FileOffset(0), load.filesz));
         let first = first.ok_or(Error::CannotUndo("another tool changed its segments"))?;
-        let in_first = |chunk: &&Chunk| chunk.offset > 0 && chunk.end() <= first.end();
+        let in_first = |chunk: &&Chunk| chunk.offset.0 > 0 && chunk.end() <= first.end();
         let originals = self.undo.originals.iter().filter(in_first);
         let mut overwrites: Vec<Chunk> = originals
             .map(|chunk| Chunk {
@@ -164,23 +167,23 @@ impl<S: Source> Remover<'_, S> {
             header.entry = self.original.entry;
         }
         header.phoff = self.original.phoff;
-        header.shoff = header.shoff.saturating_sub(self.rise);
+        header.shoff = header.shoff.saturating_back(self.rise);
         header.phnum = u16::try_from(self.original.segments.len()).map_err(|_| Error::TooLarge)?;
         overwrites.push(Chunk {
-            offset: self.rise,
+            offset: rise,
             bytes: FileHeader::encode_all(&[header], encoding)?,
         });
-        let kept = FileRange::new(self.rise, self.image.length - self.rise);
+        let kept = FileRange::between(rise, FileOffset(self.image.length));
         let overwrites = overwrites.iter().filter_map(|chunk| chunk.within(&kept));
         Ok(Plan {
             runs: vec![Run {
-                original: self.rise,
-                patched: 0,
+                original: rise,
+                patched: FileOffset(0),
                 size: kept.size,
             }],
             overwrites: overwrites
                 .map(|chunk| Chunk {
-                    offset: chunk.offset - self.rise,
+                    offset: chunk.offset.saturating_back(self.rise),
                     ..chunk
                 })
                 .collect(),
@@ -196,7 +199,7 @@ impl<S: Source> Remover<'_, S> {
     }
 
     /// Where a byte of the original's memory is in this file.
-    fn offset_of(&self, address: u64) -> Result<u64, Error> {
+    fn offset_of(&self, address: VirtAddr) -> Result<FileOffset, Error> {
         let in_cut_off = || {
             let pairs = self.added.others.iter().zip(&self.original.segments);
             let mut pairs = pairs.zip(&self.cut_off);
@@ -208,7 +211,7 @@ impl<S: Source> Remover<'_, S> {
                     .then_some(offset)
             })
         };
-        let offset = self.image.offset_of(VirtAddr(address));
+        let offset = self.image.offset_of(address);
         let offset = offset.or_else(in_cut_off);
         offset.ok_or(Error::CannotUndo("another tool changed its segments"))
     }
@@ -221,7 +224,7 @@ impl<S: Source> Remover<'_, S> {
         for original in &self.undo.originals {
             let holds = |load: &&ProgramHeader| {
                 let file = load.range();
-                load.kind == elf::PT_LOAD && load.offset > 0 && file.contains(&original.range())
+                load.kind == elf::PT_LOAD && load.offset.0 > 0 && file.contains(&original.range())
             };
             let is_dynamic = self.is_dynamic(original);
             let load = self.original.segments.iter().find(holds);
@@ -245,7 +248,7 @@ impl<S: Source> Remover<'_, S> {
     fn moved_back(&self) -> Result<Vec<Chunk>, Error> {
         let back = |moved: &Move| {
             let range = self.range_of(moved)?;
-            let bytes = self.image.source.read_at(range.start.0, range.size)?;
+            let bytes = self.image.source.read_range(range)?;
             Ok(Chunk {
                 offset: self.offset_of(moved.from)?,
                 bytes,
@@ -256,7 +259,7 @@ impl<S: Source> Remover<'_, S> {
 
     /// Where what a PT_NOTE without a true address leads to goes back to, if it had
     /// moved.
-    fn back_from(&self, now: &ProgramHeader) -> Option<u64> {
+    fn back_from(&self, now: &ProgramHeader) -> Option<FileOffset> {
         let is_nobodys = now.kind == elf::PT_NOTE && !self.image.is_of_notes(now);
         let address = self.image.address_of(&now.range()).filter(|_| is_nobodys)?;
         let moved = self.moved_to(address)?;
@@ -265,7 +268,7 @@ impl<S: Source> Remover<'_, S> {
     }
 
     /// What moved to where an address is.
-    fn moved_to(&self, address: u64) -> Option<&Move> {
+    fn moved_to(&self, address: VirtAddr) -> Option<&Move> {
         let behind = self.moves.partition_point(|moved| moved.to <= address);
         let moved = &self.moves[behind.checked_sub(1)?];
         (address - moved.to < moved.size).then_some(moved)
@@ -292,7 +295,7 @@ impl<S: Source> Remover<'_, S> {
                 segment.offset = offset;
             }
             if self.rise > 0 && !leads_nowhere(&segment) {
-                segment.offset = segment.offset.saturating_sub(self.rise);
+                segment.offset = segment.offset.saturating_back(self.rise);
                 segment.align = old.align;
             }
             segments.push(segment);
@@ -304,7 +307,7 @@ impl<S: Source> Remover<'_, S> {
     fn dynamic(&self, now: &Dynamic) -> Result<Chunk, Error> {
         let tag = elf::DynamicTag(i64::from(note::DYNAMIC_TAG));
         // The library's name was put behind the original's strings.
-        let strings = self.original.get(elf::DT_STRTAB);
+        let strings = self.original.get(elf::DT_STRTAB).map(VirtAddr);
         let strings = self
             .undo
             .moves
@@ -321,10 +324,11 @@ impl<S: Source> Remover<'_, S> {
             .copied()
             .collect();
         let strings_moved = now
-            .get(elf::DT_STRTAB)
+            .address(elf::DT_STRTAB)
             .is_some_and(|address| within(&self.added.loads, address));
         for entry in &mut entries {
-            let moved = within(&self.added.loads, entry.value) && entry.tag != elf::DT_NEEDED;
+            let moved =
+                within(&self.added.loads, VirtAddr(entry.value)) && entry.tag != elf::DT_NEEDED;
             if moved || (entry.tag == elf::DT_STRSZ && strings_moved) {
                 entry.value = self.original.get(entry.tag).unwrap_or(entry.value);
             }
@@ -371,7 +375,7 @@ impl<S: Source> Remover<'_, S> {
     /// Whether it covers what the patch left where something was, or moved away.
     fn is_left(&self, section: &Section) -> bool {
         let name = || self.image.section_name(section);
-        section.header.addr != 0 && name() == section_headers::LEFT
+        section.header.addr.0 != 0 && name() == section_headers::LEFT
     }
 
     /// The section headers, if there are any: parts that moved back are found
@@ -390,7 +394,7 @@ impl<S: Source> Remover<'_, S> {
             let mut header = section.header;
             let moved = self.moved_to(header.addr);
             if let Some(moved) = moved.filter(|_| section.is_allocated()) {
-                header.addr = (header.addr - moved.to).saturating_add(moved.from);
+                header.addr = moved.from.saturating_add(header.addr - moved.to);
                 header.offset = self.offset_of(header.addr)?;
                 header.size = header.size.min(moved.size);
             } else if let (elf::SHT_DYNAMIC, Some(old)) = (header.kind, old_dynamic) {
@@ -404,7 +408,7 @@ impl<S: Source> Remover<'_, S> {
                     ..EMPTY
                 };
             }
-            header.offset = header.offset.saturating_sub(self.rise);
+            header.offset = header.offset.saturating_back(self.rise);
             headers.push(header);
         }
         let bytes = SectionHeader::encode_all(&headers, self.image.encoding)?;
@@ -419,8 +423,8 @@ const EMPTY: SectionHeader = SectionHeader {
     name: 0,
     kind: elf::SHT_NULL,
     flags: elf::SectionFlags(0),
-    addr: 0,
-    offset: 0,
+    addr: VirtAddr(0),
+    offset: FileOffset(0),
     size: 0,
     link: 0,
     info: 0,

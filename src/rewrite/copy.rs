@@ -8,7 +8,7 @@ use std::thread;
 
 use rustix::fs::Advice;
 
-use crate::elf::FileRange;
+use crate::elf::{FileOffset, FileRange};
 
 /// How much is copied before it is sent to the disk, in bytes.
 const PIECE: u64 = 8 << 20;
@@ -23,8 +23,14 @@ const BLOCK: u64 = 1 << 16;
 /// copied (ioctl_ficlone(2)). `io::copy` hands the data to the kernel, which
 /// shares what is a whole number of blocks in both files (copy_file_range(2),
 /// fs/read_write.c).
-pub(super) fn copy(input: &File, range: FileRange, output: &File, place: u64) -> io::Result<()> {
-    let is_whole = range == FileRange::new(0, input.metadata()?.len()) && place == 0;
+pub(super) fn copy(
+    input: &File,
+    range: FileRange,
+    output: &File,
+    place: FileOffset,
+) -> io::Result<()> {
+    let is_whole =
+        range == FileRange::new(FileOffset(0), input.metadata()?.len()) && place == FileOffset(0);
     if is_whole && rustix::fs::ioctl_ficlone(output, input).is_ok() {
         return Ok(());
     }
@@ -34,19 +40,19 @@ pub(super) fn copy(input: &File, range: FileRange, output: &File, place: u64) ->
             // Without it, it only takes longer.
             let _ = thread::Builder::new().spawn_scoped(scope, || start_writing(output, to_disk));
         }
-        let mut at = range.start.0;
+        let mut at = range.start;
         while let Some(data) = next_data(input, at, range.end())? {
-            at = data.start.0;
+            at = data.start;
             while at < data.end() {
                 // What can't be shared is by itself.
-                let most = if at.is_multiple_of(BLOCK) {
+                let most = if at.is_aligned(BLOCK) {
                     PIECE
                 } else {
-                    at.next_multiple_of(BLOCK) - at
+                    at.0.next_multiple_of(BLOCK) - at.0
                 };
                 let piece = FileRange::new(at, most.min(data.end() - at));
-                let to = FileRange::new(at - range.start.0 + place, piece.size);
-                copy_data(input, piece, output, to.start.0)?;
+                let to = FileRange::new(place + (at - range.start), piece.size);
+                copy_data(input, piece, output, to.start)?;
                 let _ = copied.send(to);
                 at = piece.end();
             }
@@ -55,11 +61,16 @@ pub(super) fn copy(input: &File, range: FileRange, output: &File, place: u64) ->
     })
 }
 
-fn copy_data(mut input: &File, range: FileRange, mut output: &File, place: u64) -> io::Result<()> {
+fn copy_data(
+    mut input: &File,
+    range: FileRange,
+    mut output: &File,
+    place: FileOffset,
+) -> io::Result<()> {
     input.seek(SeekFrom::Start(range.start.0))?;
-    output.seek(SeekFrom::Start(place))?;
+    output.seek(SeekFrom::Start(place.0))?;
     loop {
-        let left = range.end() - input.stream_position()?;
+        let left = range.end() - FileOffset(input.stream_position()?);
         match io::copy(&mut input.take(left), &mut output) {
             Ok(copied) if copied == left => return Ok(()),
             Ok(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -83,20 +94,20 @@ fn start_writing(output: &File, copied: mpsc::Receiver<FileRange>) {
 
 /// The next stretch that is no hole, from `at` on and before `end` (lseek(2),
 /// SEEK_DATA); all of it where the file system does not tell.
-fn next_data(file: &File, at: u64, end: u64) -> io::Result<Option<FileRange>> {
+fn next_data(file: &File, at: FileOffset, end: FileOffset) -> io::Result<Option<FileRange>> {
     use rustix::fs::SeekFrom::{Data, Hole};
     use rustix::io::Errno;
     if at >= end {
         return Ok(None);
     }
-    let start = match rustix::fs::seek(file, Data(at)) {
-        Ok(start) => start,
+    let start = match rustix::fs::seek(file, Data(at.0)) {
+        Ok(start) => FileOffset(start),
         Err(Errno::NXIO) => return Ok(None),
-        Err(Errno::INVAL) => return Ok(Some(FileRange::new(at, end - at))),
+        Err(Errno::INVAL) => return Ok(Some(FileRange::between(at, end))),
         Err(error) => return Err(error.into()),
     };
-    let hole = rustix::fs::seek(file, Hole(start))?;
-    Ok((start < end).then(|| FileRange::new(start, hole.min(end) - start)))
+    let hole = FileOffset(rustix::fs::seek(file, Hole(start.0))?);
+    Ok((start < end).then(|| FileRange::between(start, hole.min(end))))
 }
 
 #[cfg(test)]
@@ -143,8 +154,8 @@ mod tests {
         let (input, output) = (file(), file());
         let content: Vec<u8> = (0..24 << 20).map(|at: u32| at.to_le_bytes()[1]).collect();
         input.write_all_at(&content, 0).expect("writing to memory");
-        let all = FileRange::new(0, content.len() as u64);
-        let copied = interrupted(|| copy(&input, all, &output, 0));
+        let all = FileRange::new(FileOffset(0), content.len() as u64);
+        let copied = interrupted(|| copy(&input, all, &output, FileOffset(0)));
         copied.expect("copying in memory");
         let mut copied = vec![0; content.len()];
         output

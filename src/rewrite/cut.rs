@@ -8,20 +8,20 @@ use object::elf;
 use super::references;
 use super::tail::Tail;
 use crate::elf::encoding::{FileHeader, Record};
-use crate::elf::{FileRange, Layout, Section};
+use crate::elf::{FileOffset, FileRange, Layout, Section};
 
 /// The offset at which the new segments may be put in. What stands there moves
 /// up; nothing does where the cut is the end.
 ///
 /// That is where something that is not loaded begins before it and ends behind
 /// it.
-pub(super) fn find(layout: &Layout, tail: &Tail) -> u64 {
+pub(super) fn find(layout: &Layout, tail: &Tail) -> FileOffset {
     let end = tail.elf_end();
     if tail.stays {
         return end;
     }
     let loaded = loaded_end(layout).min(end);
-    let is_apart = |range: FileRange| range.end() <= loaded || range.start.0 >= loaded;
+    let is_apart = |range: FileRange| range.end() <= loaded || range.start >= loaded;
     if unloaded(layout).all(is_apart) {
         loaded
     } else {
@@ -30,19 +30,19 @@ pub(super) fn find(layout: &Layout, tail: &Tail) -> u64 {
 }
 
 /// The end of what is loaded, or is said to be.
-fn loaded_end(layout: &Layout) -> u64 {
+fn loaded_end(layout: &Layout) -> FileOffset {
     let loads = layout.segments_of(elf::PT_LOAD).map(|load| load.range());
     let sections = layout.sections.iter();
     let sections = sections.filter(|section| section.is_allocated());
     let sections = sections.map(Section::range).filter(|range| range.size > 0);
     let headers = [
-        FileRange::new(0, FileHeader::size(layout.encoding)),
+        FileRange::new(FileOffset(0), FileHeader::size(layout.encoding)),
         layout.program_headers(),
     ];
     let ranges = loads.chain(sections).chain(headers);
     let ends = ranges.map(|range| range.end());
     // A false section may end anywhere.
-    let in_file = ends.filter(|&end| end <= layout.length);
+    let in_file = ends.filter(|&end| end.0 <= layout.length);
     in_file.max().unwrap_or_default()
 }
 

@@ -87,7 +87,7 @@ impl Embedded {
         let memory = |load: &ProgramHeader| load.vaddr..load.vaddr.saturating_add(load.memsz);
         let pages = |load: &ProgramHeader| {
             let range = memory(load);
-            range.start / PAGE..range.end.div_ceil(PAGE)
+            range.start.0 / PAGE..range.end.0.div_ceil(PAGE)
         };
         let own_pages = pages(own);
         let shares = |load: &ProgramHeader| {

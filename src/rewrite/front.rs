@@ -57,7 +57,7 @@ pub(super) fn room(
 fn is_possible(layout: &Layout) -> bool {
     let page = Machine::of(layout).max_page_size;
     let mut loads = layout.segments_of(elf::PT_LOAD);
-    let is_even = |load: &ProgramHeader| load.vaddr.wrapping_sub(load.offset).is_multiple_of(page);
+    let is_even = |load: &ProgramHeader| load.vaddr.bias_over(load.offset).is_multiple_of(page);
     let first = layout.segment(elf::PT_LOAD);
     layout.header.kind == elf::ET_EXEC
         && first.is_some_and(|first| loads.all(|load| load.vaddr >= first.vaddr && is_even(load)))
@@ -67,6 +67,10 @@ fn is_possible(layout: &Layout) -> bool {
 /// in the file; nothing where the new segments would stand too low in memory.
 pub(super) fn bias(layout: &Layout, shift: u64) -> Option<u64> {
     let first = layout.segment(elf::PT_LOAD)?;
-    let bias = first.vaddr.checked_sub(first.offset)?.checked_sub(shift)?;
+    let bias = first
+        .vaddr
+        .0
+        .checked_sub(first.offset.0)?
+        .checked_sub(shift)?;
     (bias >= LOWEST_ADDRESS).then_some(bias)
 }

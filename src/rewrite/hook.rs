@@ -28,7 +28,7 @@ pub enum Start {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hook {
     /// The address that the runtime goes on to.
-    pub(super) original: u64,
+    pub(super) original: VirtAddr,
     /// The words of the file that are to hold the runtime's address; none for
     /// the entry point in the file header.
     pub(super) words: Vec<FileRange>,
@@ -46,16 +46,16 @@ impl Hook {
     }
 
     /// The words with the runtime's address in them.
-    pub(super) fn chunks(&self, encoding: Encoding, runtime: u64) -> Vec<Chunk> {
+    pub(super) fn chunks(&self, encoding: Encoding, runtime: VirtAddr) -> Vec<Chunk> {
         let order = encoding.note_order();
         let bytes = |range: &FileRange| match range.size {
             4 => order
-                .bytes32(u32::try_from(runtime).unwrap_or(u32::MAX))
+                .bytes32(u32::try_from(runtime.0).unwrap_or(u32::MAX))
                 .to_vec(),
-            _ => order.bytes64(runtime).to_vec(),
+            _ => order.bytes64(runtime.0).to_vec(),
         };
         let chunk = |range: &FileRange| Chunk {
-            offset: range.start.0,
+            offset: range.start,
             bytes: bytes(range),
         };
         self.words.iter().map(chunk).collect()
@@ -96,8 +96,8 @@ fn at_entry(layout: &Layout, why_not_later: Option<&'static str>) -> Result<Hook
 }
 
 /// Whether an address leads to code.
-pub(super) fn is_code(layout: &Layout, address: u64) -> bool {
-    let load = layout.load_of(VirtAddr(address));
+pub(super) fn is_code(layout: &Layout, address: VirtAddr) -> bool {
+    let load = layout.load_of(address);
     load.is_some_and(|load| load.flags.0 & elf::PF_X.0 != 0)
 }
 
@@ -106,18 +106,18 @@ pub(super) fn is_code(layout: &Layout, address: u64) -> bool {
 pub(super) fn last_initialiser(
     image: &Image<impl Source>,
     dynamic: &Dynamic,
-    entry: u64,
+    entry: VirtAddr,
 ) -> Result<Result<Hook, &'static str>, Error> {
     let word = if image.encoding.is_64 { 8 } else { 4 };
     let Some((address, size)) = initialisers(image, dynamic) else {
         return Ok(Err("it has no initialisers"));
     };
-    let slot = address.saturating_add(size).saturating_sub(word);
+    let slot = address.saturating_add(size).saturating_back(word);
     let Some(in_file) = image.range_at(slot, word).filter(|_| size >= word) else {
         return Ok(Err("it has no initialisers"));
     };
     // Loaders count whole words only (glibc, elf/dl-init.c).
-    if !address.is_multiple_of(word) || !size.is_multiple_of(word) {
+    if !address.is_aligned(word) || !size.is_multiple_of(word) {
         return Ok(Err("its list of initialisers is not one of whole words"));
     }
     if shares_bytes(image, dynamic, (address, size))? {
@@ -175,6 +175,7 @@ pub(super) fn last_initialiser(
     if !words.iter().all(|word| is_mapped_once(image, word)) {
         return Ok(Err("its last initialiser is in memory twice"));
     }
+    let original = VirtAddr(original);
     if is_code(image, original) {
         Ok(Ok(Hook {
             original,
@@ -196,9 +197,9 @@ fn is_mapped_once(layout: &Layout, word: &FileRange) -> bool {
 /// Address and size in bytes of the initialisers. Loaders look at dynamic entries
 /// only. A static program's start-up code knows them by address; where there are no
 /// entries, a section header tells where they are.
-fn initialisers(layout: &Layout, dynamic: &Dynamic) -> Option<(u64, u64)> {
+fn initialisers(layout: &Layout, dynamic: &Dynamic) -> Option<(VirtAddr, u64)> {
     let entries = dynamic
-        .get(elf::DT_INIT_ARRAY)
+        .address(elf::DT_INIT_ARRAY)
         .zip(dynamic.get(elf::DT_INIT_ARRAYSZ));
     let of_kind = |section: &&Section| section.header.kind == elf::SHT_INIT_ARRAY;
     let mut sections = layout.sections.iter().filter(of_kind);
@@ -216,7 +217,7 @@ fn initialisers(layout: &Layout, dynamic: &Dynamic) -> Option<(u64, u64)> {
 fn shares_bytes(
     image: &Image<impl Source>,
     dynamic: &Dynamic,
-    (address, size): (u64, u64),
+    (address, size): (VirtAddr, u64),
 ) -> Result<bool, Error> {
     let Some(list) = image.range_at(address, size) else {
         return Ok(true);
@@ -226,7 +227,7 @@ fn shares_bytes(
 }
 
 fn read_word(image: &Image<impl Source>, range: FileRange) -> Result<u64, Error> {
-    let bytes = image.source.read_at(range.start.0, range.size)?;
+    let bytes = image.source.read_range(range)?;
     let order = image.encoding.note_order();
     let word = match range.size {
         4 => order.read32(&bytes, 0).map(u64::from),

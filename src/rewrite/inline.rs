@@ -11,24 +11,12 @@ use super::{Embedded, Start, hook, runs};
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::{Chunk, Dynamic, Error, FileRange, Image, Layout, Source, VirtAddr};
 
-/// Gives a runtime the distance to where it goes on, and where its notes are,
-/// seen from its first byte, and what they are padded to.
+/// Gives a runtime the distance to where it goes on, and where its notes are.
 ///
 /// # Errors
 ///
 /// It does not reach that far.
-pub(super) fn link(
-    runtime: &mut [u8],
-    next: i64,
-    notes: FileRange,
-    align: u64,
-) -> Result<(), Error> {
-    let notes = Place {
-        offset: notes.start.0,
-        size: notes.size,
-        align,
-        reserved: 0,
-    };
+pub(super) fn link(runtime: &mut [u8], next: i64, notes: Place) -> Result<(), Error> {
     let header = Header { next, notes };
     header.write(runtime).map_err(|_| Error::TooFar)
 }
@@ -65,7 +53,7 @@ pub fn find(image: &Image<impl Source>, embedded: &Embedded) -> Result<Option<Fo
     if load.flags != elf::PF_R | elf::PF_X {
         return Ok(None);
     }
-    let policy = embedded.places.first().map_or(load.offset, |it| it.start.0);
+    let policy = embedded.places.first().map_or(load.offset, |it| it.start);
     let before = policy - load.offset;
     let mut code = image.source.read_at(load.offset, before.min(LONGEST))?;
     let mut pages = (0..code.len()).step_by(PAGE);
@@ -79,8 +67,8 @@ pub fn find(image: &Image<impl Source>, embedded: &Embedded) -> Result<Option<Fo
     }
     code[..SIZE].fill(0);
     let address = load.vaddr.wrapping_add(at as u64);
-    let next = address.wrapping_add_signed(header.next);
-    let own = |address| image.load_of(VirtAddr(address)) == Some(load);
+    let next = VirtAddr(address.0.wrapping_add_signed(header.next));
+    let own = |address| image.load_of(address) == Some(load);
     if own(next) || !hook::is_code(image, next) {
         return Ok(Some(Found {
             start: None,
@@ -134,7 +122,7 @@ fn leads_to_policy(
     place: Place,
     embedded: &Embedded,
 ) -> Result<bool, Error> {
-    let notes = FileRange::new(runtime.start.0.saturating_add(place.offset), place.size);
+    let notes = FileRange::new(runtime.start.saturating_add(place.offset), place.size);
     let is_placed =
         load.range().contains(&notes) && [4, 8].contains(&place.align) && place.reserved == 0;
     if !is_placed {

@@ -9,7 +9,7 @@ use super::copy::copy;
 use super::runs::{self, Run};
 use super::undo::Undo;
 use crate::elf::source::require_within;
-use crate::elf::{Chunk, FileRange, Source};
+use crate::elf::{Chunk, FileOffset, FileRange, Source};
 
 /// The original of a program.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ impl<'a> Original<'a> {
     /// Reading or writing failed; `output` is then to be thrown away.
     pub fn copy_to(&self, output: &File) -> io::Result<()> {
         let length = self.length()?;
-        self.copy(FileRange::new(0, length), output, 0)?;
+        self.copy(FileRange::new(FileOffset(0), length), output, FileOffset(0))?;
         // A hole at the end is not copied.
         output.set_len(length)
     }
@@ -39,11 +39,11 @@ impl<'a> Original<'a> {
     /// # Errors
     ///
     /// Reading or writing failed; `output` is then to be thrown away.
-    pub fn copy(&self, range: FileRange, output: &File, place: u64) -> io::Result<()> {
+    pub fn copy(&self, range: FileRange, output: &File, place: FileOffset) -> io::Result<()> {
         for run in runs::without_copies(&self.runs()?) {
             let part = run.in_original().intersection(&range);
-            let from = run.patched + part.start.0.saturating_sub(run.original);
-            let to = place + part.start.0.saturating_sub(range.start.0);
+            let from = run.patched + part.start.saturating_sub(run.original);
+            let to = place + part.start.saturating_sub(range.start);
             copy(self.file(), FileRange::new(from, part.size), output, to)?;
         }
         if let Self::Restored(_, undo) = self {
@@ -52,7 +52,7 @@ impl<'a> Original<'a> {
                 .iter()
                 .filter_map(|chunk| chunk.within(&range));
             let mut placed = copied.map(|chunk| Chunk {
-                offset: chunk.offset - range.start.0 + place,
+                offset: place + (chunk.offset - range.start),
                 ..chunk
             });
             placed.try_for_each(|chunk| chunk.write_to(output))?;
@@ -70,8 +70,8 @@ impl<'a> Original<'a> {
     fn runs(&self) -> io::Result<Cow<'a, [Run]>> {
         Ok(match self {
             Self::Whole(file) => Cow::Owned(vec![Run {
-                original: 0,
-                patched: 0,
+                original: FileOffset(0),
+                patched: FileOffset(0),
                 size: file.length()?,
             }]),
             Self::Restored(_, undo) => Cow::Borrowed(&undo.runs),
@@ -87,7 +87,7 @@ impl Source for Original<'_> {
         }
     }
 
-    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    fn read_exact_at(&self, offset: FileOffset, buffer: &mut [u8]) -> io::Result<()> {
         require_within(self.length()?, offset, buffer)?;
         let runs = self.runs()?;
         let runs = runs::without_copies(&runs);

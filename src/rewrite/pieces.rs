@@ -5,7 +5,7 @@ use object::elf;
 
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::machine::Machine;
-use crate::elf::{Dynamic, Error, FileRange, Image, Layout, Source, VirtAddr, tables};
+use crate::elf::{Dynamic, Error, FileOffset, FileRange, Image, Layout, Source, VirtAddr, tables};
 
 /// Linkers leave fewer bytes than this between two parts, for alignment.
 pub(super) const PADDING: u64 = 16;
@@ -53,7 +53,7 @@ pub(super) struct Piece {
     /// Where it is in the file.
     pub(super) range: FileRange,
     /// Its link-time address.
-    pub(super) address: u64,
+    pub(super) address: VirtAddr,
     /// The alignment that it must keep, in bytes.
     pub(super) align: u64,
 }
@@ -93,17 +93,17 @@ pub(super) fn find(image: &Image<impl Source>) -> Result<Vec<Piece>, Error> {
 
 /// The address of notes whose header GNU strip left without one, for tools, which go
 /// by its offset.
-fn left_without_address(layout: &Layout, segment: &ProgramHeader) -> Option<u64> {
+fn left_without_address(layout: &Layout, segment: &ProgramHeader) -> Option<VirtAddr> {
     let range = segment.range();
-    let behind_headers = range.start.0 >= layout.program_headers().end();
-    if segment.vaddr == 0 && behind_headers {
+    let behind_headers = range.start >= layout.program_headers().end();
+    if segment.vaddr.0 == 0 && behind_headers {
         layout.address_of(&range)
     } else {
         None
     }
 }
 
-fn piece(layout: &Layout, kind: Kind, address: u64, size: u64, align: u64) -> Option<Piece> {
+fn piece(layout: &Layout, kind: Kind, address: VirtAddr, size: u64, align: u64) -> Option<Piece> {
     let range = layout.range_at(address, size)?;
     (size > 0).then_some(Piece {
         kind,
@@ -137,7 +137,7 @@ fn information(layout: &Layout) -> Vec<Piece> {
         .filter(|section| section.is_allocated())
         .map(|section| &section.header)
         .filter(|header| machine.informative_sections.contains(&header.kind))
-        .filter(|header| layout.offset_of(VirtAddr(header.addr)) == Some(header.offset))
+        .filter(|header| layout.offset_of(header.addr) == Some(header.offset))
         .map(|header| (header.addr, header.size, header.addralign));
     let mut found: Vec<Piece> = segments
         .chain(sections)
@@ -165,16 +165,18 @@ fn dynamic_pieces(image: &Image<impl Source>) -> Result<Vec<Piece>, Error> {
     };
     let word = if image.encoding.is_64 { 8 } else { 4 };
     let mut pieces = Vec::new();
-    if let (Some(address), Some(size)) = (dynamic.get(elf::DT_STRTAB), dynamic.get(elf::DT_STRSZ)) {
+    if let (Some(address), Some(size)) =
+        (dynamic.address(elf::DT_STRTAB), dynamic.get(elf::DT_STRSZ))
+    {
         let size = extent(image, dynamic, address, size);
         pieces.extend(size.and_then(|size| piece(image, Kind::Strings, address, size, 1)));
     }
-    if let Some(address) = dynamic.get(elf::DT_HASH)
+    if let Some(address) = dynamic.address(elf::DT_HASH)
         && let Some((size, _)) = tables::hash_extent(image, address)?
     {
         pieces.extend(piece(image, Kind::Hash, address, size, 8));
     }
-    if let Some(address) = dynamic.get(elf::DT_GNU_HASH)
+    if let Some(address) = dynamic.address(elf::DT_GNU_HASH)
         && let Some(table) = tables::gnu_hash(image, address)?
     {
         pieces.extend(piece(image, Kind::GnuHash, address, table.size, 8));
@@ -202,7 +204,7 @@ pub(super) fn table_of(tag: elf::DynamicTag) -> Option<Kind> {
 /// symbols and strings, so that a false one does no harm until the table is
 /// moved in part. Where a section says the same, that is the size: what follows
 /// may be something that is not loaded (Go's linker puts its `.shstrtab` there).
-fn extent(layout: &Layout, dynamic: &Dynamic, address: u64, size: u64) -> Option<u64> {
+fn extent(layout: &Layout, dynamic: &Dynamic, address: VirtAddr, size: u64) -> Option<u64> {
     let end = address.checked_add(size)?;
     match tables::next_start(layout, dynamic, address) {
         Some(next) if (end..end.saturating_add(PADDING)).contains(&next) => Some(next - address),
@@ -211,7 +213,7 @@ fn extent(layout: &Layout, dynamic: &Dynamic, address: u64, size: u64) -> Option
     }
 }
 
-fn is_section(layout: &Layout, address: u64, size: u64) -> bool {
+fn is_section(layout: &Layout, address: VirtAddr, size: u64) -> bool {
     let mut sections = layout.sections.iter();
     sections.any(|section| (section.header.addr, section.header.size) == (address, size))
 }
@@ -227,7 +229,7 @@ fn merge_notes(pieces: Vec<Piece>) -> Vec<Piece> {
                     && last.range.overlaps(&piece.range) =>
             {
                 let end = last.range.end().max(piece.range.end());
-                last.range.size = end - last.range.start.0;
+                last.range.size = end - last.range.start;
                 last.align = last.align.max(piece.align);
             }
             _ => merged.push(piece),
@@ -240,14 +242,14 @@ fn merge_notes(pieces: Vec<Piece>) -> Vec<Piece> {
 /// allocated section that reaches beyond it.
 fn separate(layout: &Layout, pieces: Vec<Piece>) -> Vec<Piece> {
     // In the order of their starts.
-    let mut reach = 0;
+    let mut reach = FileOffset(0);
     let shared: Vec<bool> = (1..)
         .zip(&pieces)
         .map(|(next, piece)| {
-            let before = reach > piece.range.start.0;
+            let before = reach > piece.range.start;
             reach = reach.max(piece.range.end());
             let next = pieces.get(next);
-            before || next.is_some_and(|next| next.range.start.0 < piece.range.end())
+            before || next.is_some_and(|next| next.range.start < piece.range.end())
         })
         .collect();
     let is_shared =
@@ -259,8 +261,8 @@ fn separate(layout: &Layout, pieces: Vec<Piece>) -> Vec<Piece> {
 }
 
 /// The piece that has a byte of the file, among pieces that are apart and in order.
-pub(super) fn holding(pieces: &[Piece], offset: u64) -> Option<usize> {
-    let behind = pieces.partition_point(|piece| piece.range.start.0 <= offset);
+pub(super) fn holding(pieces: &[Piece], offset: FileOffset) -> Option<usize> {
+    let behind = pieces.partition_point(|piece| piece.range.start <= offset);
     let index = behind.checked_sub(1)?;
     (offset < pieces[index].range.end()).then_some(index)
 }

@@ -26,22 +26,22 @@ pub(super) fn leave_out(
         .iter()
         .map(|piece| Ok(piece.kind == Kind::Notes && !has_known_notes(image, piece)?))
         .collect::<Result<Vec<bool>, Error>>()?;
-    let holding = |address: u64| {
-        let piece = pieces::holding(&pieces, image.offset_of(VirtAddr(address))?)?;
+    let holding = |address: VirtAddr| {
+        let piece = pieces::holding(&pieces, image.offset_of(address)?)?;
         let of_program = [Kind::Notes, Kind::Interpreter, Kind::Information];
         of_program.contains(&pieces[piece].kind).then_some(piece)
     };
     relocations::each(image, dynamic, |relocation| {
         // With a symbol, the addend is a distance.
         let address = relocation.addend.filter(|_| relocation.symbol == 0);
-        if let Some(piece) = address.and_then(holding) {
+        if let Some(piece) = address.map(VirtAddr).and_then(holding) {
             pinned[piece] = true;
         }
         Ok(())
     })?;
     let mapping = Machine::of(image).has_mapping_symbols;
     symbols::each(image, symbols::Which::All, |table, symbol| {
-        if let Some(piece) = holding(symbol.entry.value)
+        if let Some(piece) = holding(VirtAddr(symbol.entry.value))
             && !is_of_toolchain(table, &image.source, &symbol.entry)
             && !(mapping && is_mapping_symbol(table, &image.source, &symbol.entry))
         {
@@ -51,7 +51,7 @@ pub(super) fn leave_out(
     if let Some(symbols) = pieces.iter().find(|piece| piece.kind == Kind::Symbols) {
         for symbol in records::<Symbol, _>(&image.source, image.encoding, symbols.range)? {
             let symbol = symbol?;
-            if let Some(piece) = holding(symbol.value).filter(|_| symbol.section.0 != 0) {
+            if let Some(piece) = holding(VirtAddr(symbol.value)).filter(|_| symbol.section.0 != 0) {
                 pinned[piece] = true;
             }
         }
@@ -93,9 +93,7 @@ fn is_mapping_symbol(
 /// the FDO package metadata specification asks for.
 fn has_known_notes(image: &Image<impl Source>, piece: &Piece) -> Result<bool, Error> {
     const OWNERS: [&[u8]; 5] = [b"GNU\0", b"Go\0\0", b"FDO\0", b"stapsdt\0", b"LLVM\0"];
-    let bytes = image
-        .source
-        .read_at(piece.range.start.0, piece.range.size)?;
+    let bytes = image.source.read_at(piece.range.start, piece.range.size)?;
     let order = image.encoding.note_order();
     let is_known = |note: Result<Note<'_>, _>| note.is_ok_and(|note| OWNERS.contains(&note.owner));
     // mold puts notes of both paddings under one header.

@@ -13,16 +13,16 @@ use crate::elf::encoding::{Dyn, FileHeader, Record};
 use crate::elf::machine::Machine;
 use crate::elf::notes::LONGEST_UNDO;
 use crate::elf::symbols::Symbol;
-use crate::elf::{Dynamic, Error, FileRange, Layout, Source, align_up};
+use crate::elf::{Dynamic, Error, FileOffset, FileRange, Layout, Source, VirtAddr, align_up};
 
 /// A moved piece and its new place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Placed {
     pub(super) piece: Piece,
     /// The new file offset.
-    pub(super) offset: u64,
+    pub(super) offset: FileOffset,
     /// The new link-time address.
-    pub(super) address: u64,
+    pub(super) address: VirtAddr,
     /// Whether it is in the new segment, else where another piece stood.
     pub(super) in_new_segment: bool,
 }
@@ -46,7 +46,7 @@ pub(super) struct Placement {
     /// What they are padded to, in bytes.
     pub(super) notes_align: usize,
     /// The piece whose PT_NOTE covers them as well, by its old file offset.
-    pub(super) shared_note: Option<u64>,
+    pub(super) shared_note: Option<FileOffset>,
     /// The new segment that is not writable.
     pub(super) segment: FileRange,
     /// Whether it stands in front of everything else, and starts with the file header
@@ -76,7 +76,7 @@ impl Placement {
             ..
         } = *patching;
         let page = Machine::of(image).max_page_size;
-        let up = |value, alignment| align_up(value, alignment).ok_or(Error::TooLarge);
+        let up = |offset: FileOffset, alignment| offset.align_up(alignment).ok_or(Error::TooLarge);
         let elf_end = patching.tail.elf_end();
         let base = match room.in_front {
             true => None,
@@ -103,33 +103,36 @@ impl Placement {
                 "more of it would have to be recorded than of any program",
             ));
         }
-        let is_shared = |placed: &&Placed| Some(placed.piece.range.start.0) == room.shared_note;
+        let is_shared = |placed: &&Placed| Some(placed.piece.range.start) == room.shared_note;
         let shared = placed.iter().find(is_shared);
         let shared = shared.map(|placed| placed.piece.align);
         let notes_align = if shared == Some(8) { 8 } else { 4 };
         // Under a header of their own they start where all may start.
         let notes_start = up(end, shared.map_or(8, |_| notes_align as u64))?;
         let notes = FileRange::new(notes_start, content.size(undo, notes_align) as u64);
-        let start = base.as_ref().map_or(0, |(_, base)| base.start);
-        let segment = FileRange::new(start, notes.end() - start);
+        let start = base.as_ref().map_or(FileOffset(0), |(_, base)| base.start);
+        let segment = FileRange::between(start, notes.end());
         let moved = || moved_dynamic(image, dynamic, up(segment.end(), page)?, page);
         let dynamic_from = dynamic.range;
         let dynamic = if moves { Some(moved()?) } else { None };
         let end = dynamic.unwrap_or(segment).end();
         let (runs, bias) = match base {
-            Some((cut, base)) => (runs_around(cut, elf_end, up(end - cut, page)?), base.bias),
+            Some((cut, base)) => {
+                let shift = align_up(end - cut, page).ok_or(Error::TooLarge)?;
+                (runs_around(cut, elf_end, shift), base.bias)
+            }
             None => {
-                let shift = up(end, page)?;
+                let shift = up(end, page)?.0;
                 let bias = front::bias(image, shift);
                 (
-                    runs_around(0, elf_end, shift),
+                    runs_around(FileOffset(0), elf_end, shift),
                     bias.ok_or(Error::NoRoomInFront)?,
                 )
             }
         };
         // Within one segment offsets and addresses have one distance.
         for placed in placed.iter_mut().filter(|placed| placed.in_new_segment) {
-            placed.address = placed.offset.wrapping_add(bias);
+            placed.address = placed.offset.biased(bias);
         }
         Ok(Self {
             runs,
@@ -159,19 +162,19 @@ impl Placement {
     /// By how many bytes what is loaded moves up in the file: not at all where the new
     /// segments stand behind it.
     pub(super) fn rise(&self) -> u64 {
-        self.runs.first().map_or(0, |run| run.patched)
+        self.runs.first().map_or(0, |run| run.patched.0)
     }
 
     /// The address of an offset in the new segments.
-    pub(super) fn address(&self, offset: u64) -> u64 {
-        self.bias.wrapping_add(offset)
+    pub(super) fn address(&self, offset: FileOffset) -> VirtAddr {
+        offset.biased(self.bias)
     }
 
     /// The end of all that is loaded or kept of the ELF file.
-    pub(super) fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> FileOffset {
         let segments = self.dynamic.unwrap_or(self.segment).end();
         let runs = self.runs.iter().map(|run| run.in_patched().end());
-        runs.fold(segments, u64::max)
+        runs.fold(segments, FileOffset::max)
     }
 
     /// Where a part of the ELF file is now that is not loaded; nothing where it is
@@ -182,26 +185,26 @@ impl Placement {
 
     /// How much of something of `size` bytes that starts within what moves moves
     /// with its start.
-    pub(super) fn size_from(&self, offset: u64, size: u64) -> u64 {
+    pub(super) fn size_from(&self, offset: FileOffset, size: u64) -> u64 {
         let placed = self.placed_at(offset);
         placed.map_or(size, |placed| size.min(placed.piece.range.end() - offset))
     }
 
     /// The new offset and address of something that starts within what moves.
-    pub(super) fn moved(&self, offset: u64) -> Option<(u64, u64)> {
+    pub(super) fn moved(&self, offset: FileOffset) -> Option<(FileOffset, VirtAddr)> {
         if let Some(dynamic) = self.dynamic
             && self.dynamic_from.contains(&FileRange::new(offset, 1))
         {
-            let offset = dynamic.start.0 + (offset - self.dynamic_from.start.0);
+            let offset = dynamic.start + (offset - self.dynamic_from.start);
             return Some((offset, self.address(offset)));
         }
         let placed = self.placed_at(offset)?;
-        let delta = offset - placed.piece.range.start.0;
+        let delta = offset - placed.piece.range.start;
         Some((placed.offset + delta, placed.address.wrapping_add(delta)))
     }
 
     /// The moved piece that had a byte.
-    fn placed_at(&self, offset: u64) -> Option<&Placed> {
+    fn placed_at(&self, offset: FileOffset) -> Option<&Placed> {
         let byte = FileRange::new(offset, 1);
         let mut placed = self.placed.iter();
         placed.find(|placed| placed.piece.range.contains(&byte))
@@ -213,7 +216,7 @@ struct Beginning {
     table: FileRange,
     head: FileRange,
     placed: Vec<Placed>,
-    end: u64,
+    end: FileOffset,
 }
 
 impl Beginning {
@@ -227,13 +230,13 @@ impl Beginning {
     fn behind<S: Source>(
         patching: &Patching<'_, S>,
         room: &Room,
-        start: u64,
+        start: FileOffset,
     ) -> Result<Self, Error> {
         let head = FileRange::new(start, head_size(patching, &room.displaced)?);
         let mut end = head.end();
         let mut table = table(patching.image, room);
         if room.obstacle.is_some() {
-            table.start.0 = align_up(end, TABLE_ALIGN).ok_or(Error::TooLarge)?;
+            table.start = end.align_up(TABLE_ALIGN).ok_or(Error::TooLarge)?;
             end = table.end();
         }
         let strings = patching.library().map(|_| start);
@@ -250,13 +253,13 @@ impl Beginning {
     /// or the runtime. The build-id is in the first page so.
     fn in_front<S: Source>(patching: &Patching<'_, S>, room: &Room) -> Result<Self, Error> {
         let mut table = table(patching.image, room);
-        table.start.0 = FileHeader::size(patching.image.encoding);
-        let (_, end) = place(&room.displaced, Some(0), table.end())?;
+        table.start = FileOffset(FileHeader::size(patching.image.encoding));
+        let (_, end) = place(&room.displaced, Some(FileOffset(0)), table.end())?;
         let align = match patching.mechanism {
             Mechanism::Library { .. } => TABLE_ALIGN,
             Mechanism::Inline { .. } => inline::PAGE as u64,
         };
-        let start = align_up(end, align).ok_or(Error::TooLarge)?;
+        let start = end.align_up(align).ok_or(Error::TooLarge)?;
         let head = FileRange::new(start, head_size(patching, &room.displaced)?);
         let (placed, _) = place(&room.displaced, Some(start), table.end())?;
         Ok(Self {
@@ -281,18 +284,18 @@ fn table(layout: &Layout, room: &Room) -> FileRange {
 ///
 /// By whole pages, so that no section is less aligned than it was, and file
 /// systems can share the blocks (`FICLONERANGE` wants whole ones).
-fn runs_around(cut: u64, end: u64, shift: u64) -> Vec<Run> {
-    let run = |start: u64, end: u64, shift: u64| Run {
+fn runs_around(cut: FileOffset, end: FileOffset, shift: u64) -> Vec<Run> {
+    let run = |start: FileOffset, end: FileOffset, shift: u64| Run {
         original: start,
         patched: start + shift,
         size: end - start,
     };
-    let runs = [run(0, cut, 0), run(cut, end, shift)];
+    let runs = [run(FileOffset(0), cut, 0), run(cut, end, shift)];
     runs.into_iter().filter(|run| run.size > 0).collect()
 }
 
 /// Where the new segments start, and where the file is cut for them.
-fn base(layout: &Layout, room: &Room, tail: Tail) -> Result<(u64, Base), Error> {
+fn base(layout: &Layout, room: &Room, tail: Tail) -> Result<(FileOffset, Base), Error> {
     let cut = cut::find(layout, &tail);
     let Some(obstacle) = &room.obstacle else {
         return Ok((cut, Base::behind(layout, cut)?));
@@ -310,7 +313,7 @@ fn base(layout: &Layout, room: &Room, tail: Tail) -> Result<(u64, Base), Error> 
 /// Where the new segments start.
 struct Base {
     /// The file offset.
-    start: u64,
+    start: FileOffset,
     /// Difference of address and offset.
     bias: u64,
 }
@@ -321,13 +324,13 @@ const MAX_HOLE: u64 = 16 << 20;
 
 impl Base {
     /// Behind what is there, in the file and in memory.
-    fn behind(layout: &Layout, file_end: u64) -> Result<Self, Error> {
+    fn behind(layout: &Layout, file_end: FileOffset) -> Result<Self, Error> {
         let page = Machine::of(layout).max_page_size;
-        let start = align_up(file_end, page).ok_or(Error::TooLarge)?;
-        let address = align_up(memory_end(layout), page).ok_or(Error::TooLarge)?;
+        let start = file_end.align_up(page).ok_or(Error::TooLarge)?;
+        let address = memory_end(layout).align_up(page).ok_or(Error::TooLarge)?;
         Ok(Self {
             start,
-            bias: address.wrapping_sub(start),
+            bias: address.bias_over(start),
         })
     }
 
@@ -335,16 +338,16 @@ impl Base {
     /// before Linux 5.18 the kernel computed the address of the program headers
     /// (AT_PHDR) with that, wherever they were (fs/binfmt_elf.c,
     /// `create_elf_tables`; since 0da1d5002745 it looks for their segment).
-    fn congruent(layout: &Layout, file_end: u64, obstacle: &str) -> Result<Self, Error> {
+    fn congruent(layout: &Layout, file_end: FileOffset, obstacle: &str) -> Result<Self, Error> {
         let page = Machine::of(layout).max_page_size;
         let first = layout.segment(elf::PT_LOAD);
-        let bias = first.map_or(0, |first| first.vaddr.wrapping_sub(first.offset));
+        let bias = first.map_or(0, |first| first.vaddr.bias_over(first.offset));
         if !bias.is_multiple_of(page) {
             return Err(Error::NoRoom(obstacle.to_owned()));
         }
-        let address = align_up(memory_end(layout), page).ok_or(Error::TooLarge)?;
-        let start = align_up(file_end, page).ok_or(Error::TooLarge)?;
-        let congruent = address.wrapping_sub(bias).max(start);
+        let address = memory_end(layout).align_up(page).ok_or(Error::TooLarge)?;
+        let start = file_end.align_up(page).ok_or(Error::TooLarge)?;
+        let congruent = FileOffset(address.0.wrapping_sub(bias)).max(start);
         if congruent - start > MAX_HOLE {
             return Err(Error::NoCongruentRoom {
                 obstacle: obstacle.to_owned(),
@@ -361,7 +364,7 @@ impl Base {
     }
 }
 
-fn memory_end(layout: &Layout) -> u64 {
+fn memory_end(layout: &Layout) -> VirtAddr {
     let loads = layout.segments_of(elf::PT_LOAD);
     loads
         .map(|load| load.vaddr + load.memsz)
@@ -387,9 +390,9 @@ fn head_size<S>(patching: &Patching<'_, S>, displaced: &[Displaced]) -> Result<u
 /// not known yet.
 fn place(
     displaced: &[Displaced],
-    strings: Option<u64>,
-    mut end: u64,
-) -> Result<(Vec<Placed>, u64), Error> {
+    strings: Option<FileOffset>,
+    mut end: FileOffset,
+) -> Result<(Vec<Placed>, FileOffset), Error> {
     let mut placed = Vec::new();
     for &Displaced { piece, to } in displaced {
         let strings = strings.filter(|_| piece.kind == Kind::Strings);
@@ -397,16 +400,16 @@ fn place(
             (Destination::Vacated(offset), _) => offset,
             (Destination::NewSegment, Some(start)) => start,
             (Destination::NewSegment, None) => {
-                let offset = align_up(end, piece.align).ok_or(Error::TooLarge)?;
+                let offset = end.align_up(piece.align).ok_or(Error::TooLarge)?;
                 end = offset + piece.range.size;
                 offset
             }
         };
-        let bias = piece.address.wrapping_sub(piece.range.start.0);
+        let bias = piece.address.bias_over(piece.range.start);
         placed.push(Placed {
             piece,
             offset,
-            address: offset.wrapping_add(bias),
+            address: offset.biased(bias),
             in_new_segment: to == Destination::NewSegment,
         });
     }
@@ -419,7 +422,7 @@ fn place(
 fn moved_dynamic(
     layout: &Layout,
     dynamic: &Dynamic,
-    start: u64,
+    start: FileOffset,
     page: u64,
 ) -> Result<FileRange, Error> {
     let entries = (dynamic.entries.len() + ADDED_ENTRIES + 1) as u64;
@@ -434,10 +437,10 @@ fn recorded<S>(patching: &Patching<'_, S>, placed: &[Placed], table: &FileRange)
     let image = patching.image;
     // A table that moves is recorded as well, for the same reason.
     let count = image.segments.len();
-    let in_place = table.start.0 == image.header.phoff;
+    let in_place = table.start == image.header.phoff;
     let own = FileRange::new(image.header.phoff, room::table_size(image, count));
     let mut ranges = vec![
-        FileRange::new(0, FileHeader::size(image.encoding)),
+        FileRange::new(FileOffset(0), FileHeader::size(image.encoding)),
         if in_place { *table } else { own },
     ];
     let vacated = placed.iter().filter(|placed| !placed.in_new_segment);

@@ -7,7 +7,7 @@ use super::Appended;
 use super::hook::Start;
 use super::runs::{self, Run};
 use crate::elf::source::require_within;
-use crate::elf::{Chunk, Source};
+use crate::elf::{Chunk, FileOffset, Source};
 
 /// The changes. All that is not named stays as it is.
 ///
@@ -45,7 +45,7 @@ impl Plan {
     pub fn length(&self) -> u64 {
         let runs = self.runs.last().map(|run| run.in_patched().end());
         let added = self.added.last().map(Chunk::end);
-        runs.max(added).unwrap_or_default()
+        runs.max(added).unwrap_or_default().0
     }
 
     /// All that is written over what was copied, and beside it.
@@ -75,7 +75,7 @@ impl<S: Source + ?Sized> Source for Patched<'_, S> {
         Ok(self.plan.length())
     }
 
-    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    fn read_exact_at(&self, offset: FileOffset, buffer: &mut [u8]) -> io::Result<()> {
         require_within(self.plan.length(), offset, buffer)?;
         let runs = self.plan.runs.iter();
         let parts = runs.map(|run| (run.in_patched(), run.original));

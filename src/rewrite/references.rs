@@ -10,7 +10,9 @@ use object::elf;
 use super::pieces::{self, Kind, Piece};
 use crate::elf::encoding::{Dyn, ProgramHeader, Record, Symbol};
 use crate::elf::source::{numbers, records};
-use crate::elf::{Dynamic, Error, FileRange, Image, Source, VirtAddr, relocations, tables};
+use crate::elf::{
+    Dynamic, Error, FileOffset, FileRange, Image, Source, VirtAddr, relocations, tables,
+};
 
 /// Checks the tables against the pieces that were found.
 ///
@@ -105,7 +107,7 @@ impl<S: Source> References<'_, S> {
         let headers = self
             .image
             .segments_of(elf::PT_LOAD)
-            .find(|load| load.offset == 0);
+            .find(|load| load.offset.0 == 0);
         let headers_readable = headers.is_none_or(|load| load.flags.0 & elf::PF_R.0 != 0);
         if segment.filesz != segment.memsz || !readable || !headers_readable {
             return Err(Error::Malformed(
@@ -119,7 +121,7 @@ impl<S: Source> References<'_, S> {
     /// by itself.
     fn check_apart(&self) -> Result<(), Error> {
         let table = self.image.program_headers();
-        let header = FileRange::new(0, self.image.header.ehsize.into());
+        let header = FileRange::new(FileOffset(0), self.image.header.ehsize.into());
         let dynamic = &self.dynamic.range;
         if header.overlaps(&table) || header.overlaps(dynamic) || table.overlaps(dynamic) {
             return Err(Error::Malformed(
@@ -148,7 +150,7 @@ impl<S: Source> References<'_, S> {
     fn check_loads(&self) -> Result<(), Error> {
         const PAGE: u64 = 4096;
         let is_wrong = |load: &ProgramHeader| {
-            load.filesz > 0 && !load.vaddr.wrapping_sub(load.offset).is_multiple_of(PAGE)
+            load.filesz > 0 && !load.vaddr.bias_over(load.offset).is_multiple_of(PAGE)
         };
         if self.image.segments_of(elf::PT_LOAD).any(is_wrong) {
             return Err(Error::Malformed("a loadable segment can't be mapped"));
@@ -261,7 +263,7 @@ impl<S: Source> References<'_, S> {
 
     /// Whether the System V hash table leads to symbols only.
     fn check_hash(&self) -> Result<(), Error> {
-        let Some(address) = self.dynamic.get(elf::DT_HASH) else {
+        let Some(address) = self.dynamic.address(elf::DT_HASH) else {
             return Ok(());
         };
         if tables::hash_is_closed(self.image, address)? {
@@ -279,7 +281,7 @@ impl<S: Source> References<'_, S> {
         let wrong = Err(Error::Malformed(
             "its GNU hash table does not fit its dynamic symbols",
         ));
-        let Some(address) = self.dynamic.get(elf::DT_GNU_HASH) else {
+        let Some(address) = self.dynamic.address(elf::DT_GNU_HASH) else {
             return Ok(());
         };
         let Some(table) = tables::gnu_hash(self.image, address)? else {
@@ -298,7 +300,7 @@ impl<S: Source> References<'_, S> {
         {
             return wrong;
         }
-        let strings = self.image.source.read_at(strings.start.0, strings.size)?;
+        let strings = self.image.source.read_range(strings)?;
         // Each name is in the table once, or shares its end with another; some have
         // several versions. Those of a hostile file may all have the same long end.
         let mut left = strings.len().saturating_mul(16);
@@ -337,7 +339,7 @@ impl<S: Source> References<'_, S> {
         let wrong = || Error::Malformed("its symbol versions lie outside their tables");
         let needed = self.largest_needed_version()?;
         let (Some(address), None) = (
-            self.dynamic.get(elf::DT_VERSYM),
+            self.dynamic.address(elf::DT_VERSYM),
             self.dynamic.get(elf::DT_VERDEF),
         ) else {
             return Ok(());
@@ -368,14 +370,14 @@ impl<S: Source> References<'_, S> {
     /// The largest index of a version that is needed.
     fn largest_needed_version(&self) -> Result<Option<u16>, Error> {
         let wrong = || Error::Malformed("its version requirements lie outside their tables");
-        let Some(mut at) = self.dynamic.get(elf::DT_VERNEED) else {
+        let Some(mut at) = self.dynamic.address(elf::DT_VERNEED) else {
             return Ok(None);
         };
         // Elf_Verneed: version, count, file, aux, next;
         // Elf_Vernaux: hash, flags, other, name, next.
-        let record = |address: u64| {
+        let record = |address: VirtAddr| {
             let range = self.image.range_at(address, 16).ok_or_else(wrong)?;
-            Ok::<_, Error>(self.image.source.read_at(range.start.0, range.size)?)
+            Ok::<_, Error>(self.image.source.read_range(range)?)
         };
         let word = |record: &[u8], at| {
             u64::from(
@@ -427,12 +429,12 @@ impl<S: Source> References<'_, S> {
     /// there now, and those of symbols that are not there read what does.
     fn check_relocations(&self) -> Result<(), Error> {
         let segment = self.image.segment(elf::PT_DYNAMIC);
-        let dynamic = segment.map_or(0..0, |segment| {
+        let dynamic = segment.map_or(VirtAddr(0)..VirtAddr(0), |segment| {
             segment.vaddr..segment.vaddr.saturating_add(segment.memsz)
         });
         let symbols = self.symbol_count();
         relocations::each(self.image, self.dynamic, |relocation| {
-            let wrong = if !self.image.is_memory(VirtAddr(relocation.target)) {
+            let wrong = if !self.image.is_memory(relocation.target) {
                 "a relocation writes outside of its segments"
             } else if dynamic.contains(&relocation.target) {
                 "a relocation writes to its dynamic section"

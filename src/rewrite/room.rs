@@ -10,12 +10,12 @@ use sandbox_format::note::{Note, Notes};
 use super::pieces::{Kind, PADDING, Piece};
 use crate::elf::encoding::{ProgramHeader, Record};
 use crate::elf::layout::LONGEST_TABLE;
-use crate::elf::{Error, FileRange, Image, Layout, Source, VirtAddr, align_up, tables};
+use crate::elf::{Error, FileOffset, FileRange, Image, Layout, Source, tables};
 
 /// The kernel writes the first page of each ELF mapping into core dumps
 /// (fs/coredump.c, `FILTER(ELF_HEADERS)`); debuggers find the build-id there.
 /// This is the smallest page of any architecture.
-const FIRST_PAGE: u64 = 4096;
+const FIRST_PAGE: FileOffset = FileOffset(4096);
 
 /// A larger table, in bytes, is not moved for the sake of order alone.
 const MAX_FOR_ORDER: u64 = 1 << 20;
@@ -26,7 +26,7 @@ pub(super) enum Destination {
     /// Into the new segment.
     NewSegment,
     /// To this file offset, where another displaced piece stood.
-    Vacated(u64),
+    Vacated(FileOffset),
 }
 
 /// A piece that leaves its place.
@@ -54,7 +54,7 @@ pub(super) struct Room {
     pub(super) headers: usize,
     /// The piece whose PT_NOTE is to cover the policy's notes as well, by its
     /// file offset; what they share stands at the end of the new segment.
-    pub(super) shared_note: Option<u64>,
+    pub(super) shared_note: Option<FileOffset>,
     /// What keeps the table from growing in place, so that it moves to the new
     /// segment.
     pub(super) obstacle: Option<String>,
@@ -191,10 +191,7 @@ fn growth(image: &Image<impl Source>, pieces: &[Piece], extra: usize) -> Result<
             "its program headers share bytes with something else",
         ));
     }
-    let grown = FileRange::new(
-        table.start.0,
-        table_size(image, image.segments.len() + extra),
-    );
+    let grown = FileRange::new(table.start, table_size(image, image.segments.len() + extra));
     let growth = FileRange::new(table.end(), grown.size - table.size);
     check_mapped(image, &grown)?;
     check_growth(image, pieces, &growth)?;
@@ -208,13 +205,13 @@ fn in_order(
     image: &Image<impl Source>,
     moving: &[Piece],
     staying: &[Piece],
-    from: u64,
+    from: FileOffset,
 ) -> Result<Option<Vec<Displaced>>, Error> {
     let (mut moving, mut staying) = (moving.to_vec(), staying.to_vec());
     loop {
         let settled = settle(image, &moving, from)?;
         let holes = holes(image, &moving, from)?;
-        let first = holes.iter().find(|hole| hole.start.0 < from + PADDING);
+        let first = holes.iter().find(|hole| hole.start < from + PADDING);
         let end = first.map_or(from, FileRange::end);
         let behind_table = |moved: &Displaced| match moved.to {
             Destination::Vacated(offset) => offset + moved.piece.range.size <= end,
@@ -224,7 +221,7 @@ fn in_order(
             return Ok(Some(settled));
         }
         let next = staying.iter().position(|piece| {
-            (end..end + PADDING).contains(&piece.range.start.0)
+            (end..end + PADDING).contains(&piece.range.start)
                 && piece.kind != Kind::Notes
                 && piece.range.size <= MAX_FOR_ORDER
         });
@@ -259,13 +256,14 @@ fn is_held(layout: &Layout, grown: &FileRange) -> bool {
 /// static programs that have nothing else there, and nothing follows in the file
 /// or in memory. None where a segment holds the grown table.
 pub(super) fn growing_load<'l>(layout: &'l Layout, grown: &FileRange) -> Option<&'l ProgramHeader> {
-    let own = FileRange::new(grown.start.0, table_size(layout, layout.segments.len()));
+    let own = FileRange::new(grown.start, table_size(layout, layout.segments.len()));
     let can_grow = |load: &&ProgramHeader| {
         let holds_own = load.range().contains(&own) && load.filesz == load.memsz;
         let size = grown.end().saturating_sub(load.offset);
         let is_free = |other: &ProgramHeader| {
             let apart = |own: u64, other: u64| other <= own || other - own >= size;
-            other == *load || (apart(load.offset, other.offset) && apart(load.vaddr, other.vaddr))
+            other == *load
+                || (apart(load.offset.0, other.offset.0) && apart(load.vaddr.0, other.vaddr.0))
         };
         holds_own && layout.segments_of(elf::PT_LOAD).all(is_free)
     };
@@ -297,7 +295,7 @@ fn check_growth(
     };
     // A table of unknown length, which may begin with zeros.
     let tables = image.dynamic.iter().flat_map(tables::starts);
-    for offset in tables.filter_map(|address| image.offset_of(VirtAddr(address))) {
+    for offset in tables.filter_map(|address| image.offset_of(address)) {
         let start = FileRange::new(offset, 1);
         if growth.contains(&start) && !covered(&start) {
             return Err(Error::NoRoom("a table for the loader".to_owned()));
@@ -316,12 +314,12 @@ fn check_growth(
             return Err(Error::NoRoom("a segment of its own".to_owned()));
         }
     }
-    if growth.end() > image.length {
+    if growth.end().0 > image.length {
         return Err(Error::NoRoom("the end of the file".to_owned()));
     }
-    let bytes = image.source.read_at(growth.start.0, growth.size)?;
+    let bytes = image.source.read_range(*growth)?;
     let mut padding = 0;
-    for (offset, byte) in (growth.start.0..).zip(bytes) {
+    for (offset, byte) in (growth.start.0..).map(FileOffset).zip(bytes) {
         if covered(&FileRange::new(offset, 1)) {
             padding = 0;
             continue;
@@ -332,7 +330,7 @@ fn check_growth(
         let has_sections = !image.sections.is_empty();
         let unused = byte == 0 || (byte == b'X' && has_sections);
         if !unused || (padding >= PADDING && !has_sections) {
-            return Err(Error::NoRoom(format!("unknown data at offset {offset:#x}")));
+            return Err(Error::NoRoom(format!("unknown data at offset {offset}")));
         }
     }
     Ok(())
@@ -344,7 +342,7 @@ fn check_growth(
 fn settle(
     image: &Image<impl Source>,
     moving: &[Piece],
-    from: u64,
+    from: FileOffset,
 ) -> Result<Vec<Displaced>, Error> {
     let holes = holes(image, moving, from)?;
     let mut order: Vec<&Piece> = moving.iter().collect();
@@ -376,7 +374,11 @@ fn place(holes: &[FileRange], order: &[&Piece]) -> Vec<Displaced> {
 
 /// The places that the moving pieces leave in the table's segment, behind the grown
 /// table; neighbours with only padding between them are one.
-fn holes(image: &Image<impl Source>, moving: &[Piece], from: u64) -> Result<Vec<FileRange>, Error> {
+fn holes(
+    image: &Image<impl Source>,
+    moving: &[Piece],
+    from: FileOffset,
+) -> Result<Vec<FileRange>, Error> {
     let table = FileRange::new(image.header.phoff, 1);
     let mut loads = image.segments_of(elf::PT_LOAD).map(|load| load.range());
     let Some(own) = loads.find(|load| load.contains(&table)) else {
@@ -387,36 +389,32 @@ fn holes(image: &Image<impl Source>, moving: &[Piece], from: u64) -> Result<Vec<
     ranges.sort();
     let mut holes: Vec<FileRange> = Vec::new();
     for range in ranges {
-        let start = range.start.0.max(from);
+        let start = range.start.max(from);
         if range.end() <= start {
             continue;
         }
         if let Some(last) = holes.last_mut() {
-            let gap = FileRange::new(last.end(), start.saturating_sub(last.end()));
+            let gap = FileRange::between(last.end(), start);
             if gap.size < PADDING
                 && !image.allocated().overlap(&gap)
-                && image
-                    .source
-                    .read_at(gap.start.0, gap.size)?
-                    .iter()
-                    .all(|&byte| byte == 0)
+                && image.source.read_range(gap)?.iter().all(|&byte| byte == 0)
             {
-                last.size = range.end() - last.start.0;
+                last.size = range.end() - last.start;
                 continue;
             }
         }
-        holes.push(FileRange::new(start, range.end() - start));
+        holes.push(FileRange::between(start, range.end()));
     }
     Ok(holes)
 }
 
 /// Takes room for a piece from the first hole in the first page that has it.
-fn take(holes: &mut [FileRange], piece: &Piece) -> Option<u64> {
+fn take(holes: &mut [FileRange], piece: &Piece) -> Option<FileOffset> {
     for hole in holes {
-        let place = align_up(hole.start.0, piece.align)?;
+        let place = hole.start.align_up(piece.align)?;
         let end = place.checked_add(piece.range.size)?;
         if end <= hole.end().min(FIRST_PAGE) {
-            *hole = FileRange::new(end, hole.end() - end);
+            *hole = FileRange::between(end, hole.end());
             return Some(place);
         }
     }
@@ -432,7 +430,7 @@ pub(super) fn has_build_id(image: &Image<impl Source>, piece: &Piece) -> bool {
     if piece.kind != Kind::Notes || piece.range.end() > FIRST_PAGE {
         return false;
     }
-    let Ok(bytes) = image.source.read_at(piece.range.start.0, piece.range.size) else {
+    let Ok(bytes) = image.source.read_at(piece.range.start, piece.range.size) else {
         return false;
     };
     // mold puts notes of both paddings under one header.

@@ -3,15 +3,15 @@
 
 use std::io;
 
-use crate::elf::{FileRange, Source};
+use crate::elf::{FileOffset, FileRange, Source};
 
 /// Bytes that both files have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Where they are in the original.
-    pub original: u64,
+    pub original: FileOffset,
     /// Where they are in the patched file.
-    pub patched: u64,
+    pub patched: FileOffset,
     /// How many they are.
     pub size: u64,
 }
@@ -33,7 +33,7 @@ impl Run {
     /// does not hold all of it.
     #[must_use]
     pub fn patched_range(&self, original: &FileRange) -> Option<FileRange> {
-        let at = original.start.0.checked_sub(self.original)?;
+        let at = original.start.checked_sub(self.original)?;
         let holds = self.in_original().contains(original);
         holds.then(|| FileRange::new(self.patched + at, original.size))
     }
@@ -58,19 +58,22 @@ pub(super) fn without_copies(runs: &[Run]) -> impl Iterator<Item = &Run> {
 /// What of the patched file no run holds, of `runs` in the order in which it has
 /// them.
 pub(super) fn between(runs: &[Run], length: u64) -> impl Iterator<Item = FileRange> {
-    let starts = runs.iter().map(|run| run.patched).chain([length]);
+    let starts = runs
+        .iter()
+        .map(|run| run.patched)
+        .chain([FileOffset(length)]);
     let ends = runs.iter().map(|run| run.in_patched().end());
-    let gaps = [0].into_iter().chain(ends).zip(starts);
-    gaps.map(|(end, start)| FileRange::new(end, start.saturating_sub(end)))
+    let gaps = [FileOffset(0)].into_iter().chain(ends).zip(starts);
+    gaps.map(|(end, start)| FileRange::between(end, start))
 }
 
 /// Fills `buffer` with the bytes at `offset` of a file that is put together from
 /// parts of another: `parts` says where it has them, and where the other does.
 /// Between them are zeros.
 pub(super) fn read(
-    parts: impl IntoIterator<Item = (FileRange, u64)>,
+    parts: impl IntoIterator<Item = (FileRange, FileOffset)>,
     source: &(impl Source + ?Sized),
-    offset: u64,
+    offset: FileOffset,
     buffer: &mut [u8],
 ) -> io::Result<()> {
     buffer.fill(0);
@@ -78,9 +81,9 @@ pub(super) fn read(
     for (range, from) in parts {
         let part = range.intersection(&wanted);
         if part.size > 0 {
-            let at = usize::try_from(part.start.0 - offset).unwrap_or(usize::MAX);
+            let at = usize::try_from(part.start - offset).unwrap_or(usize::MAX);
             let size = usize::try_from(part.size).unwrap_or(usize::MAX);
-            let from = from + (part.start.0 - range.start.0);
+            let from = from + (part.start - range.start);
             source.read_exact_at(from, &mut buffer[at..][..size])?;
         }
     }

@@ -6,14 +6,14 @@ use sandbox_format::note;
 
 use super::placement::{Placed, Placement};
 use crate::elf::encoding::{FileHeader, Record, SectionHeader};
-use crate::elf::{Chunk, Error, FileRange, Image, Layout, Section, Source, align_up};
+use crate::elf::{Chunk, Error, FileOffset, FileRange, Image, Layout, Section, Source, VirtAddr};
 
 /// The new table with the section names in front of it.
 pub(super) struct Table {
     /// Names and table.
     pub(super) chunk: Chunk,
     /// Where in the file the table starts.
-    pub(super) offset: u64,
+    pub(super) offset: FileOffset,
     /// How many headers it has.
     pub(super) count: u16,
     /// The index of the section of names.
@@ -25,14 +25,14 @@ pub(super) struct Table {
 pub(super) fn make(
     image: &Image<impl Source>,
     placement: &Placement,
-    offset: u64,
+    offset: FileOffset,
 ) -> Result<Option<Table>, Error> {
     let mut names_index = usize::from(image.header.shstrndx.0);
     let Some(names) = image.sections.get(names_index) else {
         return Ok(None);
     };
     let range = names.range();
-    let mut bytes = image.source.read_at(range.start.0, range.size)?;
+    let mut bytes = image.source.read_range(range)?;
     let mut headers: Vec<_> = image
         .sections
         .iter()
@@ -50,7 +50,7 @@ pub(super) fn make(
         names_index = headers.len() + added.len();
         let own = SectionHeader {
             flags: elf::SectionFlags(0),
-            addr: 0,
+            addr: VirtAddr(0),
             ..names.header
         };
         added.push((".shstrtab", own));
@@ -67,7 +67,7 @@ pub(super) fn make(
     if headers.len() >= usize::from(elf::SHN_LORESERVE) {
         return Err(Error::TooManySections);
     }
-    let table = align_up(offset + names_size, 8).ok_or(Error::TooLarge)?;
+    let table = (offset + names_size).align_up(8).ok_or(Error::TooLarge)?;
     bytes.resize(
         usize::try_from(table - offset).map_err(|_| Error::TooLarge)?,
         0,
@@ -90,7 +90,7 @@ fn moved(section: &Section, placement: &Placement) -> SectionHeader {
         let kept = placement
             .kept(&range)
             .filter(|_| header.kind != elf::SHT_NULL);
-        header.offset = kept.map_or(header.offset, |kept| kept.start.0);
+        header.offset = kept.map_or(header.offset, |kept| kept.start);
         return header;
     }
     let moved = placement
@@ -100,9 +100,9 @@ fn moved(section: &Section, placement: &Placement) -> SectionHeader {
         (header.offset, header.addr) = (offset, address);
         // What grows, grows to the whole of its new place; a false size that is
         // larger stays false.
-        if offset == placement.head.start.0 && !placement.has_runtime {
+        if offset == placement.head.start && !placement.has_runtime {
             header.size = header.size.max(placement.head.size);
-        } else if let Some(dynamic) = placement.dynamic.filter(|range| range.start.0 == offset) {
+        } else if let Some(dynamic) = placement.dynamic.filter(|range| range.start == offset) {
             header.size = header.size.max(dynamic.size);
         }
     } else {
@@ -124,8 +124,8 @@ fn new(placement: &Placement) -> Vec<(&'static str, SectionHeader)> {
         name: 0,
         kind,
         flags,
-        addr: placement.address(range.start.0),
-        offset: range.start.0,
+        addr: placement.address(range.start),
+        offset: range.start,
         size: range.size,
         link: 0,
         info: 0,
@@ -154,7 +154,7 @@ fn new(placement: &Placement) -> Vec<(&'static str, SectionHeader)> {
 /// dynamic section (`_DYNAMIC`), if it moved. `strip` clears what no section covers,
 /// and cuts it off.
 fn former(layout: &Layout, placement: &Placement) -> Vec<(&'static str, SectionHeader)> {
-    let end = FileHeader::size(layout.encoding).max(layout.program_headers().end());
+    let end = FileOffset(FileHeader::size(layout.encoding)).max(layout.program_headers().end());
     let dynamic = placement.dynamic.map(|_| placement.dynamic_from);
     let section = |range: FileRange| {
         let mut loads = layout.segments_of(elf::PT_LOAD);
@@ -170,8 +170,8 @@ fn former(layout: &Layout, placement: &Placement) -> Vec<(&'static str, SectionH
             name: 0,
             kind: elf::SHT_PROGBITS,
             flags: elf::SHF_ALLOC | writable,
-            addr: load.vaddr + (range.start.0 - load.offset),
-            offset: range.start.0 + placement.rise(),
+            addr: load.vaddr + (range.start - load.offset),
+            offset: range.start + placement.rise(),
             size: range.size,
             link: 0,
             info: 0,
@@ -180,7 +180,9 @@ fn former(layout: &Layout, placement: &Placement) -> Vec<(&'static str, SectionH
         };
         (!layout.sections.iter().any(is_there)).then_some((LEFT, header))
     };
-    let ranges = [FileRange::new(0, end)].into_iter().chain(dynamic);
+    let ranges = [FileRange::between(FileOffset(0), end)]
+        .into_iter()
+        .chain(dynamic);
     ranges.filter_map(section).collect()
 }
 
@@ -205,18 +207,18 @@ fn left(layout: &Layout, placement: &Placement) -> Option<(&'static str, Section
     let ends = kept
         .iter()
         .map(|placed| placed.offset + placed.piece.range.size);
-    let used = ends.fold(placement.table.end(), u64::max);
+    let used = ends.fold(placement.table.end(), FileOffset::max);
     let piece = gone
         .iter()
         .map(|placed| placed.piece)
         .find(|piece| piece.range.end() > used)?;
-    let at = used.saturating_sub(piece.range.start.0);
+    let at = used.saturating_sub(piece.range.start);
     let header = SectionHeader {
         name: 0,
         kind: elf::SHT_PROGBITS,
         flags: elf::SectionFlags(0),
         addr: piece.address + at,
-        offset: piece.range.start.0 + at,
+        offset: piece.range.start + at,
         size: piece.range.size - at,
         link: 0,
         info: 0,

@@ -5,7 +5,7 @@ use object::elf;
 
 use super::room::Displaced;
 use crate::elf::symbols::{Symbol, Which, each};
-use crate::elf::{FileRange, Image, Section, Source};
+use crate::elf::{FileOffset, FileRange, Image, Section, Source};
 
 /// Finds those that name what moves, among the local symbols: nothing that moves
 /// has a global name.
@@ -25,7 +25,7 @@ pub(super) fn of_moved_parts(
     };
     let moving: Vec<bool> = image.sections.iter().map(moves).collect();
     // A false size has a table reach beyond what the headers know of.
-    let known = FileRange::new(0, image.known_end());
+    let known = FileRange::between(FileOffset(0), image.known_end());
     let mut found = Vec::new();
     each(image, Which::Local, |_, symbol| {
         let moves = moving.get(usize::from(symbol.entry.section.0)) == Some(&true);

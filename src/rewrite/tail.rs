@@ -10,7 +10,7 @@
 mod formats;
 mod named;
 
-use crate::elf::{Error, FileRange, Image, Source};
+use crate::elf::{Error, FileOffset, FileRange, Image, Source};
 use formats::Format;
 use named::Number;
 
@@ -76,7 +76,7 @@ impl Reader {
 impl Tail {
     /// Nothing was appended to a file of `length` bytes.
     const fn none(length: u64) -> Self {
-        let nothing = FileRange::new(length, 0);
+        let nothing = FileRange::new(FileOffset(length), 0);
         Self::at_end(nothing, Reader::FromEnd)
     }
 
@@ -95,7 +95,7 @@ impl Tail {
     const fn in_place(range: FileRange, trailer: u64, reader: Reader) -> Self {
         Self {
             stays: true,
-            last: FileRange::new(range.end() - trailer, trailer),
+            last: FileRange::new(range.end().saturating_back(trailer), trailer),
             ..Self::at_end(range, reader)
         }
     }
@@ -106,11 +106,11 @@ impl Tail {
 
     /// The end of what is in front of all that is new, but for what a cut moves
     /// behind it.
-    pub(super) const fn elf_end(&self) -> u64 {
+    pub(super) const fn elf_end(&self) -> FileOffset {
         if self.stays {
             self.range.end()
         } else {
-            self.range.start.0
+            self.range.start
         }
     }
 
@@ -121,7 +121,7 @@ impl Tail {
         (self.range.size > 0).then(|| Appended {
             size: self.range.size,
             in_place: self.stays,
-            shift: is_whole.then(|| patched_length - self.range.end()),
+            shift: is_whole.then(|| patched_length - self.range.end().0),
             reader: self.reader,
         })
     }
@@ -135,7 +135,7 @@ impl Tail {
 /// read.
 pub(super) fn find(image: &Image<impl Source>) -> Result<Tail, Error> {
     let start = image.known_end();
-    let range = FileRange::new(start, image.length - start);
+    let range = FileRange::between(start, FileOffset(image.length));
     if range.size < PADDING
         && image
             .source
@@ -180,10 +180,10 @@ pub(super) fn find(image: &Image<impl Source>) -> Result<Tail, Error> {
 
 /// The offsets at which it starts: its first byte, and the first one behind zeros
 /// that align it.
-fn starts(source: &(impl Source + ?Sized), range: &FileRange) -> Result<Vec<u64>, Error> {
+fn starts(source: &(impl Source + ?Sized), range: &FileRange) -> Result<Vec<FileOffset>, Error> {
     /// No format aligns what it appends to more.
     const MAX_ALIGNMENT: u64 = 1 << 20;
-    let first = range.start.0;
+    let first = range.start;
     let head = source.read_at(first, range.size.min(MAX_ALIGNMENT))?;
     let zeros = head.iter().take_while(|&&byte| byte == 0).count() as u64;
     let mut starts = vec![first];

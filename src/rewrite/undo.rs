@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::runs::{self, Run};
 use crate::elf::notes::LONGEST_UNDO;
-use crate::elf::{Chunk, Error, FileRange, Source};
+use crate::elf::{Chunk, Error, FileOffset, FileRange, Source, VirtAddr};
 
 /// XXH3-128 of what patching wrote. It guards against accidents, not against
 /// attackers: who can write the file can write the note.
@@ -67,9 +67,9 @@ pub(super) const MOST: usize = 1 << 12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Move {
     /// Where it was.
-    pub from: u64,
+    pub from: VirtAddr,
     /// Where it is.
-    pub to: u64,
+    pub to: VirtAddr,
     /// Its size in bytes, as it was.
     pub size: u64,
 }
@@ -82,7 +82,7 @@ pub struct Undo {
     /// The patched file's length in bytes.
     pub patched_length: u64,
     /// The file offset of this descriptor.
-    pub place: u64,
+    pub place: FileOffset,
     /// Of what patching wrote.
     pub digest: Digest,
     /// What of the original the patched file has, in the order in which it has it.
@@ -113,9 +113,9 @@ impl Undo {
     ///
     /// The file can't be read.
     pub fn keep(source: &(impl Source + ?Sized), range: &FileRange) -> io::Result<Chunk> {
-        let bytes = source.read_at(range.start.0, range.size)?;
+        let bytes = source.read_range(*range)?;
         Ok(Chunk {
-            offset: range.start.0,
+            offset: range.start,
             bytes,
         })
     }
@@ -139,19 +139,19 @@ impl Undo {
         bytes.extend(word(self.runs.len())?);
         bytes.extend(word(self.originals.len())?);
         bytes.extend(word(self.moves.len())?);
-        bytes.extend(wide([self.length, self.patched_length, self.place]));
+        bytes.extend(wide([self.length, self.patched_length, self.place.0]));
         bytes.extend(self.digest.to_bytes());
         for run in &self.runs {
-            bytes.extend(wide([run.original, run.patched, run.size]));
+            bytes.extend(wide([run.original.0, run.patched.0, run.size]));
         }
         for chunk in &self.originals {
-            bytes.extend(order.bytes64(chunk.offset));
+            bytes.extend(order.bytes64(chunk.offset.0));
             bytes.extend(order.bytes64(chunk.bytes.len() as u64));
             bytes.extend(&chunk.bytes);
             bytes.resize(bytes.len().next_multiple_of(PADDING), 0);
         }
         for moved in &self.moves {
-            bytes.extend(wide([moved.from, moved.to, moved.size]));
+            bytes.extend(wide([moved.from.0, moved.to.0, moved.size]));
         }
         Ok(bytes)
     }
@@ -186,13 +186,13 @@ impl Undo {
         let run = |fields: &mut Fields<'_>| {
             let [original, patched, size] = fields.three()?;
             Ok(Run {
-                original,
-                patched,
+                original: FileOffset(original),
+                patched: FileOffset(patched),
                 size,
             })
         };
         let range = |fields: &mut Fields<'_>| {
-            let (offset, size) = (fields.wide()?, fields.wide()?);
+            let (offset, size) = (FileOffset(fields.wide()?), fields.wide()?);
             let size = usize::try_from(size).map_err(|_| truncated())?;
             let bytes = fields.take(size)?.to_vec();
             fields.take(size.next_multiple_of(PADDING) - size)?;
@@ -200,12 +200,16 @@ impl Undo {
         };
         let moved = |fields: &mut Fields<'_>| {
             let [from, to, size] = fields.three()?;
-            Ok(Move { from, to, size })
+            Ok(Move {
+                from: VirtAddr(from),
+                to: VirtAddr(to),
+                size,
+            })
         };
         let undo = Self {
             length,
             patched_length,
-            place,
+            place: FileOffset(place),
             digest,
             runs: fields.each(runs, run)?,
             originals: fields.each(ranges, range)?,
@@ -220,11 +224,11 @@ impl Undo {
 
     /// Whether runs and ranges lie where the lengths let them, the runs in order.
     fn is_possible(&self) -> bool {
-        let mut end = 0;
+        let mut end = FileOffset(0);
         for run in &self.runs {
             let in_order = run.patched >= end;
             end = run.patched.saturating_add(run.size);
-            if !in_order || end > self.patched_length || run.in_original().end() > self.length {
+            if !in_order || end.0 > self.patched_length || run.in_original().end().0 > self.length {
                 return false;
             }
         }
@@ -234,7 +238,7 @@ impl Undo {
 
     /// Where the descriptor's digest is in the patched file.
     #[must_use]
-    pub fn place_of_digest(&self) -> u64 {
+    pub fn place_of_digest(&self) -> FileOffset {
         self.place.saturating_add(DIGEST as u64)
     }
 
@@ -268,7 +272,7 @@ impl Undo {
         };
         let mut hasher = Xxh3::new();
         for range in overwritten.chain(added) {
-            let mut at = range.start.0;
+            let mut at = range.start;
             while at < range.end() {
                 let mut block = patched.read_at(at, BLOCK.min(range.end() - at))?;
                 own.overlay(&mut block, at);

@@ -6,7 +6,7 @@ use object::elf;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sandbox_oracle::round_trip;
-use sandbox_patch::elf::{Error, Image, Layout, Source, VirtAddr};
+use sandbox_patch::elf::{Error, Image, Layout, Source};
 use sandbox_patch::rewrite::Position;
 
 const MAKES: [&str; 8] = [
@@ -50,13 +50,13 @@ fn break_in_turn(patched: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         .sections
         .iter()
         .position(|section| image.section_name(section) == ".note.sandbox");
-    let section = image.header.shoff + 64 * note.unwrap() as u64;
+    let section = image.header.shoff.0 + 64 * note.unwrap() as u64;
     let dynamic = image.dynamic.as_ref().unwrap().range.start.0;
     let segment = |kind| {
         let index = image.segments.iter().position(|it| it.kind == kind);
-        image.header.phoff + 56 * index.unwrap() as u64
+        image.header.phoff.0 + 56 * index.unwrap() as u64
     };
-    let text = image.offset_of(VirtAddr(image.header.entry)).unwrap();
+    let text = image.offset_of(image.header.entry).unwrap().0;
     let strings = image.dynamic_strings().unwrap().start.0;
     let places = [
         ("e_entry", 24),
@@ -65,7 +65,7 @@ fn break_in_turn(patched: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("a dynamic string", strings + 1),
         (
             "the interpreter's name",
-            image.segment(elf::PT_INTERP).unwrap().offset,
+            image.segment(elf::PT_INTERP).unwrap().offset.0,
         ),
         ("p_flags of PT_GNU_STACK", segment(elf::PT_GNU_STACK) + 4),
         ("p_vaddr of PT_PHDR", segment(elf::PT_PHDR) + 16),
@@ -100,19 +100,19 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
     let layout = Layout::read(&program[..]).unwrap();
     let header = |kind, field| {
         let index = layout.segments.iter().position(|it| it.kind == kind);
-        layout.header.phoff + 56 * index.unwrap() as u64 + field
+        layout.header.phoff.0 + 56 * index.unwrap() as u64 + field
     };
     let dynamic = layout.dynamic.as_ref().unwrap();
     let entry = |tag| {
         let index = dynamic.entries.iter().position(|it| it.tag == tag);
         dynamic.range.start.0 + 16 * index.unwrap() as u64 + 8
     };
-    let interpreter = layout.segment(elf::PT_INTERP).unwrap().vaddr;
+    let interpreter = layout.segment(elf::PT_INTERP).unwrap().vaddr.0;
     let (p_type, p_offset, p_vaddr, p_filesz, p_memsz) = (0, 8, 16, 32, 40);
     let (e_phoff, d_tag) = (32, -8);
     let spare = entry(elf::DT_RELACOUNT);
     let dynamic_type = u64::from(elf::PT_DYNAMIC.0);
-    let beyond = layout.load_of(VirtAddr(layout.segment(elf::PT_DYNAMIC).unwrap().vaddr));
+    let beyond = layout.load_of(layout.segment(elf::PT_DYNAMIC).unwrap().vaddr);
     let beyond = beyond.unwrap().filesz;
     for fields in [
         vec![(entry(elf::DT_GNU_HASH), interpreter + 8)],
@@ -132,7 +132,7 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
         ],
         vec![(
             entry(elf::DT_SYMTAB),
-            layout.segment(elf::PT_DYNAMIC).unwrap().vaddr + 8,
+            layout.segment(elf::PT_DYNAMIC).unwrap().vaddr.0 + 8,
         )],
         vec![(header(elf::PT_LOAD, p_vaddr), 8)],
         vec![(header(elf::PT_GNU_EH_FRAME, p_type), dynamic_type)],
@@ -188,12 +188,15 @@ fn notes_do_not_move_to_another_segment_of_the_first_page() {
     let place = |offset: u64| usize::try_from(offset).unwrap();
     // The strings are where the code begins.
     let strings = layout.dynamic_strings().unwrap();
-    let from = place(strings.start.0)..place(strings.end());
-    let to = place(layout.offset_of(VirtAddr(layout.header.entry)).unwrap());
+    let from = place(strings.start.0)..place(strings.end().0);
+    let to = place(layout.offset_of(layout.header.entry).unwrap().0);
     assert!(to < 0x1000, "in the first page");
     program.copy_within(from, to);
     let dynamic = layout.dynamic.as_ref().unwrap();
-    for (tag, value) in [(elf::DT_STRTAB, layout.header.entry), (elf::DT_STRSZ, 256)] {
+    for (tag, value) in [
+        (elf::DT_STRTAB, layout.header.entry.0),
+        (elf::DT_STRSZ, 256),
+    ] {
         let mut entries = dynamic.entries.iter();
         let index = entries.position(|it| it.tag == tag);
         let d_val = place(dynamic.range.start.0) + 16 * index.unwrap() + 8;
@@ -222,7 +225,7 @@ fn symbols_that_share_bytes_with_strings_are_refused() {
 fn with_headers(program: &[u8], count: u16) -> Vec<u8> {
     let layout = Layout::read(program).unwrap();
     let (size, own) = (56, 56 * layout.segments.len());
-    let start = usize::try_from(layout.header.phoff).unwrap();
+    let start = usize::try_from(layout.header.phoff.0).unwrap();
     let mut longer = program.to_vec();
     longer.resize(program.len().next_multiple_of(8), 0);
     let (e_phoff, e_phnum) = (32, 56);
@@ -249,7 +252,7 @@ fn section_header(program: &[u8], name: &str) -> usize {
     let image = Image::read(program).unwrap();
     let mut sections = image.sections.iter();
     let index = sections.position(|it| image.section_name(it) == name);
-    usize::try_from(image.header.shoff).unwrap() + 64 * index.unwrap()
+    usize::try_from(image.header.shoff.0).unwrap() + 64 * index.unwrap()
 }
 
 #[test]
@@ -280,14 +283,14 @@ fn program_headers_keep_what_need_not_change() {
     let layout = Layout::read(&program[..]).unwrap();
     let segment = |kind| {
         let index = layout.segments.iter().position(|it| it.kind == kind);
-        usize::try_from(layout.header.phoff).unwrap() + 56 * index.unwrap()
+        usize::try_from(layout.header.phoff.0).unwrap() + 56 * index.unwrap()
     };
     let dynamic = layout.dynamic.as_ref().unwrap().range.start.0;
     let (p_offset, p_vaddr, p_filesz, p_memsz) = (8, 16, 32, 40);
     // The second segment also starts with the ELF file, but ends earlier.
     let loads = layout.segments.iter().map(|it| it.kind == elf::PT_LOAD);
     let second = loads.enumerate().filter(|it| it.1).nth(1).unwrap().0;
-    let second = usize::try_from(layout.header.phoff).unwrap() + 56 * second;
+    let second = usize::try_from(layout.header.phoff.0).unwrap() + 56 * second;
     for fields in [
         vec![(segment(elf::PT_INTERP) + p_memsz, 0x1000)],
         vec![(second + p_offset, 0), (second + p_vaddr, 0x20_1000)],
@@ -313,7 +316,7 @@ fn section_headers_behind_the_end_of_the_file_are_none() {
     program[e_shoff].copy_from_slice(&behind.to_le_bytes());
     program[e_shnum].fill(0);
     let patched = round_trip(&program, Position::First).unwrap().bytes;
-    assert_eq!(Layout::read(&patched[..]).unwrap().header.shoff, 0);
+    assert_eq!(Layout::read(&patched[..]).unwrap().header.shoff.0, 0);
 }
 
 /// In the longer file they might say something else.
@@ -326,7 +329,7 @@ fn section_headers_that_cannot_be_read_are_left_out() {
     program[sh_size..sh_size + 8].copy_from_slice(&too_much.to_le_bytes());
     assert_eq!(Layout::read(&program[..]).unwrap().sections.len(), 0);
     let patched = round_trip(&program, Position::First).unwrap().bytes;
-    assert_eq!(Layout::read(&patched[..]).unwrap().header.shoff, 0);
+    assert_eq!(Layout::read(&patched[..]).unwrap().header.shoff.0, 0);
 }
 
 #[test]
@@ -338,7 +341,7 @@ fn programs_at_addresses_of_the_kernel_are_refused() {
         .segments
         .iter()
         .rposition(|it| it.kind == elf::PT_LOAD);
-    let p_memsz = usize::try_from(layout.header.phoff).unwrap() + 56 * last.unwrap() + 40;
+    let p_memsz = usize::try_from(layout.header.phoff.0).unwrap() + 56 * last.unwrap() + 40;
     program[p_memsz..p_memsz + 8].copy_from_slice(&(1_u64 << 60).to_le_bytes());
     let refusal = round_trip(&program, Position::First).unwrap_err();
     assert!(matches!(refusal, Error::Foreign), "{refusal}");
@@ -349,7 +352,7 @@ fn section_headers_that_are_more_than_the_file_can_hold_are_none() {
     let ws = Workspace::new();
     let mut program = std::fs::read(ws.compile("gcc", "myos.c")).unwrap();
     let (e_shnum, sh_size) = (60..62, 32);
-    let first = usize::try_from(Layout::read(&program[..]).unwrap().header.shoff).unwrap();
+    let first = usize::try_from(Layout::read(&program[..]).unwrap().header.shoff.0).unwrap();
     program[e_shnum].fill(0);
     program[first + sh_size..][..8].copy_from_slice(&0x10_0000_u64.to_le_bytes());
     let layout = Layout::read(&program[..]).unwrap();
@@ -430,11 +433,11 @@ fn interesting(program: &[u8], index: Index, anywhere: bool) -> usize {
         (0, 0x700),
         (dynamic.start.0, dynamic.size),
         (
-            layout.header.shoff,
+            layout.header.shoff.0,
             program
                 .length()
                 .unwrap()
-                .saturating_sub(layout.header.shoff),
+                .saturating_sub(layout.header.shoff.0),
         ),
     ];
     if anywhere {

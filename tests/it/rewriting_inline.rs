@@ -49,10 +49,10 @@ fn broken(program: &[u8], patched: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let offset = |bytes, address| {
         let layout = Layout::read(bytes).unwrap();
         let offset = layout.offset_of(VirtAddr(address)).unwrap();
-        usize::try_from(offset).unwrap()
+        usize::try_from(offset.0).unwrap()
     };
-    let entry = Layout::read(program).unwrap().header.entry;
-    let runtime = Layout::read(patched).unwrap().header.entry;
+    let entry = Layout::read(program).unwrap().header.entry.0;
+    let runtime = Layout::read(patched).unwrap().header.entry.0;
     let exit = offset(patched, runtime) + 9;
     let e_entry = 24;
     [
@@ -85,7 +85,7 @@ fn a_program_that_seems_static_to_tools_alone_is_refused() {
     let mut program = std::fs::read(ws.compile("gcc", "myos.c")).unwrap();
     let layout = Layout::read(&program[..]).unwrap();
     let dynamic = layout.segments.iter().position(|it| it.kind == PT_DYNAMIC);
-    let header = usize::try_from(layout.header.phoff).unwrap() + 56 * dynamic.unwrap();
+    let header = usize::try_from(layout.header.phoff.0).unwrap() + 56 * dynamic.unwrap();
     let p_filesz_and_p_memsz = header + 32..header + 48;
     program[p_filesz_and_p_memsz].fill(0);
     let refusal = round_trip_inline(&program, Start::Entry).unwrap_err();
@@ -103,7 +103,7 @@ fn program_headers_do_not_grow_over_symbols_of_unknown_number() {
     for (index, section) in image.sections.iter().enumerate() {
         let name = image.section_name(section);
         if [".dynsym", ".gnu.version", ".gnu.version_r"].contains(&&name[..]) {
-            let header = place(image.header.shoff) + 64 * index;
+            let header = place(image.header.shoff.0) + 64 * index;
             let sh_flags_and_sh_addr = header + 8..header + 24;
             program[sh_flags_and_sh_addr].fill(0);
         }
@@ -127,7 +127,7 @@ fn an_empty_note_segment_is_left_as_it_is() {
     let mut program = std::fs::read(path).unwrap();
     let layout = Layout::read(&program[..]).unwrap();
     let index = |kind| layout.segments.iter().position(|it| it.kind == kind);
-    let at = |index: usize| usize::try_from(layout.header.phoff).unwrap() + 56 * index;
+    let at = |index: usize| usize::try_from(layout.header.phoff.0).unwrap() + 56 * index;
     let note = at(index(PT_NOTE).unwrap());
     let other = at(index(PT_GNU_PROPERTY).unwrap());
     program.copy_within(note..note + 56, other);
@@ -143,7 +143,7 @@ fn notes_of_a_false_alignment_are_moved_as_others() {
         let layout = Layout::read(&program[..]).unwrap();
         let mut odd = program.clone();
         for (index, _) in (layout.segments.iter().enumerate()).filter(|it| it.1.kind == PT_NOTE) {
-            let p_align = usize::try_from(layout.header.phoff).unwrap() + 56 * index + 48;
+            let p_align = usize::try_from(layout.header.phoff.0).unwrap() + 56 * index + 48;
             odd[p_align..p_align + 8].copy_from_slice(&5u64.to_le_bytes());
         }
         round_trip_inline(&odd, Start::Entry).unwrap();
@@ -166,7 +166,7 @@ fn initialisers_that_reach_into_the_dynamic_section_are_left_alone() {
     let init = dynamic.entries.iter().position(|it| it.tag == DT_INIT);
     let init = dynamic.range.start.0 + 16 * init.unwrap() as u64 + 8;
     let list = layout.offset_of(VirtAddr(dynamic.get(DT_INIT_ARRAY).unwrap()));
-    let reach = init + 8 - list.unwrap();
+    let reach = init + 8 - list.unwrap().0;
     program[d_val..d_val + 8].copy_from_slice(&reach.to_le_bytes());
     let refusal = round_trip_inline(&program, Start::Main).unwrap_err();
     assert!(matches!(refusal, Error::NoInitialiser(_)), "{refusal}");
@@ -177,7 +177,7 @@ fn initialisers_that_are_in_memory_twice_are_left_alone() {
     let ws = Workspace::new();
     let mut program = std::fs::read(ws.compile("gcc -no-pie", "myos.c")).unwrap();
     let layout = Layout::read(&program[..]).unwrap();
-    let header = |index: usize| usize::try_from(layout.header.phoff).unwrap() + 56 * index;
+    let header = |index: usize| usize::try_from(layout.header.phoff.0).unwrap() + 56 * index;
     let mut kinds = layout.segments.iter().map(|it| it.kind);
     let data = header(kinds.clone().rposition(|kind| kind == PT_LOAD).unwrap());
     let other = header(kinds.rposition(|kind| kind == PT_GNU_EH_FRAME).unwrap());

@@ -34,6 +34,12 @@ impl Dynamic {
             .map(|entry| entry.value)
     }
 
+    /// The address that the first entry with the tag holds.
+    #[must_use]
+    pub fn address(&self, tag: elf::DynamicTag) -> Option<VirtAddr> {
+        self.get(tag).map(VirtAddr)
+    }
+
     /// Whether relocations may write to what is not writable otherwise (DT_TEXTREL, or
     /// DF_TEXTREL in DT_FLAGS).
     #[must_use]
@@ -80,7 +86,7 @@ pub(crate) fn read(
     }
     let range = segment.range();
     // The loader follows the address, tools follow the offset.
-    if layout.offset_of(VirtAddr(segment.vaddr)) != Some(segment.offset) {
+    if layout.offset_of(segment.vaddr) != Some(segment.offset) {
         return Err(Error::Malformed(
             "the dynamic section's offset and address disagree",
         ));
@@ -91,7 +97,7 @@ pub(crate) fn read(
         ));
     }
     let bytes = source
-        .read_at(range.start.0, range.size)
+        .read_range(range)
         .map_err(|_| Error::Truncated("dynamic section"))?;
     let mut entries = Dyn::decode_all(layout.encoding, &bytes);
     let end = entries.iter().position(|entry| entry.tag == elf::DT_NULL);

@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use object::elf;
 
-use crate::elf::FileRange;
 use crate::elf::encoding::ProgramHeader;
+use crate::elf::{FileOffset, FileRange, VirtAddr};
 
 /// The smallest page of any processor: of larger ones more would be taken.
 const PAGE: u64 = 4096;
@@ -16,7 +16,7 @@ const PAGE: u64 = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content {
     /// Bytes of the file, the first of which is at this offset.
-    File(u64),
+    File(FileOffset),
     Zero,
     /// It depends on more than the file.
     Unknown,
@@ -25,20 +25,20 @@ enum Content {
 /// Neighbouring bytes of one origin.
 #[derive(Clone, Debug)]
 struct Extent {
-    range: Range<u64>,
+    range: Range<VirtAddr>,
     content: Content,
 }
 
 impl Extent {
     /// The part of it that is in a range.
-    fn within(&self, range: &Range<u64>) -> Option<Self> {
+    fn within(&self, range: &Range<VirtAddr>) -> Option<Self> {
         let part = self.range.start.max(range.start)..self.range.end.min(range.end);
         if part.is_empty() {
             return None;
         }
         let content = match self.content {
             Content::File(offset) => {
-                Content::File(offset.wrapping_add(part.start - self.range.start))
+                Content::File(offset.saturating_add(part.start - self.range.start))
             }
             other => other,
         };
@@ -55,7 +55,7 @@ struct Mapping(Vec<Extent>);
 
 impl Mapping {
     /// Maps a range anew, whatever was there.
-    fn map(&mut self, range: Range<u64>, content: Content) {
+    fn map(&mut self, range: Range<VirtAddr>, content: Content) {
         if range.is_empty() {
             return;
         }
@@ -63,8 +63,12 @@ impl Mapping {
         let behind = self.0.partition_point(|it| it.range.start < range.end);
         let (start, end) = (range.start, range.end);
         let covered = &self.0[first..behind.max(first)];
-        let left = covered.first().and_then(|it| it.within(&(0..start)));
-        let right = covered.last().and_then(|it| it.within(&(end..u64::MAX)));
+        let left = covered
+            .first()
+            .and_then(|it| it.within(&(VirtAddr(0)..start)));
+        let right = covered
+            .last()
+            .and_then(|it| it.within(&(end..VirtAddr(u64::MAX))));
         let new = Extent { range, content };
         let all = left.into_iter().chain([new]).chain(right);
         self.0
@@ -73,7 +77,7 @@ impl Mapping {
 
     /// Whether all of a range is mapped, and holds what `expected` says of each part, given
     /// as the distance from the range's start.
-    fn holds(&self, range: &Range<u64>, expected: impl Fn(u64) -> Content) -> bool {
+    fn holds(&self, range: &Range<VirtAddr>, expected: impl Fn(u64) -> Content) -> bool {
         let first = self.0.partition_point(|it| it.range.end <= range.start);
         let mut at = range.start;
         for extent in &self.0[first..] {
@@ -109,13 +113,13 @@ impl Mapping {
             self.map(segment.file_end..up(segment.file_end), filling(load));
             self.map(up(segment.file_end)..up(segment.end), Content::Zero);
         } else {
-            self.map(down(load.vaddr)..up(segment.end), Content::Zero);
+            self.map(load.vaddr.align_down(PAGE)..up(segment.end), Content::Zero);
         }
     }
 
     /// The zeros between the end of all file content so far and of all memory so far, as
     /// kernels before Linux 6.6 had them (`set_brk`).
-    fn fill(&mut self, bss: u64, brk: u64, filling: Content) {
+    fn fill(&mut self, bss: VirtAddr, brk: VirtAddr, filling: Content) {
         if brk > bss {
             self.map(up(bss)..up(brk), Content::Zero);
             self.map(bss..up(bss), filling);
@@ -125,23 +129,23 @@ impl Mapping {
 
 /// A segment whose addresses are in order.
 struct Segment {
-    start: u64,
-    file_end: u64,
-    end: u64,
+    start: VirtAddr,
+    file_end: VirtAddr,
+    end: VirtAddr,
     content: Content,
 }
 
 impl Segment {
     /// Nothing where the kernel refuses it: it ends beyond all addresses.
     fn of(load: &ProgramHeader) -> Option<Self> {
-        let start = down(load.vaddr);
-        let room = u64::MAX - PAGE;
+        let start = load.vaddr.align_down(PAGE);
+        let room = VirtAddr(u64::MAX - PAGE);
         let file_end = load.vaddr.checked_add(load.filesz)?;
         let end = load.vaddr.checked_add(load.memsz)?;
         // mmap(2) takes offsets of whole pages.
-        let offset = load.offset.checked_sub(load.vaddr - start);
+        let offset = load.offset.0.checked_sub(load.vaddr - start);
         let content = match offset {
-            Some(offset) if offset.is_multiple_of(PAGE) => Content::File(offset),
+            Some(offset) if offset.is_multiple_of(PAGE) => Content::File(FileOffset(offset)),
             _ => Content::Unknown,
         };
         (file_end <= room && end <= room).then_some(Self {
@@ -152,7 +156,7 @@ impl Segment {
         })
     }
 
-    fn pages_of_file(&self) -> Range<u64> {
+    fn pages_of_file(&self) -> Range<VirtAddr> {
         self.start..up(self.file_end)
     }
 }
@@ -170,12 +174,9 @@ fn is_writable(load: &ProgramHeader) -> bool {
     load.flags.0 & elf::PF_W.0 != 0
 }
 
-fn down(address: u64) -> u64 {
-    address / PAGE * PAGE
-}
-
-fn up(address: u64) -> u64 {
-    address.div_ceil(PAGE).saturating_mul(PAGE)
+/// The end of the page that ends at an address or holds it.
+fn up(address: VirtAddr) -> VirtAddr {
+    VirtAddr(address.0.div_ceil(PAGE).saturating_mul(PAGE))
 }
 
 /// The memory of a program, as each of the kernels makes it.
@@ -204,24 +205,24 @@ impl Mappings {
     }
 
     /// Whether memory from an address on holds these bytes of the file, whatever the kernel.
-    pub(crate) fn shows(&self, address: u64, bytes: FileRange) -> bool {
-        let expected = |distance| Content::File(bytes.start.0.wrapping_add(distance));
+    pub(crate) fn shows(&self, address: VirtAddr, bytes: FileRange) -> bool {
+        let expected = |distance| Content::File(bytes.start.saturating_add(distance));
         self.all_hold(address, bytes.size, expected)
     }
 
     /// Whether it holds zeros that are not in the file.
-    pub(crate) fn is_zero(&self, address: u64, size: u64) -> bool {
+    pub(crate) fn is_zero(&self, address: VirtAddr, size: u64) -> bool {
         self.all_hold(address, size, |_| Content::Zero)
     }
 
     /// Whether no segment has any of it.
-    pub(crate) fn is_unmapped(&self, address: u64, size: u64) -> bool {
+    pub(crate) fn is_unmapped(&self, address: VirtAddr, size: u64) -> bool {
         let range = address..address.saturating_add(size);
         let has = |mapping: &Mapping| mapping.0.iter().any(|it| it.within(&range).is_some());
         !self.0.iter().any(has)
     }
 
-    fn all_hold(&self, address: u64, size: u64, expected: impl Fn(u64) -> Content) -> bool {
+    fn all_hold(&self, address: VirtAddr, size: u64, expected: impl Fn(u64) -> Content) -> bool {
         let Some(end) = address.checked_add(size) else {
             return false;
         };
@@ -241,7 +242,7 @@ fn since_6_6(loads: &[ProgramHeader]) -> Mapping {
 /// is mapped.
 fn before_6_6(loads: &[ProgramHeader]) -> Mapping {
     let mut mapping = Mapping::default();
-    let (mut bss, mut brk) = (0, 0);
+    let (mut bss, mut brk) = (VirtAddr(0), VirtAddr(0));
     let mut last = Content::Zero;
     for load in loads {
         let Some(segment) = Segment::of(load) else {
@@ -267,8 +268,8 @@ mod tests {
         ProgramHeader {
             kind: elf::PT_LOAD,
             flags,
-            offset,
-            vaddr,
+            offset: FileOffset(offset),
+            vaddr: VirtAddr(vaddr),
             paddr: vaddr,
             filesz: sizes[0],
             memsz: sizes[1],
@@ -280,7 +281,7 @@ mod tests {
     const R: elf::ProgramFlags = elf::ProgramFlags(4);
 
     fn shown(loads: &[ProgramHeader], address: u64, offset: u64, size: u64) -> bool {
-        Mappings::of(loads, true).shows(address, FileRange::new(offset, size))
+        Mappings::of(loads, true).shows(VirtAddr(address), FileRange::new(FileOffset(offset), size))
     }
 
     #[test]
@@ -289,9 +290,12 @@ mod tests {
         assert!(shown(&loads, 0x5234, 0x1234, 0x100));
         assert!(!shown(&loads, 0x5234, 0x1234, 0x101));
         let mappings = Mappings::of(&loads, true);
-        assert!(mappings.is_zero(0x5334, 0x1f00));
-        assert!(!mappings.is_zero(0x5333, 2));
-        assert!(!mappings.is_zero(0x7234, 1), "musl uses what is left");
+        assert!(mappings.is_zero(VirtAddr(0x5334), 0x1f00));
+        assert!(!mappings.is_zero(VirtAddr(0x5333), 2));
+        assert!(
+            !mappings.is_zero(VirtAddr(0x7234), 1),
+            "musl uses what is left"
+        );
     }
 
     #[test]

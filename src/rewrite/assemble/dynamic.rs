@@ -22,7 +22,7 @@ impl<S: Source> Assembly<'_, S> {
                     if let Some((_, address)) =
                         offset.and_then(|offset| self.placement.moved(offset))
                     {
-                        entry.value = address;
+                        entry.value = address.0;
                     }
                 }
                 _ => {}
@@ -44,11 +44,11 @@ impl<S: Source> Assembly<'_, S> {
             return Err(Error::Malformed("the dynamic section has no room"));
         }
         let segment = self.patching.image.segment(elf::PT_DYNAMIC);
-        let from = segment.map_or(0, |segment| segment.vaddr);
+        let from = segment.map_or(VirtAddr(0), |segment| segment.vaddr);
         let to = self
             .placement
             .dynamic
-            .map_or(from, |range| self.placement.address(range.start.0));
+            .map_or(from, |range| self.placement.address(range.start));
         Machine::of(self.patching.image).keep_targets(
             self.patching.image.encoding,
             (&self.patching.dynamic.entries, from),

@@ -5,7 +5,7 @@ use object::elf;
 use super::Assembly;
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::machine::Machine;
-use crate::elf::{FileRange, Source, VirtAddr};
+use crate::elf::{FileRange, Source};
 use crate::rewrite::{references, room};
 
 impl<S: Source> Assembly<'_, S> {
@@ -81,7 +81,7 @@ impl<S: Source> Assembly<'_, S> {
                     let moved = ProgramHeader {
                         offset,
                         vaddr: address,
-                        paddr: address,
+                        paddr: address.0,
                         ..*segment
                     };
                     // Of notes, only the first may have stayed together.
@@ -95,7 +95,7 @@ impl<S: Source> Assembly<'_, S> {
                 // Such as PT_RISCV_ATTRIBUTES, which leads to what is not loaded.
                 None => match placement.kept(&segment.range()) {
                     Some(kept) => ProgramHeader {
-                        offset: kept.start.0,
+                        offset: kept.start,
                         ..*segment
                     },
                     None => self.risen(segment),
@@ -149,7 +149,7 @@ impl<S: Source> Assembly<'_, S> {
     /// it does not try (`-z rodynamic`, and all of MIPS).
     pub(super) fn dynamic_is_writable(&self) -> bool {
         let segment = self.patching.image.segment(elf::PT_DYNAMIC);
-        let load = segment.and_then(|segment| self.patching.image.load_of(VirtAddr(segment.vaddr)));
+        let load = segment.and_then(|segment| self.patching.image.load_of(segment.vaddr));
         load.is_some_and(|load| load.flags.0 & elf::PF_W.0 != 0)
     }
 
@@ -160,13 +160,13 @@ impl<S: Source> Assembly<'_, S> {
         range: FileRange,
         align: u64,
     ) -> ProgramHeader {
-        let address = self.placement.address(range.start.0);
+        let address = self.placement.address(range.start);
         ProgramHeader {
             kind,
             flags,
-            offset: range.start.0,
+            offset: range.start,
             vaddr: address,
-            paddr: address,
+            paddr: address.0,
             filesz: range.size,
             memsz: range.size,
             align,

@@ -7,32 +7,32 @@ use object::elf;
 
 use crate::elf::encoding::{Dyn, FileHeader, ProgramHeader, Record};
 use crate::elf::layout::LONGEST_TABLE;
-use crate::elf::{Error, Layout};
+use crate::elf::{Error, FileOffset, FileRange, Layout, VirtAddr};
 use crate::rewrite::undo::Undo;
 
 /// Headers and dynamic section as they were, from the UNDO note.
 pub(super) struct OriginalHeaders {
     /// Where the program headers are in the file.
-    pub(super) phoff: u64,
+    pub(super) phoff: FileOffset,
     pub(super) segments: Vec<ProgramHeader>,
     /// Nothing where the program has none.
     pub(super) dynamic: Vec<Dyn>,
     /// The first value of each tag.
     pub(super) values: HashMap<elf::DynamicTag, u64>,
-    pub(super) entry: u64,
+    pub(super) entry: VirtAddr,
 }
 
 impl OriginalHeaders {
     pub(super) fn decode(layout: &Layout, undo: &Undo) -> Result<Self, Error> {
         let encoding = layout.encoding;
         let lost = || Error::CannotUndo("its record of the original is incomplete");
-        let at = |offset: u64| {
+        let at = |offset: FileOffset| {
             undo.originals
                 .iter()
                 .find(|chunk| chunk.offset == offset)
                 .ok_or_else(lost)
         };
-        let header = FileHeader::decode(encoding, &at(0)?.bytes).ok_or_else(lost)?;
+        let header = FileHeader::decode(encoding, &at(FileOffset(0))?.bytes).ok_or_else(lost)?;
         let table = &at(header.phoff)?.bytes;
         if table.len() as u64 > LONGEST_TABLE {
             return Err(lost());
@@ -89,7 +89,8 @@ impl Added {
             .copied()
             .collect();
         let moved_by_patch = loads.iter().any(|load| {
-            (load.offset..load.offset.saturating_add(load.filesz)).contains(&layout.header.phoff)
+            load.range()
+                .contains(&FileRange::new(layout.header.phoff, 1))
         });
         if layout.header.phoff != original.phoff && !moved_by_patch {
             return Err(Error::CannotUndo("another tool moved its program headers"));
@@ -114,7 +115,7 @@ impl Added {
     }
 }
 
-pub(super) fn within(loads: &[ProgramHeader], address: u64) -> bool {
+pub(super) fn within(loads: &[ProgramHeader], address: VirtAddr) -> bool {
     loads.iter().any(|load| {
         address
             .checked_sub(load.vaddr)

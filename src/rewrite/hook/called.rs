@@ -3,7 +3,7 @@
 
 use object::elf;
 
-use crate::elf::{Dynamic, Error, Image, Source, imports};
+use crate::elf::{Dynamic, Error, Image, Source, VirtAddr, imports};
 
 /// What both C libraries call their part of the start-up, which calls the
 /// initialisers (glibc, csu/libc-start.c; musl, src/env/__libc_start_main.c).
@@ -40,8 +40,8 @@ const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
 pub(super) fn are_called(
     image: &Image<impl Source>,
     dynamic: &Dynamic,
-    entry: u64,
-    [start, end]: [u64; 2],
+    entry: VirtAddr,
+    [start, end]: [VirtAddr; 2],
 ) -> Result<Result<(), &'static str>, Error> {
     // One of another name may never come to it, whatever is linked in.
     let Some(start_up) = start_up(image, entry)? else {
@@ -76,12 +76,12 @@ enum StartUp {
 }
 
 /// Nothing where a program does not begin with such code.
-fn start_up(image: &Image<impl Source>, entry: u64) -> Result<Option<StartUp>, Error> {
+fn start_up(image: &Image<impl Source>, entry: VirtAddr) -> Result<Option<StartUp>, Error> {
     let size = ENDBR64.len() + GLIBC.len() + GLIBC_SINCE_2_34.len();
     let Some(range) = image.range_at(entry, size as u64) else {
         return Ok(None);
     };
-    let code = image.source.read_at(range.start.0, range.size)?;
+    let code = image.source.read_range(range)?;
     let code = code.strip_prefix(ENDBR64).unwrap_or(&code);
     Ok(match code.strip_prefix(GLIBC) {
         Some(rest) if rest.starts_with(GLIBC_SINCE_2_34) => Some(StartUp::ByEntries),
@@ -94,7 +94,7 @@ fn start_up(image: &Image<impl Source>, entry: u64) -> Result<Option<StartUp>, E
 /// from the end of these, which is how x86-64 has it. Other four bytes are the
 /// same by chance once in 2^32. Either address alone may be that of a neighbour:
 /// who goes through the list needs both.
-fn refers_to(image: &Image<impl Source>, addresses: [u64; 2]) -> Result<bool, Error> {
+fn refers_to(image: &Image<impl Source>, addresses: [VirtAddr; 2]) -> Result<bool, Error> {
     let code = image
         .segments_of(elf::PT_LOAD)
         .filter(|load| load.flags.0 & elf::PF_X.0 != 0);
@@ -115,10 +115,10 @@ fn refers_to(image: &Image<impl Source>, addresses: [u64; 2]) -> Result<bool, Er
             for (index, word) in (0..).zip(block.windows(4)) {
                 let word = i32::from_le_bytes([word[0], word[1], word[2], word[3]]);
                 let behind = load.vaddr.wrapping_add(at + index + 4);
-                let distant = behind.wrapping_add_signed(word.into());
+                let distant = behind.0.wrapping_add_signed(word.into());
                 let absolute = u64::from(word.cast_unsigned());
                 for (found, address) in found.iter_mut().zip(addresses) {
-                    *found |= [distant, absolute].contains(&address);
+                    *found |= [distant, absolute].contains(&address.0);
                 }
             }
             if found == [true; 2] {

@@ -62,7 +62,7 @@ pub(super) fn make(
     displaced.extend(joined.iter().map(to_new_segment));
     Ok(Some(Room {
         headers: needs.loads,
-        shared_note: Some(sharing.range.start.0),
+        shared_note: Some(sharing.range.start),
         obstacle: None,
         in_front: false,
         displaced,
@@ -81,9 +81,7 @@ fn has_own_header(layout: &Layout, piece: &Piece) -> bool {
 /// Whether more notes can follow under the same header: these are padded as it
 /// says, to the last. mold puts notes of both paddings under one.
 fn can_be_continued(image: &Image<impl Source>, piece: &Piece, align: u64) -> Result<bool, Error> {
-    let bytes = image
-        .source
-        .read_at(piece.range.start.0, piece.range.size)?;
+    let bytes = image.source.read_at(piece.range.start, piece.range.size)?;
     let mut notes = Notes::new(&bytes, image.encoding.note_order(), align);
     Ok(piece.range.size.is_multiple_of(align) && notes.all(|note| note.is_ok()))
 }
@@ -96,9 +94,7 @@ fn keep_build_id(
     piece: &Piece,
     holes: &mut [FileRange],
 ) -> Result<Option<(Displaced, Option<Piece>)>, Error> {
-    let bytes = image
-        .source
-        .read_at(piece.range.start.0, piece.range.size)?;
+    let bytes = image.source.read_at(piece.range.start, piece.range.size)?;
     let order = image.encoding.note_order();
     let Some(Ok(first)) = Notes::new(&bytes, order, piece.align).next() else {
         return Ok(None);
@@ -108,7 +104,7 @@ fn keep_build_id(
     let size = padded(12 + first.owner.len()) + padded(first.descriptor.len());
     let rest = piece.range.size.saturating_sub(size);
     let part = |at: u64, size: u64| Piece {
-        range: FileRange::new(piece.range.start.0 + at, size),
+        range: FileRange::new(piece.range.start + at, size),
         address: piece.address + at,
         ..*piece
     };

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::elf::{FileRange, Source};
+use crate::elf::{FileOffset, FileRange, Source};
 
 /// A format, known by what stands at the start and at the end of what is appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) fn recognize(
 ) -> io::Result<Option<Format>> {
     // Set by AppImage's tools in the padding of e_ident (AppImageSpec, "Type 2
     // image format").
-    if source.read_at(8, 3)? == *b"AI\x02" {
+    if source.read_at(FileOffset(8), 3)? == *b"AI\x02" {
         return Ok(Some(Format::AppImage));
     }
     let last = Last { source, tail };
@@ -54,12 +54,12 @@ impl<S: Source + ?Sized> Last<'_, S> {
     /// The `N` bytes that end `before` bytes before the end; zeros where there are
     /// not so many.
     fn bytes<const N: usize>(&self, before: u64) -> io::Result<[u8; N]> {
-        let start = self.tail.end().checked_sub(before + N as u64);
-        self.at(start.unwrap_or(u64::MAX))
+        let start = self.tail.end().checked_back(before + N as u64);
+        self.at(start.unwrap_or(FileOffset(u64::MAX)))
     }
 
     /// The `N` bytes at an offset; zeros where they are not in what is appended.
-    fn at<const N: usize>(&self, offset: u64) -> io::Result<[u8; N]> {
+    fn at<const N: usize>(&self, offset: FileOffset) -> io::Result<[u8; N]> {
         let mut bytes = [0; N];
         if self.tail.contains(&FileRange::new(offset, N as u64)) {
             self.source.read_exact_at(offset, &mut bytes)?;
@@ -71,14 +71,15 @@ impl<S: Source + ?Sized> Last<'_, S> {
     /// (src/runtime/coreparse.c, `search_for_embedded_core`).
     fn is_sbcl(&self) -> io::Result<bool> {
         const MAGIC: [u8; 8] = *b"LCBS\0\0\0\0";
-        Ok(self.bytes(0)? == MAGIC && self.at(u64::from_le_bytes(self.bytes(8)?))? == MAGIC)
+        Ok(self.bytes(0)? == MAGIC
+            && self.at(FileOffset(u64::from_le_bytes(self.bytes(8)?)))? == MAGIC)
     }
 
     /// The offset of the memory image, which starts with a magic number
     /// (src/spvw_memfile.d, `find_memdump`, `memdump_magic`).
     fn is_clisp(&self) -> io::Result<bool> {
         const MAGIC: [u8; 4] = 0x7076_8bd2_u32.to_le_bytes();
-        Ok(self.at(u64::from_le_bytes(self.bytes(0)?))? == MAGIC)
+        Ok(self.at(FileOffset(u64::from_le_bytes(self.bytes(0)?)))? == MAGIC)
     }
 
     /// The offsets of bundle and metadata, behind a magic number, as early versions
@@ -93,7 +94,7 @@ impl<S: Source + ?Sized> Last<'_, S> {
         const RECORD: usize = 22;
         const MAX_COMMENT: usize = 0xffff;
         let size = self.tail.size.min((RECORD + MAX_COMMENT) as u64);
-        let start = self.tail.end() - size;
+        let start = self.tail.end().saturating_back(size);
         let bytes = self.source.read_at(start, size)?;
         let found = memchr::memmem::rfind_iter(&bytes, b"PK\x05\x06").find_map(|at| {
             let record = bytes[at..].first_chunk::<RECORD>()?;
@@ -109,19 +110,19 @@ impl<S: Source + ?Sized> Last<'_, S> {
         let is_absolute = if offset == u32::MAX {
             self.zip64_is_absolute(end)?
         } else {
-            u64::from(directory) + u64::from(offset) == end
+            u64::from(directory) + u64::from(offset) == end.0
         };
         Ok(Some(Format::Zip { is_absolute }))
     }
 
     /// The same of an archive of more than 4 GiB, whose record has a locator between
     /// it and the old one (4.3.14, 4.3.15).
-    fn zip64_is_absolute(&self, end: u64) -> io::Result<bool> {
+    fn zip64_is_absolute(&self, end: FileOffset) -> io::Result<bool> {
         const LOCATOR: u64 = 20;
-        let Some(locator) = end.checked_sub(LOCATOR) else {
+        let Some(locator) = end.checked_back(LOCATOR) else {
             return Ok(false);
         };
-        let record = u64::from_le_bytes(self.at(locator + 8)?);
+        let record = FileOffset(u64::from_le_bytes(self.at(locator + 8)?));
         Ok(self.at(record)? == *b"PK\x06\x06")
     }
 }

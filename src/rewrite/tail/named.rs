@@ -9,7 +9,7 @@ use std::io;
 use memchr::memmem::Finder;
 use object::elf;
 
-use crate::elf::{FileRange, Image, Layout, Section, Source, VirtAddr};
+use crate::elf::{FileOffset, FileRange, Image, Layout, Section, Source, VirtAddr};
 
 /// Bytes that are read at a time.
 const BLOCK: u64 = 1 << 20;
@@ -45,7 +45,7 @@ pub(in super::super) enum Form {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Number {
     /// Where it is in the file.
-    pub(in super::super) at: u64,
+    pub(in super::super) at: FileOffset,
     pub(in super::super) form: Form,
     /// The offset.
     pub(in super::super) value: u64,
@@ -76,14 +76,14 @@ struct Needle {
 }
 
 /// All ways to write these offsets, the longer ones first.
-fn needles(values: &[u64]) -> Vec<Needle> {
+fn needles(values: &[FileOffset]) -> Vec<Needle> {
     let needle = |bytes: &[u8], form, value| Needle {
         finder: Finder::new(bytes).into_owned(),
         form,
         value,
     };
     let mut needles = Vec::new();
-    for &value in values {
+    for &FileOffset(value) in values {
         let digits = value.to_string();
         let (little, big) = (value.to_le_bytes(), value.to_be_bytes());
         needles.push(needle(&little, Form::Wide { is_big: false }, value));
@@ -121,7 +121,7 @@ impl Needle {
 
 /// Where the bytes from `at` of the file on name one of these offsets, in all ways
 /// to read them.
-fn find(bytes: &[u8], at: u64, values: &[u64]) -> Vec<Number> {
+fn find(bytes: &[u8], at: FileOffset, values: &[FileOffset]) -> Vec<Number> {
     let mut numbers = Vec::new();
     for needle in needles(values) {
         numbers.extend(needle.find(bytes).map(|(place, form)| Number {
@@ -138,10 +138,10 @@ fn find(bytes: &[u8], at: u64, values: &[u64]) -> Vec<Number> {
 pub(super) fn in_trailer(
     source: &(impl Source + ?Sized),
     tail: &FileRange,
-    starts: &[u64],
+    starts: &[FileOffset],
 ) -> io::Result<Option<Number>> {
     let size = tail.size.min(EDGE);
-    let start = tail.end() - size;
+    let start = tail.end().saturating_back(size);
     let bytes = source.read_at(start, size)?;
     // Zeros around it make several numbers of one: it is aligned, and as long as
     // can be.
@@ -158,7 +158,7 @@ pub(super) fn in_trailer(
         return Ok(None);
     };
     let at = usize::try_from(number.at - start).unwrap_or_default();
-    let names_place = |value: u64| starts[0] < value && value <= tail.end();
+    let names_place = |value: u64| starts[0].0 < value && value <= tail.end().0;
     let names_other = match number.form {
         Form::Digits(count) => {
             texts(&bytes[..at]).any(names_place) || texts(&bytes[at + count..]).any(names_place)
@@ -188,7 +188,7 @@ fn texts(bytes: &[u8]) -> impl Iterator<Item = u64> {
 pub(super) fn by_itself(
     source: &(impl Source + ?Sized),
     tail: &FileRange,
-    starts: &[u64],
+    starts: &[FileOffset],
 ) -> io::Result<bool> {
     Ok(in_windows(source, tail, starts)? || at_edges(source, tail)?)
 }
@@ -196,10 +196,10 @@ pub(super) fn by_itself(
 fn in_windows(
     source: &(impl Source + ?Sized),
     tail: &FileRange,
-    values: &[u64],
+    values: &[FileOffset],
 ) -> io::Result<bool> {
     let size = tail.size.min(WINDOW);
-    for start in [tail.start.0, tail.end() - size] {
+    for start in [tail.start, tail.end().saturating_back(size)] {
         if !find(&source.read_at(start, size)?, start, values).is_empty() {
             return Ok(true);
         }
@@ -210,9 +210,9 @@ fn in_windows(
 fn at_edges(source: &(impl Source + ?Sized), tail: &FileRange) -> io::Result<bool> {
     let size = tail.size.min(EDGE);
     let mut looks = Looks::new(source, *tail);
-    for start in [tail.start.0, tail.end() - size] {
+    for start in [tail.start, tail.end().saturating_back(size)] {
         for value in values(&source.read_at(start, size)?) {
-            if looks.leads(value)? {
+            if looks.leads(FileOffset(value))? {
                 return Ok(true);
             }
         }
@@ -259,7 +259,7 @@ const PKG: &[u8] = b"PAYLOAD_POSITION = '";
 pub(super) fn in_loaded(
     image: &Image<impl Source>,
     tail: &FileRange,
-    values: &[u64],
+    values: &[FileOffset],
 ) -> io::Result<Loaded> {
     let tables = linker_tables(image);
     let mut search = Search {
@@ -274,16 +274,16 @@ pub(super) fn in_loaded(
     for load in image.segments_of(elf::PT_LOAD) {
         let range = load.range();
         let is_code = load.flags.0 & elf::PF_X.0 != 0;
-        let mut at = range.start.0;
+        let mut at = range.start;
         while at < range.end() {
             let block = FileRange::new(at, BLOCK.min(range.end() - at));
-            let start = at.saturating_sub(CONTEXT).max(range.start.0);
+            let start = at.saturating_back(CONTEXT).max(range.start);
             let end = block.end().saturating_add(CONTEXT).min(range.end());
             let mut bytes = image.source.read_at(start, end - start)?;
             let all = FileRange::new(start, end - start);
             for table in tables.iter().filter(|table| table.overlaps(&all)) {
                 let part = table.intersection(&all);
-                let at = usize::try_from(part.start.0 - start).unwrap_or_default();
+                let at = usize::try_from(part.start - start).unwrap_or_default();
                 let size = usize::try_from(part.size).unwrap_or_default();
                 bytes[at..][..size].fill(0);
             }
@@ -331,7 +331,7 @@ struct Search<'a, S: ?Sized> {
 impl<S: Source + ?Sized> Search<'_, S> {
     /// Looks for what is known to lead to the tail, and for its offset.
     fn markers(&mut self, bytes: &[u8]) {
-        let is_inside = |value: u64| self.tail.contains(&FileRange::new(value, 1));
+        let is_inside = |value: u64| self.tail.contains(&FileRange::new(FileOffset(value), 1));
         let before = |at: usize| bytes[..at].last_chunk::<8>();
         let offsets = self.dotnet.find_iter(bytes).filter_map(before);
         let mut offsets = offsets.map(|bytes| u64::from_le_bytes(*bytes));
@@ -351,20 +351,21 @@ impl<S: Source + ?Sized> Search<'_, S> {
 
     /// Looks at the program's words, from `at` of the file on: what is no address of
     /// the program may be an offset.
-    fn words(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
+    fn words(&mut self, bytes: &[u8], at: FileOffset) -> io::Result<()> {
         if self.loaded.lead_into {
             return Ok(());
         }
         let encoding = self.layout.encoding;
         let size = if encoding.is_64 { 8 } else { 4 };
-        let aligned = usize::try_from(at.next_multiple_of(size as u64) - at).unwrap_or_default();
+        let aligned =
+            usize::try_from(at.0.next_multiple_of(size as u64) - at.0).unwrap_or_default();
         for word in bytes.get(aligned..).unwrap_or_default().chunks_exact(size) {
             let value = number(word, encoding.is_big_endian());
             if self.tail.start.0 <= value
-                && value < self.tail.end()
+                && value < self.tail.end().0
                 && !is_round(value)
                 && !self.layout.is_memory(VirtAddr(value))
-                && self.looks.leads(value)?
+                && self.looks.leads(FileOffset(value))?
             {
                 self.loaded.lead_into = true;
                 break;
@@ -406,14 +407,14 @@ impl<'a, S: Source + ?Sized> Looks<'a, S> {
     }
 
     /// Whether an offset leads to where something begins.
-    fn leads(&mut self, offset: u64) -> io::Result<bool> {
+    fn leads(&mut self, offset: FileOffset) -> io::Result<bool> {
         const BEFORE: u64 = 4;
-        let within = FileRange::new(offset.saturating_sub(BEFORE), BEFORE + 8);
-        if offset < BEFORE || !self.tail.contains(&within) || self.left == 0 {
+        let within = FileRange::new(offset.saturating_back(BEFORE), BEFORE + 8);
+        if offset.0 < BEFORE || !self.tail.contains(&within) || self.left == 0 {
             return Ok(false);
         }
         self.left -= 1;
-        let bytes = self.source.read_at(within.start.0, within.size)?;
+        let bytes = self.source.read_range(within)?;
         let (before, bytes) = bytes.split_at(4);
         Ok(begins(before, bytes))
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sandbox_format::inline::{Header, Place};
 use sandbox_format::note::{self, ByteOrder, kind};
-use sandbox_patch::elf::{Chunk, Layout, Source};
+use sandbox_patch::elf::{Chunk, FileOffset, Layout, Source, VirtAddr};
 use sandbox_patch::filter;
 use sandbox_patch::note::Content;
 use sandbox_patch::policy::{Action, Arch, List, Policy, resolve};
@@ -125,11 +125,11 @@ impl Bomb {
             undo: Undo {
                 length: 1 << 30,
                 patched_length: 1 << 31,
-                place: 0,
+                place: FileOffset(0),
                 digest: Digest::default(),
                 runs: vec![Run {
-                    original: 0,
-                    patched: 0,
+                    original: FileOffset(0),
+                    patched: FileOffset(0),
                     size: 1 << 30,
                 }],
                 originals: Vec::new(),
@@ -455,7 +455,7 @@ fn a_policy_of_arrays_in_arrays(size: usize) -> Bomb {
 fn a_record_of_millions_of_ranges(size: usize) -> Bomb {
     let mut bomb = Bomb::new();
     let range = |offset: usize| Chunk {
-        offset: offset as u64,
+        offset: FileOffset(offset as u64),
         bytes: vec![0; 4],
     };
     bomb.undo.originals = (0..size / 24 - 100).map(range).collect();
@@ -465,13 +465,13 @@ fn a_record_of_millions_of_ranges(size: usize) -> Bomb {
 fn a_record_of_many_large_moves(_: usize) -> Bomb {
     let mut bomb = Bomb::new();
     let moved = Move {
-        from: BASE,
-        to: BASE,
+        from: VirtAddr(BASE),
+        to: VirtAddr(BASE),
         size: 1 << 20,
     };
     bomb.undo.moves.resize(4000, moved);
     bomb.undo.originals = vec![Chunk {
-        offset: 0,
+        offset: FileOffset(0),
         bytes: vec![0; 64],
     }];
     bomb

@@ -34,7 +34,7 @@ impl Patched {
     /// Where an address is in the file.
     fn offset(&self, address: u64) -> usize {
         let offset = self.layout.offset_of(VirtAddr(address));
-        place(offset.expect("an address in the file"))
+        place(offset.expect("an address in the file").0)
     }
 
     /// The runtime's address, and where it is in the file.
@@ -59,7 +59,7 @@ impl Patched {
             .sections
             .iter()
             .position(|it| image.section_name(it) == name);
-        place(self.layout.header.shoff) + 64 * index.expect("the section")
+        place(self.layout.header.shoff.0) + 64 * index.expect("the section")
     }
 
     fn word(&self, at: usize) -> u64 {
@@ -185,7 +185,7 @@ fn a_relocation_that_changes_the_dynamic_section() {
     let relocations = patched.offset(patched.word(relocations));
     let dynamic = patched.layout.segment(elf::PT_DYNAMIC);
     let dynamic = dynamic.expect("a dynamic section").vaddr;
-    patched.set(relocations, dynamic + 8);
+    patched.set(relocations, dynamic.0 + 8);
     patched.assert_rejected(NOT_LED);
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use rustix::fs::MemfdFlags;
 use sandbox_format::bpf::Instruction;
-use sandbox_patch::elf::{Error, Image, Source};
+use sandbox_patch::elf::{Error, FileOffset, Image, Source};
 use sandbox_patch::note::Content;
 use sandbox_patch::rewrite::{
     Enforcement, Original, Plan, Position, Request, Start, embedded, write,
@@ -88,7 +88,9 @@ fn go_and_return(program: &[u8], enforcement: Enforcement<'_>) -> Result<Patched
     let output = file(&[]);
     write(&plan, &Original::Whole(&input), &output).expect("writing to memory");
     let bytes = content_of(&output);
-    let foreseen = plan.applied_to(&image.source).read_at(0, plan.length());
+    let foreseen = plan
+        .applied_to(&image.source)
+        .read_at(FileOffset(0), plan.length());
     assert!(foreseen.is_ok_and(|foreseen| foreseen == bytes));
     assert_faithful(program, &bytes);
 
@@ -152,5 +154,5 @@ pub fn file(content: &[u8]) -> File {
 /// All of a file.
 pub fn content_of(file: &File) -> Vec<u8> {
     let length = file.length().expect("a length");
-    Source::read_at(file, 0, length).expect("reading from memory")
+    Source::read_at(file, FileOffset(0), length).expect("reading from memory")
 }
