@@ -13,6 +13,7 @@ mod link;
 mod options;
 mod output;
 pub mod patch;
+mod remedy;
 pub mod remove;
 pub mod render;
 mod summary;

@@ -51,7 +51,7 @@ pub enum Error {
     )]
     Leased,
     /// A directory.
-    #[error("it is a directory; name the programs in it, or give --recursive")]
+    #[error("it is a directory")]
     Directory,
     /// A pipe, socket or device.
     #[error("it is not a regular file; copy the program into one")]
@@ -60,13 +60,13 @@ pub enum Error {
     #[error("it has no name; copy the program into a file")]
     NoName,
     /// No write permission.
-    #[error("{} may not be written; write the result elsewhere with -o", .0.display())]
+    #[error("{} may not be written", .0.display())]
     ReadOnly(PathBuf),
     /// The output is something else than a file.
-    #[error("{} is not a regular file; name another output with -o", .0.display())]
+    #[error("{} is not a regular file", .0.display())]
     OutputNotRegular(PathBuf),
     /// The output can't be looked at.
-    #[error("the output {} can't be reached: {error}; name another with -o", path.display())]
+    #[error("the output {} can't be reached: {error}", path.display())]
     OutputNotReached {
         /// The output.
         path: PathBuf,
@@ -77,10 +77,7 @@ pub enum Error {
     #[error("{} was changed meanwhile; nothing was done, run this again", .0.display())]
     Changed(PathBuf),
     /// The directory of the result.
-    #[error(
-        "no file can be written in {}: {error}; name another directory with -o",
-        directory.display()
-    )]
+    #[error("no file can be written in {}: {error}", directory.display())]
     NotCreated {
         /// The directory.
         directory: PathBuf,
@@ -88,7 +85,7 @@ pub enum Error {
         error: io::Error,
     },
     /// The last step.
-    #[error("{} can't be replaced: {error}; write the result elsewhere with -o", path.display())]
+    #[error("{} can't be replaced: {error}", path.display())]
     NotReplaced {
         /// The file that was to be replaced.
         path: PathBuf,
@@ -96,10 +93,7 @@ pub enum Error {
         error: io::Error,
     },
     /// Mode, owner or extended attributes.
-    #[error(
-        "its {what} can't be kept: {error}; run as the file's owner or root, or write elsewhere \
-         with -o"
-    )]
+    #[error("its {what} can't be kept: {error}")]
     Attributes {
         /// Which of them.
         what: String,

@@ -16,6 +16,7 @@ use library::Library;
 
 /// Why a program gets no runtime.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// It is no program, or none that can have one.
     #[error(transparent)]
@@ -27,7 +28,7 @@ pub enum Error {
     #[error(transparent)]
     Inline(#[from] inline::Error),
     /// It loads the library, whose moment is not for choice.
-    #[error("--from is for a runtime within the program; add --inline")]
+    #[error("from when on the policy holds can be chosen for a runtime within the program only")]
     MomentOfLibrary,
 }
 

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::options::Selection;
 use super::output::{self, Verbosity, complain, note, warn};
+use super::remedy::with_remedy;
 use super::summary::{FAILED, Summary, Verdict};
 use super::tree::{Entry, Links, Walk};
 use crate::file::{self, Place, Purpose};
@@ -231,7 +232,7 @@ fn handle<T>(
             Some(reason) => (place.path().to_owned(), Outcome::Skipped(reason.to_owned())),
             None => match done(Subject::Found(place)) {
                 (path, Outcome::Failed(error)) if skips(&error) => {
-                    (path, Outcome::Skipped(error.to_string()))
+                    (path, Outcome::Skipped(with_remedy(&error)))
                 }
                 done => done,
             },

@@ -19,6 +19,7 @@ use sandbox_format::NO_POLICY;
 use sandbox_format::environment::{ACTION, ALLOW, DENY, EXACT};
 
 use super::options::LaunchCli;
+use super::remedy::with_remedy;
 use super::{Usage, installed, render, show_message};
 use crate::filter::{self, Compiled};
 use crate::launch::{self, Launch, Machine, Program, Unfit, Vectors, launch};
@@ -39,7 +40,7 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char) -> c_
     let status = match LaunchCli::try_parse_from(arguments) {
         Ok(cli) => {
             let Err(failure) = run(&cli, &vectors.environment);
-            say(failure.file.as_deref(), &failure.error);
+            say(failure.file.as_deref(), &with_remedy(&failure.error));
             failure.status
         }
         Err(message) => show_message(&message).unwrap_or_else(|error| {

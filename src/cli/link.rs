@@ -28,6 +28,7 @@ use clap::Parser;
 use super::options::{ChoiceArguments, ContentArguments, EnvironmentArguments, LinkArguments};
 use super::output::{Verbosity, complain, note, print_error, silence_warnings, warn};
 use super::patch;
+use super::remedy::with_remedy;
 use crate::elf;
 use crate::file::{self, Keep, Place, Stamp, survive_size_limit};
 use crate::program::patch::patch_at;
@@ -252,7 +253,7 @@ fn protect(path: &Path, options: &Options) -> Result<()> {
             return Ok(());
         }
         Err(error) if is_no_program(&error) => return Ok(()),
-        Err(error) => error,
+        Err(error) => with_remedy(&error.into()),
     };
     // The file itself, where the output is a symbolic link to it.
     match place.unlink(&status) {

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::remedy::with_remedy;
 use super::render::{escaped, name};
 
 /// How much is said.
@@ -55,10 +56,10 @@ pub(super) fn print_error(text: impl Display) {
 /// One line on standard error: what is wrong, with which file.
 pub(super) fn complain(file: Option<&Path>, error: &anyhow::Error) {
     match file {
-        Some(file) => note(file, &error.to_string()),
+        Some(file) => note(file, &with_remedy(error)),
         None => print_error(format_args!(
             "sandbox-patch: {}\n",
-            escaped(&error.to_string())
+            escaped(&with_remedy(error))
         )),
     }
 }

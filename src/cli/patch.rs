@@ -24,7 +24,9 @@ pub(super) fn is_not_for(error: &anyhow::Error) -> bool {
 pub(super) fn failure(error: &anyhow::Error) -> Verdict {
     match error.downcast_ref() {
         Some(Error::Elf(elf::Error::Io(_))) => FAILED,
-        Some(Error::Elf(_)) => Verdict::bad("refused"),
+        Some(Error::Elf(_) | Error::Rewrite(_) | Error::NoUndo | Error::Changed) => {
+            Verdict::bad("refused")
+        }
         _ => FAILED,
     }
 }

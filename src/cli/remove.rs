@@ -8,7 +8,6 @@ use super::output::{self, Verbosity, warn};
 use super::summary::Verdict;
 use super::tree::Replaced;
 use super::{batch, render};
-use crate::elf;
 use crate::file::{self, Keep, Purpose};
 use crate::program::remove::{Options, Outcome, remove_at};
 use crate::program::{Error, Remark};
@@ -32,12 +31,7 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
         selection: arguments.selection,
         purpose: Purpose::Replace,
         verbosity,
-        skips: |error| {
-            matches!(
-                error.downcast_ref(),
-                Some(Error::Elf(elf::Error::NotPatched))
-            )
-        },
+        skips: |error| matches!(error.downcast_ref(), Some(Error::NotPatched)),
         empty: Empty::Fine,
         tells: Tells {
             words: &["restored", "failed"],

@@ -26,7 +26,7 @@ pub enum Error {
         arch: Arch,
     },
     /// A name that exists elsewhere, in an exact policy.
-    #[error("{arch} has no system call {name}; leave it out, or do not use --exact")]
+    #[error("{arch} has no system call {name}")]
     NotHere {
         /// The name.
         name: String,

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::elf::memory::Divergence;
 use crate::policy::Arch;
-use crate::{elf, file, filter, policy, runtime};
+use crate::{elf, file, filter, policy, rewrite, runtime};
 
 /// Why a verb failed; the file is then as it was. The caller puts the file's name in
 /// front.
@@ -17,6 +17,20 @@ pub enum Error {
     /// The program can't be read, changed or restored.
     #[error(transparent)]
     Elf(#[from] elf::Error),
+    /// No policy can be put into it, or taken out.
+    #[error(transparent)]
+    Rewrite(rewrite::Error),
+    /// No policy in the file.
+    #[error("it carries no sandbox policy; there is nothing to remove")]
+    NotPatched,
+    /// A policy without a record of the original.
+    #[error(
+        "it carries a policy but no record of the original file; build it again from its source"
+    )]
+    NoUndo,
+    /// Another tool changed what the patch wrote.
+    #[error("another tool changed what the patch wrote, so it can't be taken out byte for byte")]
+    Changed,
     /// The policy means nothing for the program's architecture.
     #[error(transparent)]
     Policy(#[from] policy::Error),
@@ -33,13 +47,10 @@ pub enum Error {
     )]
     Architecture(u16),
     /// It carries another policy, and that was not to be replaced.
-    #[error("it carries another policy already; --replace puts this one in its place")]
+    #[error("it carries another policy already")]
     AnotherPolicy,
     /// It carries this policy, and another runtime or one that takes over at another moment.
-    #[error(
-        "it carries this policy already, enforced in another way or from another moment on; \
-         --replace puts this one in its place"
-    )]
+    #[error("it carries this policy already, enforced in another way or from another moment on")]
     AnotherWay,
     /// What runs would differ from what the patched file says, as it does in the original.
     #[error("{0}; no policy in it could be relied on: link it anew")]
@@ -52,6 +63,15 @@ pub enum Error {
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::Elf(error.into())
+    }
+}
+
+impl From<rewrite::Error> for Error {
+    fn from(error: rewrite::Error) -> Self {
+        match error {
+            rewrite::Error::Elf(error) => Self::Elf(error),
+            other => Self::Rewrite(other),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Error, Problem, Remark, arch};
 use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
-use crate::elf::{self as program, Encoding, FileOffset, Image, Kind, Layout, Source};
+use crate::elf::{self as elf_file, Encoding, FileOffset, Image, Kind, Layout, Source};
 use crate::policy::{self, Arch, Resolved};
 use crate::rewrite::undo::Undo;
 use crate::rewrite::{Embedded, Position, Start, embedded, inline};
@@ -17,7 +17,7 @@ use crate::runtime::Directories;
 use crate::runtime::inline::{Inline, released};
 use crate::runtime::library::{self, Presence, is_absolute};
 use crate::runtime::moment::{Moment, early_code, refuses_company};
-use crate::{file, filter};
+use crate::{file, filter, rewrite};
 
 /// The version of the JSON that [`Inspection`] becomes; fields may be added
 /// without a new one.
@@ -178,7 +178,7 @@ impl Inspection {
                 }
             }
             Ok(None) => found.problems.push(Problem::NoPolicy),
-            Err(error) => found.unreadable(error)?,
+            Err(error) => found.unreadable(error.into())?,
         }
         found.sound = found.problems.is_empty();
         Ok(found)
@@ -187,18 +187,18 @@ impl Inspection {
     /// Adds problems; a file that can't be read as it should be is one, too.
     fn add(
         &mut self,
-        problems: Result<impl IntoIterator<Item = Problem>, program::Error>,
+        problems: Result<impl IntoIterator<Item = Problem>, impl Into<Error>>,
     ) -> Result<(), Error> {
         match problems {
             Ok(problems) => self.problems.extend(problems),
-            Err(error) => self.unreadable(error)?,
+            Err(error) => self.unreadable(error.into())?,
         }
         Ok(())
     }
 
-    fn unreadable(&mut self, error: program::Error) -> Result<(), Error> {
-        if matches!(error, program::Error::Io(_)) {
-            return Err(error.into());
+    fn unreadable(&mut self, error: Error) -> Result<(), Error> {
+        if matches!(error, Error::Elf(elf_file::Error::Io(_))) {
+            return Err(error);
         }
         self.problems.push(Problem::Unreadable(error.to_string()));
         Ok(())
@@ -292,7 +292,7 @@ impl Inspection {
             self.problems.push(Problem::NotMarked);
         }
         let (loading, problems) = start::loading(image)?;
-        self.add(Ok(problems))?;
+        self.problems.extend(problems);
         let Some(loading) = loading else {
             self.problems.push(Problem::NoRuntime);
             return Ok(());
@@ -373,8 +373,10 @@ impl Inspection {
             }
             Presence::Unfit(why) => {
                 library.present = Some(true);
-                let path = path.to_owned();
-                self.problems.push(Problem::LibraryUnfit { path, why });
+                self.problems.push(Problem::LibraryUnfit {
+                    path: path.to_owned(),
+                    why: why.to_string(),
+                });
             }
             Presence::Missing => {
                 library.present = Some(false);
@@ -425,7 +427,7 @@ fn original_dynamic(undo: &Undo, encoding: Encoding) -> Option<u64> {
 }
 
 /// The version of a libsandbox.so.
-fn own_runtime(image: &Image<impl Source>) -> Result<Option<String>, program::Error> {
+fn own_runtime(image: &Image<impl Source>) -> Result<Option<String>, rewrite::Error> {
     // A program has no business with the runtime's note.
     if image.kind() != Kind::SharedLibrary {
         return Ok(None);

@@ -11,7 +11,9 @@ use super::{Error, Problem, Remark};
 use crate::elf::{self, Image};
 use crate::file::{self, Input, Keep, Pending, Place, Stamp, Target};
 use crate::policy::{Policy, Resolved};
-use crate::rewrite::{self, Appended, Embedded, Heap, Original, Plan, Request, Start, embedded};
+use crate::rewrite::{
+    self, Appended, Effects, Embedded, Heap, Original, Plan, Request, Start, embedded,
+};
 use crate::runtime::Runtimes;
 use crate::runtime::moment::{Moment, early_code};
 use prepared::Prepared;
@@ -121,8 +123,8 @@ pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report,
         enforcement: prepared.enforcement(),
         content: &prepared.content,
     };
-    let plan = Plan::make(&image, &request)?;
-    if let Some(start) = plan.start {
+    let (plan, effects) = Plan::make(&image, &request)?;
+    if let Some(start) = effects.start {
         prepared.enforced = Moment::of(start, &image);
     }
     let signatures = [input.seals(), elf::signatures(&image)?].concat();
@@ -132,13 +134,13 @@ pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report,
         .as_ref()
         .map_or(path, |_| target.place.path());
     let length = (image.length, plan.length());
-    let mut unusual = unusual(&plan);
-    unusual.extend(early(&plan, &image)?);
-    let appended = plan.appended;
-    let mut report = prepared.report(shown, outcome, options.dry_run, length, plan.moved);
+    let mut unusual = unusual(&effects);
+    unusual.extend(early(&effects, &image)?);
+    let appended = effects.appended;
+    let mut report = prepared.report(shown, outcome, options.dry_run, length, effects.moved);
     report.appended = appended;
     report.remarks.extend(unusual);
-    if plan.moves_heap && Heap::of(&image)? == Heap::Asked {
+    if effects.moves_heap && Heap::of(&image)? == Heap::Asked {
         report.remarks.push(Remark::HeapMoves);
     }
     report.remarks.extend(of_target(&target, signatures));
@@ -156,11 +158,11 @@ pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report,
 }
 
 /// The program's own code that runs before a runtime that is in it.
-fn early(plan: &Plan, image: &Image<Original<'_>>) -> Result<Option<Remark>, Error> {
-    let Some(start) = plan.start else {
+fn early(effects: &Effects, image: &Image<Original<'_>>) -> Result<Option<Remark>, Error> {
+    let Some(start) = effects.start else {
         return Ok(None);
     };
-    let found = early_code(image, plan.start)?;
+    let found = early_code(image, effects.start)?;
     Ok(found.map(|early| match start {
         Start::Main => Remark::EarlyCode(early),
         Start::Entry | Start::Best => Remark::Unaccepted(Problem::EarlyCode(early)),
@@ -168,14 +170,14 @@ fn early(plan: &Plan, image: &Image<Original<'_>>) -> Result<Option<Remark>, Err
 }
 
 /// What the user should know of how the file had to be changed.
-fn unusual(plan: &Plan) -> Vec<Remark> {
-    let obstacle = plan.obstacle.clone();
-    let dropped = plan.drops_sections.then_some(Remark::SectionsDropped);
+fn unusual(effects: &Effects) -> Vec<Remark> {
+    let obstacle = effects.obstacle.clone();
+    let dropped = effects.drops_sections.then_some(Remark::SectionsDropped);
     let remarks = [
-        plan.why_at_entry.map(Remark::AtEntry),
+        effects.why_at_entry.map(Remark::AtEntry),
         obstacle.map(Remark::HeadersMoved),
         dropped,
-        plan.appended.and_then(Remark::of_appended),
+        effects.appended.and_then(Remark::of_appended),
     ];
     remarks.into_iter().flatten().collect()
 }
@@ -215,10 +217,10 @@ fn original<'a>(file: &'a File, present: Option<&'a Embedded>) -> Result<Origina
     let Some(present) = present else {
         return Ok(Original::Whole(file));
     };
-    let undo = present.undo.as_ref().ok_or(elf::Error::NoUndo)?;
+    let undo = present.undo.as_ref().ok_or(Error::NoUndo)?;
     if undo.is_exact(file)? {
         Ok(Original::Restored(file, undo))
     } else {
-        Err(elf::Error::Changed.into())
+        Err(Error::Changed)
     }
 }

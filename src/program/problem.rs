@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::elf::memory::Divergence;
+use crate::rewrite::Danger;
 use crate::runtime::moment::EarlyCode;
 
 /// What keeps the protection of a program from being relied on. A file without any is
@@ -42,7 +43,7 @@ pub enum Problem {
     NotMarked,
     /// The notes can be changed before they are read.
     #[error("{0}")]
-    Notes(&'static str),
+    Notes(Danger),
     /// No DT_NEEDED for the runtime.
     #[error("it does not load libsandbox.so, so its policy is not enforced")]
     NoRuntime,
@@ -55,7 +56,7 @@ pub enum Problem {
     /// Likewise, as far as can be told.
     #[error(
         "without section headers nobody can tell whether its initialisers lead to its runtime; \
-         patch it after stripping, or with --from entry"
+         patch it after stripping, or have the policy hold from the entry point on"
     )]
     PerhapsUnreached,
     /// The runtime within the program is none that was released.

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::Problem;
 use crate::policy;
-use crate::rewrite::{Appended, Reader};
+use crate::rewrite::{Appended, NotLater, Reader};
 use crate::runtime::moment::EarlyCode;
 
 /// What is worth knowing of a program, or of what was done with it.
@@ -26,9 +26,9 @@ pub enum Remark {
     /// Libraries stand where the runtime should.
     LibrariesAdded,
     /// Why the policy is not put in force right before main, in a program that is there.
-    NotBeforeMain(&'static str),
+    NotBeforeMain(NotLater),
     /// The same, when patching.
-    AtEntry(&'static str),
+    AtEntry(NotLater),
     /// The program's code that runs before the policy is in force.
     EarlyCode(EarlyCode),
     /// There is no library at the path that the program will name.
@@ -91,8 +91,8 @@ impl fmt::Display for Remark {
             ),
             Self::NoRecord => f.write_str("it keeps no record of the original file"),
             Self::LengthChanged => f.write_str(
-                "something was appended or stripped since it was patched; \
-                 'sandbox-patch remove' needs --best-effort",
+                "something was appended or stripped since it was patched, so the patch can only be \
+                 taken out with best effort",
             ),
             Self::OldRules(version) => write!(
                 f,
@@ -122,13 +122,12 @@ impl fmt::Display for Remark {
             ),
             Self::Policy(warning) => warning.fmt(f),
             Self::Unaccepted(problem) => {
-                write!(f, "{problem}; 'sandbox-patch verify' does not accept that")
+                write!(f, "{problem}; it does not pass verification")
             }
             Self::UnknownLoader(path) => write!(
                 f,
                 "the loader {path} is not known; the policy may be in force before or after the \
-                 constructors of other libraries and of the program; 'sandbox-patch verify' does \
-                 not accept that"
+                 constructors of other libraries and of the program; it does not pass verification"
             ),
             Self::Memory { why, missing } => write!(
                 f,
@@ -139,7 +138,7 @@ impl fmt::Display for Remark {
             Self::RefusesCompany(library) => write!(
                 f,
                 "its library {library} ends it where another library is loaded first, as \
-                 libsandbox.so is; patch it with --inline, or start it with \
+                 libsandbox.so is; put the runtime into it, or start it with \
                  ASAN_OPTIONS=verify_asan_link_order=0"
             ),
             Self::HeapMoves => f.write_str(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::patch::of_target;
 use super::{Error, Remark};
-use crate::elf::{self, Image};
+use crate::elf::Image;
 use crate::file::{self, Input, Keep, Pending, Place, Stamp};
 use crate::rewrite::{self, Original, best_effort, embedded};
 
@@ -58,13 +58,13 @@ pub fn remove(path: &Path, options: &Options) -> Result<Report, Error> {
 pub fn remove_at(place: &Place, options: &Options) -> Result<Report, Error> {
     let (input, target) = Input::open_for(place, options.output.as_deref())?;
     let image = Image::read(&input.file)?;
-    let found = embedded::read(&image)?.ok_or(elf::Error::NotPatched)?;
-    let undo = found.undo.ok_or(elf::Error::NoUndo)?;
+    let found = embedded::read(&image)?.ok_or(Error::NotPatched)?;
+    let undo = found.undo.ok_or(Error::NoUndo)?;
     target.require_writable()?;
     let outcome = match (undo.is_exact(&input.file)?, options.best_effort) {
         (true, _) => Outcome::Exact,
         (false, true) => Outcome::BestEffort,
-        (false, false) => return Err(elf::Error::Changed.into()),
+        (false, false) => return Err(Error::Changed),
     };
     let written = Pending::write(&target, &input, options.keep, |output| match outcome {
         Outcome::Exact => {

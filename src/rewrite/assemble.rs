@@ -6,6 +6,7 @@ mod program_headers;
 use object::elf;
 use sandbox_format::inline::Place;
 
+use super::effects::Effects;
 use super::hook::{Hook, Start};
 use super::patching::{Mechanism, Patching};
 use super::pieces::Kind;
@@ -17,8 +18,9 @@ use super::undo::{Digest, Move, Undo};
 use super::{inline, section_headers};
 use crate::elf::encoding::{Dyn, FileHeader, ProgramHeader, Record, Symbol as Entry};
 use crate::elf::symbols::Symbol;
-use crate::elf::{Chunk, Error, FileOffset, FileRange, Source, VirtAddr};
+use crate::elf::{Chunk, FileOffset, FileRange, Source, VirtAddr};
 use crate::note::MovedDynamic;
+use crate::rewrite::Error;
 
 pub(super) use program_headers::leads_nowhere;
 
@@ -29,7 +31,7 @@ pub(super) struct Assembly<'a, S> {
 }
 
 impl<S: Source> Assembly<'_, S> {
-    pub(super) fn plan(&self) -> Result<Plan, Error> {
+    pub(super) fn plan(&self) -> Result<(Plan, Effects), Error> {
         let encoding = self.patching.image.encoding;
         let segments = self.segments();
         let entries = Dyn::encode_all(&self.entries()?, encoding)?;
@@ -68,13 +70,6 @@ impl<S: Source> Assembly<'_, S> {
             runs,
             overwrites: self.overwrites(header, &segments, entries)?,
             added,
-            appended: self.patching.tail.appended(patched_length),
-            moved: self.names_of_moved(),
-            moves_heap: !self.placement.in_front,
-            obstacle: self.placement.obstacle.clone(),
-            drops_sections: image.header.shoff.0 != 0 && header.shoff.0 == 0,
-            start: self.patching.hook().map(Hook::start),
-            why_at_entry: self.patching.hook().and_then(|hook| hook.why_not_later),
         };
         plan.overwrites.extend(self.renumbered(last)?);
         let digest = Chunk {
@@ -86,7 +81,23 @@ impl<S: Source> Assembly<'_, S> {
         };
         let segment = &mut plan.added[0];
         digest.overlay(&mut segment.bytes, segment.offset);
-        Ok(plan)
+        let effects = self.effects(header, patched_length);
+        Ok((plan, effects))
+    }
+
+    /// What else comes of it, with this file header in so long a file.
+    fn effects(&self, header: FileHeader, patched_length: u64) -> Effects {
+        let Patching { image, tail, .. } = self.patching;
+        let hook = self.patching.hook();
+        Effects {
+            appended: tail.appended(patched_length),
+            moved: self.names_of_moved(),
+            moves_heap: !self.placement.in_front,
+            obstacle: self.placement.obstacle.clone(),
+            drops_sections: image.header.shoff.0 != 0 && header.shoff.0 == 0,
+            start: hook.map(Hook::start),
+            why_at_entry: hook.and_then(|hook| hook.why_not_later),
+        }
     }
 
     /// The section headers, behind what ends at `end`.
@@ -288,7 +299,7 @@ impl<S: Source> Assembly<'_, S> {
     fn strings(&self) -> Result<FileRange, Error> {
         let mut placed = self.placement.placed.iter();
         let strings = placed.find(|placed| placed.piece.kind == Kind::Strings);
-        let strings = strings.ok_or(Error::Malformed("it has no dynamic string table"))?;
+        let strings = strings.ok_or(Error::malformed("it has no dynamic string table"))?;
         Ok(strings.piece.range)
     }
 

@@ -17,9 +17,41 @@ use super::{Plan, inline, pieces, references, section_headers};
 use crate::elf::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
 use crate::elf::machine::Machine;
 use crate::elf::ranges::Ranges;
-use crate::elf::{
-    Chunk, Dynamic, Error, FileOffset, FileRange, Image, Layout, Section, Source, VirtAddr,
-};
+use crate::elf::{Chunk, Dynamic, FileOffset, FileRange, Image, Layout, Section, Source, VirtAddr};
+use crate::rewrite::Error;
+
+/// Why the original can't be put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Lost {
+    /// A segment is somewhere else, or has another size.
+    #[error("another tool changed its segments")]
+    Segments,
+    /// The program headers are somewhere else.
+    #[error("another tool moved its program headers")]
+    HeadersMoved,
+    /// There are others than the original's and the patch's.
+    #[error("another tool changed its program headers")]
+    HeadersChanged,
+    /// The dynamic section is gone.
+    #[error("it has no dynamic section any more")]
+    NoDynamic,
+    /// It has no room where it was.
+    #[error("another tool made its dynamic section longer")]
+    DynamicLonger,
+    /// Headers or dynamic section are not in the record.
+    #[error("its record of the original is incomplete")]
+    RecordIncomplete,
+    /// The record leads to something else.
+    #[error("its record of the original is false, or no longer fits the file")]
+    RecordFalse,
+}
+
+impl From<Lost> for Error {
+    fn from(lost: Lost) -> Self {
+        Self::CannotUndo(lost)
+    }
+}
 
 /// Plans the removal.
 ///
@@ -53,7 +85,7 @@ fn rise(original: &OriginalHeaders, added: &Added) -> Result<u64, Error> {
     let first = pairs.find(|(_, old)| old.kind == elf::PT_LOAD);
     let rise = first.and_then(|(now, old)| now.offset.checked_sub(old.offset));
     let rise = rise.filter(|rise| rise.is_multiple_of(inline::PAGE as u64));
-    rise.ok_or(Error::CannotUndo("another tool changed its segments"))
+    rise.ok_or(Error::CannotUndo(Lost::Segments))
 }
 
 /// What moved, and the segments that were added, are parts of the file: all together
@@ -68,9 +100,7 @@ fn check_sizes(layout: &Layout, undo: &Undo, added: &Added) -> Result<(), Error>
     if is_within(Box::new(moved)) && is_within(Box::new(loaded)) {
         Ok(())
     } else {
-        Err(Error::CannotUndo(
-            "its record of the original is false, or no longer fits the file",
-        ))
+        Err(Error::CannotUndo(Lost::RecordFalse))
     }
 }
 
@@ -105,9 +135,7 @@ fn check(result: &(impl Source + ?Sized)) -> Result<(), Error> {
         let none = Dynamic::default();
         references::check(&image, image.dynamic.as_ref().unwrap_or(&none), &pieces)
     };
-    is_sound().map_err(|_: Error| {
-        Error::CannotUndo("its record of the original is false, or no longer fits the file")
-    })
+    is_sound().map_err(|_: Error| Error::CannotUndo(Lost::RecordFalse))
 }
 
 struct Remover<'a, S> {
@@ -128,7 +156,7 @@ impl<S: Source> Remover<'_, S> {
         let encoding = self.image.encoding;
         let dynamic = self.image.dynamic.as_ref();
         if dynamic.is_none() && !self.original.dynamic.is_empty() {
-            return Err(Error::CannotUndo("it has no dynamic section any more"));
+            return Err(Error::CannotUndo(Lost::NoDynamic));
         }
         let rise = FileOffset(self.rise);
         // Later chunks win over earlier ones: first the bytes that the patch
@@ -137,7 +165,7 @@ impl<S: Source> Remover<'_, S> {
         let mut loads = self.image.segments_of(elf::PT_LOAD);
         let first = loads.find(|load| load.offset == rise);
         let first = first.map(|load| FileRange::new(FileOffset(0), load.filesz));
-        let first = first.ok_or(Error::CannotUndo("another tool changed its segments"))?;
+        let first = first.ok_or(Error::CannotUndo(Lost::Segments))?;
         let in_first = |chunk: &&Chunk| chunk.offset.0 > 0 && chunk.end() <= first.end();
         let originals = self.undo.originals.iter().filter(in_first);
         let mut overwrites: Vec<Chunk> = originals
@@ -188,13 +216,6 @@ impl<S: Source> Remover<'_, S> {
                 })
                 .collect(),
             added: Vec::new(),
-            appended: None,
-            moved: Vec::new(),
-            moves_heap: false,
-            obstacle: None,
-            drops_sections: false,
-            start: None,
-            why_at_entry: None,
         })
     }
 
@@ -213,7 +234,7 @@ impl<S: Source> Remover<'_, S> {
         };
         let offset = self.image.offset_of(address);
         let offset = offset.or_else(in_cut_off);
-        offset.ok_or(Error::CannotUndo("another tool changed its segments"))
+        offset.ok_or(Error::CannotUndo(Lost::Segments))
     }
 
     /// The words in other segments that led to a runtime in the program: what
@@ -276,7 +297,7 @@ impl<S: Source> Remover<'_, S> {
 
     fn range_of(&self, moved: &Move) -> Result<FileRange, Error> {
         let range = self.image.range_at(moved.to, moved.size);
-        range.ok_or(Error::CannotUndo("another tool changed its segments"))
+        range.ok_or(Error::CannotUndo(Lost::Segments))
     }
 
     fn segments(&self) -> Result<Vec<ProgramHeader>, Error> {
@@ -338,9 +359,7 @@ impl<S: Source> Remover<'_, S> {
             .segments
             .iter()
             .find(|segment| segment.kind == elf::PT_DYNAMIC);
-        let place = place.ok_or(Error::CannotUndo(
-            "its record of the original is incomplete",
-        ))?;
+        let place = place.ok_or(Error::CannotUndo(Lost::RecordIncomplete))?;
         let segment = self.image.segment(elf::PT_DYNAMIC);
         let address = segment.map_or(place.vaddr, |segment| segment.vaddr);
         Machine::of(self.image).keep_targets(
@@ -355,9 +374,7 @@ impl<S: Source> Remover<'_, S> {
             .iter()
             .any(|entry| entry.tag == elf::DT_NULL);
         if entries.len() + usize::from(had_end) > slots {
-            return Err(Error::CannotUndo(
-                "another tool made its dynamic section longer",
-            ));
+            return Err(Error::CannotUndo(Lost::DynamicLonger));
         }
         entries.resize(
             slots,

@@ -9,8 +9,9 @@ use sandbox_format::note::{
 use super::undo::Undo;
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::notes::SandboxNotes;
-use crate::elf::{Dynamic, Error, FileRange, Image, Layout, Source, relocations};
+use crate::elf::{Dynamic, FileRange, Image, Layout, Source, relocations};
 use crate::note::decode_program;
+use crate::rewrite::Error;
 
 /// More notes than any program has; the rest of a hostile file is not read.
 const MAX_NOTES: u64 = 64 << 20;
@@ -28,6 +29,21 @@ pub struct Embedded {
     pub places: Vec<FileRange>,
     /// The way back, where the note is there.
     pub undo: Option<Undo>,
+}
+
+/// What can change the policy before it is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Danger {
+    /// It is not mapped from the file at all.
+    #[error("its policy is in no loadable segment")]
+    NotLoaded,
+    /// A writable segment shares pages with it.
+    #[error("its policy is in memory that can be written")]
+    Writable,
+    /// A relocation writes to it.
+    #[error("a relocation changes its policy before that is in force")]
+    Relocated,
 }
 
 /// A filter as the RESTRICTION descriptor has it.
@@ -73,16 +89,16 @@ impl Embedded {
     }
 
     /// What can change the segment before the policy is in force, although the
-    /// segment itself is not writable, in words; nothing where nothing can.
+    /// segment itself is not writable; `None` if nothing can.
     ///
     /// # Errors
     ///
     /// The file can't be read.
-    pub fn danger(&self, image: &Image<impl Source>) -> Result<Option<&'static str>, Error> {
+    pub fn danger(&self, image: &Image<impl Source>) -> Result<Option<Danger>, Error> {
         /// The smallest page of any processor: whole ones are mapped.
         const PAGE: u64 = 4096;
         let Some(own) = self.segment(image) else {
-            return Ok(Some("its policy is in no loadable segment"));
+            return Ok(Some(Danger::NotLoaded));
         };
         let memory = |load: &ProgramHeader| load.vaddr..load.vaddr.saturating_add(load.memsz);
         let pages = |load: &ProgramHeader| {
@@ -100,16 +116,14 @@ impl Embedded {
                 && own_pages.start < pages.end
         };
         if image.segments_of(elf::PT_LOAD).any(shares) {
-            return Ok(Some("its policy is in memory that can be written"));
+            return Ok(Some(Danger::Writable));
         }
         // Without text relocations the loader has nothing writable there, and the
         // program does not start.
         let dynamic = image.dynamic.as_ref();
         let is_touched = dynamic.is_some_and(Dynamic::has_text_relocations);
         if is_touched && relocations::write_to(image, &[memory(own)])? {
-            return Ok(Some(
-                "a relocation changes its policy before that is in force",
-            ));
+            return Ok(Some(Danger::Relocated));
         }
         Ok(None)
     }
@@ -125,7 +139,7 @@ fn note_segments(image: &Image<impl Source>) -> Result<Vec<(SandboxNotes, u64)>,
         let range = segment.range();
         left = left
             .checked_sub(range.size)
-            .ok_or(Error::Malformed("its notes are too large"))?;
+            .ok_or(Error::malformed("its notes are too large"))?;
         segments.push(read_padded(image, &range, segment.align)?);
     }
     Ok(segments)

@@ -4,7 +4,8 @@
 
 use object::elf;
 
-use crate::elf::{Dynamic, Error, Image, Source, imports};
+use crate::elf::{Dynamic, Image, Source, imports};
+use crate::rewrite::Error;
 
 /// How much a program counts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ impl Heap {
 fn imports(image: &Image<impl Source>, dynamic: &Dynamic, name: &[u8]) -> Result<bool, Error> {
     match imports::has(image, dynamic, name) {
         // Whoever needs them will say so.
-        Err(Error::Malformed(_)) => Ok(false),
-        found => found,
+        Err(crate::elf::Error::Malformed(_)) => Ok(false),
+        found => Ok(found?),
     }
 }

@@ -7,7 +7,8 @@ use object::elf;
 use super::pieces;
 use crate::elf::encoding::Encoding;
 use crate::elf::relocations::{self, Extents, Relocation};
-use crate::elf::{Chunk, Dynamic, Error, FileRange, Image, Layout, Section, Source, VirtAddr};
+use crate::elf::{Chunk, Dynamic, FileRange, Image, Layout, Section, Source, VirtAddr};
+use crate::rewrite::Error;
 
 /// From when on the policy is to be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,48 @@ pub enum Start {
     Best,
 }
 
+/// Why a runtime can't take over at the last initialiser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotLater {
+    /// No list of them in the file, or an empty one.
+    #[error("it has no initialisers")]
+    NoInitialisers,
+    /// Loaders count whole words only.
+    #[error("its list of initialisers is not one of whole words")]
+    NotWords,
+    /// Patching would change the list.
+    #[error("its list of initialisers shares bytes with something else")]
+    SharesBytes,
+    /// One of another name may never come to the list.
+    #[error("it does not begin with the start-up code of a C library")]
+    OtherStartUp,
+    /// The start-up code does not go through the list.
+    #[error("nothing in it calls its initialisers")]
+    NotCalled,
+    /// The loader would look elsewhere for the list.
+    #[error("a relocation changes its dynamic section")]
+    DynamicChanges,
+    /// A symbol, or several relocations, decide.
+    #[error("its last initialiser is known only when it runs")]
+    KnownWhenRun,
+    /// No relocation, or two.
+    #[error("its last initialiser is not relocated as usual")]
+    UnusualRelocation,
+    /// Two segments have the word.
+    #[error("its last initialiser is in memory twice")]
+    InMemoryTwice,
+    /// The word leads elsewhere.
+    #[error("its last initialiser leads to no code")]
+    NoCode,
+}
+
+impl From<NotLater> for Error {
+    fn from(why: NotLater) -> Self {
+        Self::NoInitialiser(why)
+    }
+}
+
 /// The place that leads to the runtime, and what it led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hook {
@@ -33,7 +76,7 @@ pub(super) struct Hook {
     /// the entry point in the file header.
     pub(super) words: Vec<FileRange>,
     /// Why it is at the entry point, though later was asked for.
-    pub(super) why_not_later: Option<&'static str>,
+    pub(super) why_not_later: Option<NotLater>,
 }
 
 impl Hook {
@@ -76,17 +119,16 @@ pub(super) fn find(
     if start == Start::Entry || (start == Start::Best && is_dynamic) {
         return at_entry(image, None);
     }
-    match last_initialiser(image, dynamic, image.header.entry)? {
-        Ok(hook) => Ok(hook),
-        Err(why) if start == Start::Main => Err(Error::NoInitialiser(why)),
-        Err(why) => at_entry(image, Some(why)),
+    match last_initialiser(image, dynamic, image.header.entry) {
+        Err(Error::NoInitialiser(why)) if start != Start::Main => at_entry(image, Some(why)),
+        found => found,
     }
 }
 
-fn at_entry(layout: &Layout, why_not_later: Option<&'static str>) -> Result<Hook, Error> {
+fn at_entry(layout: &Layout, why_not_later: Option<NotLater>) -> Result<Hook, Error> {
     let entry = layout.header.entry;
     if !is_code(layout, entry) {
-        return Err(Error::Malformed("its entry point leads to no code"));
+        return Err(Error::malformed("its entry point leads to no code"));
     }
     Ok(Hook {
         original: entry,
@@ -101,39 +143,39 @@ pub(super) fn is_code(layout: &Layout, address: VirtAddr) -> bool {
     load.is_some_and(|load| load.flags.0 & elf::PF_X.0 != 0)
 }
 
-/// The last initialiser of a program that begins at `entry`, or why there is none
-/// that can be replaced.
+/// The last initialiser of a program that begins at `entry`.
+///
+/// # Errors
+///
+/// There is none that can be replaced ([`Error::NoInitialiser`]), or the file can't be
+/// read.
 pub(super) fn last_initialiser(
     image: &Image<impl Source>,
     dynamic: &Dynamic,
     entry: VirtAddr,
-) -> Result<Result<Hook, &'static str>, Error> {
+) -> Result<Hook, Error> {
     let word = if image.encoding.is_64 { 8 } else { 4 };
     let Some((address, size)) = initialisers(image, dynamic) else {
-        return Ok(Err("it has no initialisers"));
+        return Err(NotLater::NoInitialisers.into());
     };
     let slot = address.saturating_add(size).saturating_back(word);
     let Some(in_file) = image.range_at(slot, word).filter(|_| size >= word) else {
-        return Ok(Err("it has no initialisers"));
+        return Err(NotLater::NoInitialisers.into());
     };
     // Loaders count whole words only (glibc, elf/dl-init.c).
     if !address.is_aligned(word) || !size.is_multiple_of(word) {
-        return Ok(Err("its list of initialisers is not one of whole words"));
+        return Err(NotLater::NotWords.into());
     }
     if shares_bytes(image, dynamic, (address, size))? {
-        return Ok(Err(
-            "its list of initialisers shares bytes with something else",
-        ));
+        return Err(NotLater::SharesBytes.into());
     }
-    if let Err(why) = called::are_called(image, dynamic, entry, [address, slot + word])? {
-        return Ok(Err(why));
-    }
+    called::require(image, dynamic, entry, [address, slot + word])?;
     let dynamic_segment = image.segment(elf::PT_DYNAMIC);
     let entries = dynamic_segment.map(|it| it.vaddr..it.vaddr.saturating_add(it.memsz));
     if let Some(entries) = entries
         && relocations::write_to(image, &[entries])?
     {
-        return Ok(Err("a relocation changes its dynamic section"));
+        return Err(NotLater::DynamicChanges.into());
     }
     let stored = read_word(image, in_file)?;
     let mut relative = Vec::new();
@@ -158,7 +200,7 @@ pub(super) fn last_initialiser(
     let packed = relocations::packed_target(image, dynamic, &written)?;
     other |= packed.is_some_and(|target| target != slot);
     let (original, words) = match (&relative[..], packed.is_some()) {
-        _ if other => return Ok(Err("its last initialiser is known only when it runs")),
+        _ if other => return Err(NotLater::KnownWhenRun.into()),
         ([], true) => (stored, vec![in_file]),
         ([], false) if image.header.kind == elf::ET_EXEC => (stored, vec![in_file]),
         ([one], false) => match one.addend_in_file {
@@ -170,20 +212,20 @@ pub(super) fn last_initialiser(
             }
             None => (stored, vec![in_file]),
         },
-        _ => return Ok(Err("its last initialiser is not relocated as usual")),
+        _ => return Err(NotLater::UnusualRelocation.into()),
     };
     if !words.iter().all(|word| is_mapped_once(image, word)) {
-        return Ok(Err("its last initialiser is in memory twice"));
+        return Err(NotLater::InMemoryTwice.into());
     }
     let original = VirtAddr(original);
     if is_code(image, original) {
-        Ok(Ok(Hook {
+        Ok(Hook {
             original,
             words,
             why_not_later: None,
-        }))
+        })
     } else {
-        Ok(Err("its last initialiser leads to no code"))
+        Err(NotLater::NoCode.into())
     }
 }
 
@@ -233,5 +275,5 @@ fn read_word(image: &Image<impl Source>, range: FileRange) -> Result<u64, Error>
         4 => order.read32(&bytes, 0).map(u64::from),
         _ => order.read64(&bytes, 0),
     };
-    word.ok_or(Error::Truncated("list of initialisers"))
+    word.ok_or(crate::elf::Error::Truncated("list of initialisers").into())
 }

@@ -6,10 +6,11 @@ use sandbox_format::inline::{Header, Place, SIZE};
 use sandbox_format::note::Collector;
 
 use super::embedded::{Filter, read_padded};
-use super::hook::Hook;
+use super::hook::{Hook, NotLater};
 use super::{Embedded, Start, hook, runs};
 use crate::elf::encoding::ProgramHeader;
-use crate::elf::{Chunk, Dynamic, Error, FileRange, Image, Layout, Source, VirtAddr};
+use crate::elf::{Chunk, Dynamic, FileRange, Image, Layout, Source, VirtAddr};
+use crate::rewrite::Error;
 
 /// Gives a runtime the distance to where it goes on, and where its notes are.
 ///
@@ -28,7 +29,7 @@ pub struct Found {
     pub start: Option<Start>,
     /// Why that is not later than at the entry point, if it could not be in a
     /// static program.
-    pub why_not_later: Option<&'static str>,
+    pub why_not_later: Option<NotLater>,
     /// Its code as it is in any program, and more that is in the segment.
     pub code: Vec<u8>,
 }
@@ -84,12 +85,15 @@ pub fn find(image: &Image<impl Source>, embedded: &Embedded) -> Result<Option<Fo
         (Some(Start::Entry), None)
     } else {
         let entry = if at_entry { next } else { image.header.entry };
-        match hook::last_initialiser(image, dynamic, entry)? {
-            last if at_entry => (Some(Start::Entry), last.err()),
+        match hook::last_initialiser(image, dynamic, entry) {
+            Err(Error::NoInitialiser(why)) if at_entry => (Some(Start::Entry), Some(why)),
+            Err(Error::NoInitialiser(_)) => (None, None),
+            Err(error) => return Err(error),
+            Ok(_) if at_entry => (Some(Start::Entry), None),
             Ok(hook) if hook.original == address && is_recorded(&hook, image, embedded) => {
                 (Some(Start::Main), None)
             }
-            _ => (None, None),
+            Ok(_) => (None, None),
         }
     };
     Ok(Some(Found {

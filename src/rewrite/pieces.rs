@@ -5,7 +5,8 @@ use object::elf;
 
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::machine::Machine;
-use crate::elf::{Dynamic, Error, FileOffset, FileRange, Image, Layout, Source, VirtAddr, tables};
+use crate::elf::{Dynamic, FileOffset, FileRange, Image, Layout, Source, VirtAddr, tables};
+use crate::rewrite::Error;
 
 /// Linkers leave fewer bytes than this between two parts, for alignment.
 pub(super) const PADDING: u64 = 16;

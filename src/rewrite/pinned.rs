@@ -8,7 +8,8 @@ use super::pieces::{self, Kind, Piece};
 use crate::elf::encoding::Symbol;
 use crate::elf::machine::Machine;
 use crate::elf::source::records;
-use crate::elf::{Dynamic, Error, Image, Source, VirtAddr, relocations, symbols};
+use crate::elf::{Dynamic, Image, Source, VirtAddr, relocations, symbols};
+use crate::rewrite::Error;
 
 /// Leaves out the pieces that something refers to by address, as far as the
 /// file tells: by a symbol, by a relocation. Of notes only those are known to be

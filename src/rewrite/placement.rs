@@ -13,7 +13,8 @@ use crate::elf::encoding::{Dyn, FileHeader, Record};
 use crate::elf::machine::Machine;
 use crate::elf::notes::LONGEST_UNDO;
 use crate::elf::symbols::Symbol;
-use crate::elf::{Dynamic, Error, FileOffset, FileRange, Layout, Source, VirtAddr, align_up};
+use crate::elf::{Dynamic, FileOffset, FileRange, Layout, Source, VirtAddr, align_up};
+use crate::rewrite::Error;
 
 /// A moved piece and its new place.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +100,7 @@ impl Placement {
         let runs = 1 + usize::from(is_cut) + usize::from(patching.tail.last.size > 0);
         let undo = Undo::size(runs, &recorded, placed.len());
         if recorded.len().max(placed.len()) > undo::MOST || undo as u64 > LONGEST_UNDO {
-            return Err(Error::Malformed(
+            return Err(Error::malformed(
                 "more of it would have to be recorded than of any program",
             ));
         }
@@ -378,7 +379,7 @@ fn head_size<S>(patching: &Patching<'_, S>, displaced: &[Displaced]) -> Result<u
             let strings = displaced
                 .iter()
                 .find(|moved| moved.piece.kind == Kind::Strings);
-            let strings = strings.ok_or(Error::Malformed("it has no dynamic string table"))?;
+            let strings = strings.ok_or(Error::malformed("it has no dynamic string table"))?;
             Ok(strings.piece.range.size + path.len() as u64 + 1)
         }
         Mechanism::Inline { runtime, .. } => Ok(runtime.len() as u64),

@@ -3,8 +3,6 @@
 
 use std::io;
 
-use super::Appended;
-use super::hook::Start;
 use super::runs::{self, Run};
 use crate::elf::source::require_within;
 use crate::elf::{Chunk, FileOffset, Source};
@@ -22,21 +20,6 @@ pub struct Plan {
     pub overwrites: Vec<Chunk>,
     /// What is put between and behind them, in ascending order.
     pub added: Vec<Chunk>,
-    /// What was appended to the ELF file, if anything was.
-    pub appended: Option<Appended>,
-    /// The names of what moved, for people.
-    pub moved: Vec<&'static str>,
-    /// Whether the new segments stand behind the program's data, and so before its
-    /// heap.
-    pub moves_heap: bool,
-    /// What kept the program header table from growing in place, if it moved for that.
-    pub obstacle: Option<String>,
-    /// Whether section headers that can't be read are left out.
-    pub drops_sections: bool,
-    /// Where a runtime within the program takes over.
-    pub start: Option<Start>,
-    /// Why it does so at the entry point, though later was asked for.
-    pub why_at_entry: Option<&'static str>,
 }
 
 impl Plan {

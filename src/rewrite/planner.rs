@@ -5,17 +5,21 @@ use super::patching::{Enforcement, Mechanism, Patching, Request};
 use super::pieces::Piece;
 use super::placement::Placement;
 use super::plan::Plan;
-use super::{Heap, front, hook, packed, pieces, pinned, references, room, tail};
-use crate::elf::{Dynamic, Error, Image, Source};
+use super::{Effects, Heap, front, hook, packed, pieces, pinned, references, room, tail};
+use crate::elf::{Dynamic, Image, Source};
+use crate::rewrite::Error;
 
 impl Plan {
-    /// Plans the patch of a program.
+    /// Plans the patch of a program, and tells what else it does.
     ///
     /// # Errors
     ///
     /// Not a program that can put a policy in force so, or one that can't be
     /// patched without breaking it; says why.
-    pub fn make(image: &Image<impl Source>, request: &Request<'_>) -> Result<Self, Error> {
+    pub fn make(
+        image: &Image<impl Source>,
+        request: &Request<'_>,
+    ) -> Result<(Self, Effects), Error> {
         packed::refuse(image)?;
         image.require_user_addresses()?;
         let none = Dynamic::default();

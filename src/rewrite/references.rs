@@ -9,10 +9,10 @@ use object::elf;
 
 use super::pieces::{self, Kind, Piece};
 use crate::elf::encoding::{Dyn, ProgramHeader, Record, Symbol};
+use crate::elf::relocations::Relocation;
 use crate::elf::source::{numbers, records};
-use crate::elf::{
-    Dynamic, Error, FileOffset, FileRange, Image, Source, VirtAddr, relocations, tables,
-};
+use crate::elf::{Dynamic, FileOffset, FileRange, Image, Source, VirtAddr, relocations, tables};
+use crate::rewrite::Error;
 
 /// Checks the tables against the pieces that were found.
 ///
@@ -76,15 +76,15 @@ fn symbols(
         return Ok(None);
     };
     if dynamic.get(elf::DT_SYMENT) != Some(Symbol::size(image.encoding)) {
-        return Err(Error::Malformed(
+        return Err(Error::malformed(
             "its dynamic symbols are of an unknown size",
         ));
     }
-    let wrong = Error::Malformed("its dynamic symbols are not in the file");
+    let wrong = Error::malformed("its dynamic symbols are not in the file");
     let range = image.range_at(address, size).ok_or(wrong)?;
     let mut shared = pieces.iter().filter(|it| it.range.overlaps(&range));
     if shared.any(|piece| piece.kind != Kind::Symbols) {
-        return Err(Error::Malformed(
+        return Err(Error::malformed(
             "its dynamic symbols share bytes with something else",
         ));
     }
@@ -99,7 +99,7 @@ impl<S: Source> References<'_, S> {
         };
         // Loaders take no notice of the size, and read on to DT_NULL.
         if segment.filesz == 0 {
-            return Err(Error::Malformed("its dynamic section is empty"));
+            return Err(Error::malformed("its dynamic section is empty"));
         }
         let loads = self.image.loads_of(segment.vaddr, segment.filesz);
         let is_readable = |load: &ProgramHeader| load.flags.0 & elf::PF_R.0 != 0;
@@ -110,7 +110,7 @@ impl<S: Source> References<'_, S> {
             .find(|load| load.offset.0 == 0);
         let headers_readable = headers.is_none_or(|load| load.flags.0 & elf::PF_R.0 != 0);
         if segment.filesz != segment.memsz || !readable || !headers_readable {
-            return Err(Error::Malformed(
+            return Err(Error::malformed(
                 "its headers or its dynamic section are not the same in memory",
             ));
         }
@@ -124,7 +124,7 @@ impl<S: Source> References<'_, S> {
         let header = FileRange::new(FileOffset(0), self.image.header.ehsize.into());
         let dynamic = &self.dynamic.range;
         if header.overlaps(&table) || header.overlaps(dynamic) || table.overlaps(dynamic) {
-            return Err(Error::Malformed(
+            return Err(Error::malformed(
                 "its ELF header, program headers or dynamic section share bytes",
             ));
         }
@@ -142,7 +142,7 @@ impl<S: Source> References<'_, S> {
         if notes.all(|note| !self.image.is_of_notes(note) || is_readable(note)) {
             Ok(())
         } else {
-            Err(Error::Malformed("its notes can't be read"))
+            Err(Error::malformed("its notes can't be read"))
         }
     }
 
@@ -153,7 +153,7 @@ impl<S: Source> References<'_, S> {
             load.filesz > 0 && !load.vaddr.bias_over(load.offset).is_multiple_of(PAGE)
         };
         if self.image.segments_of(elf::PT_LOAD).any(is_wrong) {
-            return Err(Error::Malformed("a loadable segment can't be mapped"));
+            return Err(Error::malformed("a loadable segment can't be mapped"));
         }
         Ok(())
     }
@@ -183,7 +183,7 @@ impl<S: Source> References<'_, S> {
             .iter()
             .filter(|segment| segment.filesz > 0 && !OF_NO_PIECE.contains(&segment.kind));
         if others.any(|segment| is_wrong(segment) || shares_dynamic(segment)) {
-            return Err(Error::Malformed(
+            return Err(Error::malformed(
                 "a program header leads to only a part of something, or elsewhere in memory than \
                  in the file, or into the dynamic section",
             ));
@@ -221,7 +221,7 @@ impl<S: Source> References<'_, S> {
         let strings = self.strings().map_or(0, |strings| strings.size);
         let outside = |entry: &Dyn| NAMES.contains(&entry.tag) && entry.value >= strings;
         if self.dynamic.entries.iter().any(outside) {
-            return Err(Error::Malformed(
+            return Err(Error::malformed(
                 "a name in its dynamic section lies outside the string table",
             ));
         }
@@ -242,7 +242,7 @@ impl<S: Source> References<'_, S> {
             Some(self.dynamic.range.overlaps(&table) || shared.any(|piece| !is_own(piece)))
         };
         if tables::TAGS.iter().any(|&tag| is_wrong(tag) == Some(true)) {
-            return Err(Error::Malformed(
+            return Err(Error::malformed(
                 "its dynamic section leads to a table within something else",
             ));
         }
@@ -253,7 +253,7 @@ impl<S: Source> References<'_, S> {
         let strings = self.strings().map_or(0, |strings| strings.size);
         for symbol in self.each_symbol()? {
             if u64::from(symbol?.name) >= strings {
-                return Err(Error::Malformed(
+                return Err(Error::malformed(
                     "the name of a dynamic symbol lies outside the string table",
                 ));
             }
@@ -269,7 +269,7 @@ impl<S: Source> References<'_, S> {
         if tables::hash_is_closed(self.image, address)? {
             Ok(())
         } else {
-            Err(Error::Malformed(
+            Err(Error::malformed(
                 "its hash table does not fit its dynamic symbols",
             ))
         }
@@ -278,7 +278,7 @@ impl<S: Source> References<'_, S> {
     /// Each symbol in the hash table must hash to where it is found: look-ups
     /// of the runtime's names go through this table, too.
     fn check_gnu_hash(&self) -> Result<(), Error> {
-        let wrong = Err(Error::Malformed(
+        let wrong = Err(Error::malformed(
             "its GNU hash table does not fit its dynamic symbols",
         ));
         let Some(address) = self.dynamic.address(elf::DT_GNU_HASH) else {
@@ -336,7 +336,7 @@ impl<S: Source> References<'_, S> {
     /// The names in `.gnu.version_r`, and that `.gnu.version` has no index that
     /// nothing defines (LSB, "Symbol Versioning").
     fn check_versions(&self) -> Result<(), Error> {
-        let wrong = || Error::Malformed("its symbol versions lie outside their tables");
+        let wrong = || Error::malformed("its symbol versions lie outside their tables");
         let needed = self.largest_needed_version()?;
         let (Some(address), None) = (
             self.dynamic.address(elf::DT_VERSYM),
@@ -369,7 +369,7 @@ impl<S: Source> References<'_, S> {
 
     /// The largest index of a version that is needed.
     fn largest_needed_version(&self) -> Result<Option<u16>, Error> {
-        let wrong = || Error::Malformed("its version requirements lie outside their tables");
+        let wrong = || Error::malformed("its version requirements lie outside their tables");
         let Some(mut at) = self.dynamic.address(elf::DT_VERNEED) else {
             return Ok(None);
         };
@@ -433,7 +433,7 @@ impl<S: Source> References<'_, S> {
             segment.vaddr..segment.vaddr.saturating_add(segment.memsz)
         });
         let symbols = self.symbol_count();
-        relocations::each(self.image, self.dynamic, |relocation| {
+        let check = |relocation: Relocation| {
             let wrong = if !self.image.is_memory(relocation.target) {
                 "a relocation writes outside of its segments"
             } else if dynamic.contains(&relocation.target) {
@@ -443,7 +443,8 @@ impl<S: Source> References<'_, S> {
             } else {
                 return Ok(());
             };
-            Err(Error::Malformed(wrong))
-        })
+            Err(crate::elf::Error::Malformed(wrong))
+        };
+        Ok(relocations::each(self.image, self.dynamic, check)?)
     }
 }

@@ -10,7 +10,8 @@ use sandbox_format::note::{Note, Notes};
 use super::pieces::{Kind, PADDING, Piece};
 use crate::elf::encoding::{ProgramHeader, Record};
 use crate::elf::layout::LONGEST_TABLE;
-use crate::elf::{Error, FileOffset, FileRange, Image, Layout, Source, tables};
+use crate::elf::{FileOffset, FileRange, Image, Layout, Source, tables};
+use crate::rewrite::Error;
 
 /// The kernel writes the first page of each ELF mapping into core dumps
 /// (fs/coredump.c, `FILTER(ELF_HEADERS)`); debuggers find the build-id there.
@@ -94,7 +95,7 @@ pub(super) fn make(
 ) -> Result<Room, Error> {
     let strings = pieces.iter().find(|piece| piece.kind == Kind::Strings);
     if needs.strings_move && strings.is_none() {
-        return Err(Error::Malformed(
+        return Err(Error::malformed(
             "its dynamic string table shares bytes with something else",
         ));
     }
@@ -187,7 +188,7 @@ fn grow(
 fn growth(image: &Image<impl Source>, pieces: &[Piece], extra: usize) -> Result<FileRange, Error> {
     let table = image.program_headers();
     if pieces.iter().any(|piece| piece.range.overlaps(&table)) {
-        return Err(Error::Malformed(
+        return Err(Error::malformed(
             "its program headers share bytes with something else",
         ));
     }

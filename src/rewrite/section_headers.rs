@@ -6,7 +6,8 @@ use sandbox_format::note;
 
 use super::placement::{Placed, Placement};
 use crate::elf::encoding::{FileHeader, Record, SectionHeader};
-use crate::elf::{Chunk, Error, FileOffset, FileRange, Image, Layout, Section, Source, VirtAddr};
+use crate::elf::{Chunk, FileOffset, FileRange, Image, Layout, Section, Source, VirtAddr};
+use crate::rewrite::Error;
 
 /// The new table with the section names in front of it.
 pub(super) struct Table {
@@ -65,7 +66,7 @@ pub(super) fn make(
     headers[names_index].offset = offset;
     headers[names_index].size = names_size;
     if headers.len() >= usize::from(elf::SHN_LORESERVE) {
-        return Err(Error::TooManySections);
+        return Err(crate::elf::Error::TooManySections.into());
     }
     let table = (offset + names_size).align_up(8).ok_or(Error::TooLarge)?;
     bytes.resize(

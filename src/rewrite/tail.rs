@@ -10,7 +10,8 @@
 mod formats;
 mod named;
 
-use crate::elf::{Error, FileOffset, FileRange, Image, Source};
+use crate::elf::{FileOffset, FileRange, Image, Source};
+use crate::rewrite::Error;
 use formats::Format;
 use named::Number;
 

@@ -14,7 +14,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::runs::{self, Run};
 use crate::elf::notes::LONGEST_UNDO;
-use crate::elf::{Chunk, Error, FileOffset, FileRange, Source, VirtAddr};
+use crate::elf::{Chunk, FileOffset, FileRange, Source, VirtAddr};
+use crate::rewrite::Error;
 
 /// XXH3-128 of what patching wrote. It guards against accidents, not against
 /// attackers: who can write the file can write the note.
@@ -173,7 +174,7 @@ impl Undo {
         }
         let [runs, ranges, moves] = [fields.word()?, fields.word()?, fields.word()?];
         if ranges.max(moves) as usize > MOST || bytes.len() as u64 > LONGEST_UNDO {
-            return Err(Error::Malformed(
+            return Err(Error::malformed(
                 "its record of the original is longer than any patch's",
             ));
         }

@@ -9,8 +9,9 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use sandbox_format::note;
 
 use super::{Directories, inline};
-use crate::elf::{self as rewriting, Image, Layout};
+use crate::elf::{Image, Layout};
 use crate::file;
+use crate::rewrite;
 use crate::rewrite::embedded::{self, Runtime};
 
 /// The file name of the runtime, by which a program's entry for it is known
@@ -25,24 +26,19 @@ const LONGEST_PATH: usize = 4095;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// None beside the program.
-    #[error(
-        "libsandbox.so is neither beside sandbox-patch nor in ../lib/sandbox-patch/; name it with --lib"
-    )]
+    #[error("libsandbox.so is neither beside sandbox-patch nor in ../lib/sandbox-patch/")]
     NotFound,
     /// Nobody knows where it would be.
     #[error(
         "no directory is known in which libsandbox.so would be, which sandbox-patch has from \
-         /proc/self/exe; mount /proc, or name the library with --lib"
+         /proc/self/exe"
     )]
     NowhereToLook,
     /// A path that depends on where the program is started.
-    #[error(
-        "the library path '{0}' is not absolute, so another file can take its place; \
-         give an absolute path, or accept that with --allow-relative-lib"
-    )]
+    #[error("the library path '{0}' is not absolute, so another file can take its place")]
     Relative(String),
     /// An impossible path.
-    #[error("the library path is empty; give an absolute path with --lib")]
+    #[error("the library path is empty")]
     Empty,
     /// A file name that nothing would know the runtime by.
     #[error(
@@ -52,20 +48,41 @@ pub enum Error {
     /// More than a path may have.
     #[error(
         "the library path has {0} bytes, and no program can load what has more than \
-         {LONGEST_PATH}; give a shorter one with --lib"
+         {LONGEST_PATH}"
     )]
     TooLong(usize),
     /// A file that does not serve.
-    #[error(
-        "the library {path}: {why}; name a libsandbox.so of version {} or later with --lib",
-        env!("CARGO_PKG_VERSION")
-    )]
+    #[error("the library {path}: {why}")]
     Unfit {
         /// The library.
         path: String,
         /// What is wrong with it.
-        why: String,
+        why: Unfit,
     },
+}
+
+/// Why a file does not serve as the runtime of a program.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// A directory, a device, a pipe.
+    #[error("it is not a regular file")]
+    NotRegular,
+    /// An ELF file of another type.
+    #[error("it is no shared library")]
+    NotLibrary,
+    /// No program of this kind loads it.
+    #[error("it is for another architecture than the program")]
+    Architecture,
+    /// Another library.
+    #[error("it is no libsandbox.so")]
+    NotRuntime,
+    /// One of an earlier version, which the notes of today are too new for.
+    #[error("it is of version {0}, which does not know this version's notes")]
+    Earlier(String),
+    /// No ELF file in good order.
+    #[error(transparent)]
+    Unreadable(#[from] rewrite::Error),
 }
 
 /// The library of a patch.
@@ -76,7 +93,8 @@ pub struct Library {
 }
 
 /// What is known of the file that a DT_NEEDED value leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
+#[non_exhaustive]
 pub enum Presence {
     /// A runtime that fits the program: its version.
     Fit(String),
@@ -85,7 +103,7 @@ pub enum Presence {
     /// The user may not see whether there is a file, or which: the reason.
     Hidden(String),
     /// A file that does not serve.
-    Unfit(String),
+    Unfit(Unfit),
     /// The dynamic loader searches for it, or a loader variable is in it.
     Unknown,
 }
@@ -165,14 +183,13 @@ pub fn presence(path: &str, root: &Path, program: &Layout) -> Presence {
     }
     let file = match open(path, root) {
         Ok(Some(file)) => file,
-        Ok(None) => return Presence::Unfit("it is not a regular file".to_owned()),
+        Ok(None) => return Presence::Unfit(Unfit::NotRegular),
         Err(error) if is_absence(&error) => return Presence::Missing,
         Err(error) => return Presence::Hidden(error.to_string()),
     };
     match examine(&file, program) {
-        Ok(Ok(version)) => Presence::Fit(version),
-        Ok(Err(why)) => Presence::Unfit(why),
-        Err(error) => Presence::Unfit(error.to_string()),
+        Ok(version) => Presence::Fit(version),
+        Err(why) => Presence::Unfit(why),
     }
 }
 
@@ -218,30 +235,27 @@ fn open(path: &str, root: &Path) -> io::Result<Option<File>> {
     }
 }
 
-fn examine(file: &File, program: &Layout) -> Result<Result<String, String>, rewriting::Error> {
-    let library = Image::read(file)?;
+/// The version of a runtime that serves a program.
+fn examine(file: &File, program: &Layout) -> Result<String, Unfit> {
+    let library = Image::read(file).map_err(rewrite::Error::from)?;
     let same =
         library.encoding == program.encoding && library.header.machine == program.header.machine;
     if library.header.kind != elf::ET_DYN {
-        return Ok(Err("it is no shared library".to_owned()));
+        return Err(Unfit::NotLibrary);
     }
     if !same {
-        return Ok(Err(
-            "it is for another architecture than the program".to_owned()
-        ));
+        return Err(Unfit::Architecture);
     }
     // The runtime for the inside of programs has the same note.
     let is_inline = inline::code(&library)
         .is_ok_and(|code| sandbox_format::inline::Header::read(&code).is_some());
     let runtime = embedded::runtime(&library)?.filter(|_| !is_inline);
     let Some(Runtime { format, version }) = runtime else {
-        return Ok(Err("it is no libsandbox.so".to_owned()));
+        return Err(Unfit::NotRuntime);
     };
     // Later ones enforce what is patched today, too (docs/note-format.md, "What lasts").
     if format < note::VERSION {
-        return Ok(Err(format!(
-            "it is of version {version}, which does not know this version's notes"
-        )));
+        return Err(Unfit::Earlier(version));
     }
-    Ok(Ok(version))
+    Ok(version)
 }

@@ -409,7 +409,7 @@ mod inspect {
         ws.run("echo appended >>myos").succeeds();
         ws.run("sandbox-patch inspect ./myos")
             .succeeds()
-            .prints("needs --best-effort");
+            .prints("taken out with best effort");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use object::elf;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sandbox_oracle::round_trip;
-use sandbox_patch::elf::{Error, Image, Layout, Source};
-use sandbox_patch::rewrite::Position;
+use sandbox_patch::elf::{self as elf_file, Image, Layout, Source};
+use sandbox_patch::rewrite::{Error, Position};
 
 const MAKES: [&str; 8] = [
     "gcc",
@@ -152,7 +152,7 @@ fn headers_and_entries_that_lead_elsewhere_are_refused() {
         }
         let refusal = round_trip(&damaged, Position::First).unwrap_err();
         assert!(
-            matches!(refusal, Error::Malformed(_)),
+            matches!(refusal, Error::Elf(elf_file::Error::Malformed(_))),
             "{fields:x?}: {refusal}"
         );
     }
@@ -173,7 +173,10 @@ fn relocations_that_reach_into_the_strings_are_refused() {
     let d_val = usize::try_from(dynamic.range.start.0).unwrap() + 16 * index.unwrap() + 8;
     program[d_val..d_val + 8].copy_from_slice(&(relocations + 24).to_le_bytes());
     let refusal = round_trip(&program, Position::First).unwrap_err();
-    assert!(matches!(refusal, Error::Malformed(_)), "{refusal}");
+    assert!(
+        matches!(refusal, Error::Elf(elf_file::Error::Malformed(_))),
+        "{refusal}"
+    );
 }
 
 /// What leaves another segment leaves no room at the addresses of the first.
@@ -217,7 +220,10 @@ fn symbols_that_share_bytes_with_strings_are_refused() {
     let d_val = usize::try_from(dynamic.range.start.0).unwrap() + 16 * index.unwrap() + 8;
     program[d_val] += 4;
     let refusal = round_trip(&program, Position::First).unwrap_err();
-    assert!(matches!(refusal, Error::Malformed(_)), "{refusal}");
+    assert!(
+        matches!(refusal, Error::Elf(elf_file::Error::Malformed(_))),
+        "{refusal}"
+    );
 }
 
 /// A copy of a program with its program header table behind everything else,
@@ -344,7 +350,10 @@ fn programs_at_addresses_of_the_kernel_are_refused() {
     let p_memsz = usize::try_from(layout.header.phoff.0).unwrap() + 56 * last.unwrap() + 40;
     program[p_memsz..p_memsz + 8].copy_from_slice(&(1_u64 << 60).to_le_bytes());
     let refusal = round_trip(&program, Position::First).unwrap_err();
-    assert!(matches!(refusal, Error::Foreign), "{refusal}");
+    assert!(
+        matches!(refusal, Error::Elf(elf_file::Error::Foreign)),
+        "{refusal}"
+    );
 }
 
 #[test]

@@ -10,8 +10,8 @@ use object::elf::{
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sandbox_oracle::{check, round_trip_inline};
-use sandbox_patch::elf::{Error, Image, Layout, VirtAddr};
-use sandbox_patch::rewrite::Start;
+use sandbox_patch::elf::{self as elf_file, Image, Layout, VirtAddr};
+use sandbox_patch::rewrite::{Error, Start};
 
 const MAKES: [&str; 9] = [
     "gcc -static",
@@ -89,7 +89,10 @@ fn a_program_that_seems_static_to_tools_alone_is_refused() {
     let p_filesz_and_p_memsz = header + 32..header + 48;
     program[p_filesz_and_p_memsz].fill(0);
     let refusal = round_trip_inline(&program, Start::Entry).unwrap_err();
-    assert!(matches!(refusal, Error::Malformed(_)), "{refusal}");
+    assert!(
+        matches!(refusal, Error::Elf(elf_file::Error::Malformed(_))),
+        "{refusal}"
+    );
 }
 
 #[test]

@@ -338,7 +338,7 @@ mod linked_with_options {
         ws.run("sandbox-patch -q --deny reboot -o after myos")
             .succeeds()
             .complains("its library libasan.so")
-            .complains("patch it with --inline");
+            .complains("put the runtime into it");
         ws.run("sandbox-patch inspect after")
             .succeeds()
             .prints("its library libasan.so");

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 use serde_json::Value;
 
 use crate::cli::options::VerifyArguments;
+use crate::cli::remedy::with_remedy;
 use crate::cli::{Usage, inspect, render};
 use crate::file;
 use crate::policy::{self, List, Policy, Resolved};
@@ -28,9 +29,10 @@ impl Wanted {
     /// `None` where any policy will do.
     pub(super) fn of(arguments: &VerifyArguments) -> Result<Option<Self>> {
         if let Some(path) = &arguments.policy {
-            let found = read(path, &arguments.root)
-                .with_context(|| format!("{}: no policy can be read from it", render::name(path)))
-                .map_err(|error| anyhow!("{error:#}"))?;
+            let found = read(path, &arguments.root).map_err(|error| {
+                let (name, error) = (render::name(path), with_remedy(&error));
+                anyhow!("{name}: no policy can be read from it: {error}")
+            })?;
             return Ok(Some(Self::Compiled(Box::new(found))));
         }
         let words = &arguments.words;

@@ -6,7 +6,6 @@ use std::path::Path;
 use super::{Options, Outcome, Report, memory};
 use crate::elf::memory::divergences;
 use crate::elf::{self, Image, Layout};
-use crate::filter;
 use crate::note::Content;
 use crate::policy::{self, Resolved, Warning};
 use crate::program::inspect::start::loader_problem;
@@ -15,6 +14,7 @@ use crate::rewrite::{Embedded, Enforcement, Position, Start, embedded, inline};
 use crate::runtime::library::{Library, Presence};
 use crate::runtime::moment::{Moment, early_code, placed, position, refuses_company};
 use crate::runtime::{self, Runtime};
+use crate::{filter, rewrite};
 
 /// The content to embed, made before anything is written.
 pub(super) struct Prepared {
@@ -115,7 +115,7 @@ impl Prepared {
         if self.is_intact(present, image)? {
             Ok(Outcome::Unchanged)
         } else {
-            Err(elf::Error::Changed.into())
+            Err(Error::Changed)
         }
     }
 
@@ -124,7 +124,7 @@ impl Prepared {
         &self,
         present: &Embedded,
         image: &Image<&File>,
-    ) -> Result<bool, elf::Error> {
+    ) -> Result<bool, rewrite::Error> {
         Ok(match &self.runtime {
             Runtime::Library(library) => {
                 !present.is_inline() && image.needed()?.contains(&library.path)
@@ -138,7 +138,7 @@ impl Prepared {
     }
 
     /// Whether a file has all that patching would put into it.
-    fn is_intact(&self, present: &Embedded, image: &Image<&File>) -> Result<bool, elf::Error> {
+    fn is_intact(&self, present: &Embedded, image: &Image<&File>) -> Result<bool, rewrite::Error> {
         let (header, content) = (&present.header, &self.content);
         let filter = &present.filter;
         let found = (header.is_inline(), filter.log, filter.arch, filter.identity);
@@ -161,7 +161,9 @@ impl Prepared {
     /// program must not reach anybody's binary.
     pub(super) fn check(&self, output: &File) -> Result<(), Error> {
         let fault = |what: &str| Error::Unfaithful(what.to_owned());
-        let unreadable = |error: elf::Error| Error::Unfaithful(error.to_string());
+        fn unreadable(error: impl std::fmt::Display) -> Error {
+            Error::Unfaithful(error.to_string())
+        }
         let image = Image::read(output).map_err(unreadable)?;
         let found = embedded::read(&image).map_err(unreadable)?;
         let found = found.ok_or_else(|| fault("no policy"))?;

@@ -6,7 +6,8 @@ use sandbox_format::note;
 use super::Assembly;
 use crate::elf::encoding::{Dyn, Record};
 use crate::elf::machine::Machine;
-use crate::elf::{Error, Source, VirtAddr};
+use crate::elf::{Source, VirtAddr};
+use crate::rewrite::Error;
 use crate::rewrite::{Position, pieces};
 
 impl<S: Source> Assembly<'_, S> {
@@ -41,7 +42,7 @@ impl<S: Source> Assembly<'_, S> {
             None => self.patching.dynamic.slots,
         };
         if self.patching.library().is_some() && slots <= entries.len() {
-            return Err(Error::Malformed("the dynamic section has no room"));
+            return Err(Error::malformed("the dynamic section has no room"));
         }
         let segment = self.patching.image.segment(elf::PT_DYNAMIC);
         let from = segment.map_or(VirtAddr(0), |segment| segment.vaddr);

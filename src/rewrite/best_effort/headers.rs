@@ -5,9 +5,11 @@ use std::collections::HashMap;
 
 use object::elf;
 
+use super::Lost;
 use crate::elf::encoding::{Dyn, FileHeader, ProgramHeader, Record};
 use crate::elf::layout::LONGEST_TABLE;
-use crate::elf::{Error, FileOffset, FileRange, Layout, VirtAddr};
+use crate::elf::{FileOffset, FileRange, Layout, VirtAddr};
+use crate::rewrite::Error;
 use crate::rewrite::undo::Undo;
 
 /// Headers and dynamic section as they were, from the UNDO note.
@@ -25,7 +27,7 @@ pub(super) struct OriginalHeaders {
 impl OriginalHeaders {
     pub(super) fn decode(layout: &Layout, undo: &Undo) -> Result<Self, Error> {
         let encoding = layout.encoding;
-        let lost = || Error::CannotUndo("its record of the original is incomplete");
+        let lost = || Error::CannotUndo(Lost::RecordIncomplete);
         let at = |offset: FileOffset| {
             undo.originals
                 .iter()
@@ -93,7 +95,7 @@ impl Added {
                 .contains(&FileRange::new(layout.header.phoff, 1))
         });
         if layout.header.phoff != original.phoff && !moved_by_patch {
-            return Err(Error::CannotUndo("another tool moved its program headers"));
+            return Err(Error::CannotUndo(Lost::HeadersMoved));
         }
         // The policy's PT_NOTE was put last, unless another covers its notes.
         let note = others
@@ -107,9 +109,7 @@ impl Added {
         if others.len() != original.segments.len()
             || !others.iter().zip(&original.segments).all(alike)
         {
-            return Err(Error::CannotUndo(
-                "another tool changed its program headers",
-            ));
+            return Err(Error::CannotUndo(Lost::HeadersChanged));
         }
         Ok(Self { loads, others })
     }

@@ -3,7 +3,9 @@
 
 use object::elf;
 
-use crate::elf::{Dynamic, Error, Image, Source, VirtAddr, imports};
+use super::NotLater;
+use crate::elf::{Dynamic, Image, Source, VirtAddr, imports};
+use crate::rewrite::Error;
 
 /// What both C libraries call their part of the start-up, which calls the
 /// initialisers (glibc, csu/libc-start.c; musl, src/env/__libc_start_main.c).
@@ -31,23 +33,21 @@ const MUSL: &[u8] = &[0x48, 0x31, 0xed, 0x48, 0x89, 0xe7, 0x48, 0x8d, 0x35];
 /// Where indirect jumps may lead to.
 const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
 
-/// Whether a program begins with a C library's start-up code, and has that go
-/// through the list from `start` to `end`; else says why not.
+/// That a program begins with a C library's start-up code, and has that go through the
+/// list from `start` to `end`.
 ///
 /// # Errors
 ///
-/// The file can't be read.
-pub(super) fn are_called(
+/// It does not ([`Error::NoInitialiser`]), or the file can't be read.
+pub(super) fn require(
     image: &Image<impl Source>,
     dynamic: &Dynamic,
     entry: VirtAddr,
     [start, end]: [VirtAddr; 2],
-) -> Result<Result<(), &'static str>, Error> {
+) -> Result<(), Error> {
     // One of another name may never come to it, whatever is linked in.
     let Some(start_up) = start_up(image, entry)? else {
-        return Ok(Err(
-            "it does not begin with the start-up code of a C library",
-        ));
+        return Err(NotLater::OtherStartUp.into());
     };
     let code_has = |addresses| refers_to(image, addresses);
     let are_called = if image.segment(elf::PT_INTERP).is_some() {
@@ -59,11 +59,11 @@ pub(super) fn are_called(
         let entries = image.segment(elf::PT_DYNAMIC).filter(|_| is_pie);
         code_has([start, end])? && entries.map_or(Ok(true), |it| code_has([it.vaddr; 2]))?
     };
-    Ok(if are_called {
+    if are_called {
         Ok(())
     } else {
-        Err("nothing in it calls its initialisers")
-    })
+        Err(NotLater::NotCalled.into())
+    }
 }
 
 /// How a C library's start-up code in a dynamic program comes to the initialisers.

@@ -10,7 +10,8 @@ use super::{
     to_new_segment,
 };
 use crate::elf::encoding::ProgramHeader;
-use crate::elf::{Error, FileRange, Image, Layout, Source};
+use crate::elf::{FileRange, Image, Layout, Source};
+use crate::rewrite::Error;
 use crate::rewrite::pieces::{Kind, Piece};
 
 /// Finds it; nothing where there is none, or no notes move. Only for programs

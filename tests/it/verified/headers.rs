@@ -320,7 +320,7 @@ fn patching_says_what_will_not_be_accepted() {
     ws.run("sandbox-patch --deny reboot program")
         .succeeds()
         .complains("indirect functions")
-        .complains("'sandbox-patch verify' does not accept that");
+        .complains("it does not pass verification");
     ws.assert_refused(
         "sandbox-patch verify program",
         "program",

@@ -5,10 +5,10 @@ use std::os::unix::fs::FileExt;
 
 use rustix::fs::MemfdFlags;
 use sandbox_format::bpf::Instruction;
-use sandbox_patch::elf::{Error, FileOffset, Image, Source};
+use sandbox_patch::elf::{FileOffset, Image, Source};
 use sandbox_patch::note::Content;
 use sandbox_patch::rewrite::{
-    Enforcement, Original, Plan, Position, Request, Start, embedded, write,
+    Enforcement, Error, Original, Plan, Position, Request, Start, embedded, write,
 };
 
 use crate::assert_faithful;
@@ -76,7 +76,7 @@ fn go_and_return(program: &[u8], enforcement: Enforcement<'_>) -> Result<Patched
         content: &content,
     };
     let mut expected = image.needed()?;
-    let plan = Plan::make(&image, &request)?;
+    let (plan, effects) = Plan::make(&image, &request)?;
     let most = 2 * program.len() as u64 + LARGEST_ADDITION;
     assert!(
         plan.length() <= most,
@@ -122,7 +122,7 @@ fn go_and_return(program: &[u8], enforcement: Enforcement<'_>) -> Result<Patched
     );
     Ok(Patched {
         bytes,
-        moved: plan.moved,
+        moved: effects.moved,
     })
 }
 

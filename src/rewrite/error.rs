@@ -1,0 +1,112 @@
+//! Why a program can't be changed or restored.
+
+use std::io;
+
+use super::best_effort::Lost;
+use super::hook::NotLater;
+use crate::elf;
+
+/// What keeps a patch from being made or taken out; the caller puts the file's name in
+/// front.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file can't be read, or not for what it is.
+    #[error(transparent)]
+    Elf(elf::Error),
+    /// The patched file would have numbers that do not fit its class, or any file.
+    #[error("the patched file would be too large for its ELF class")]
+    TooLarge,
+    /// The kernel would refuse it with more.
+    #[error(
+        "it has {count} program headers and needs {added} more, but the kernel starts no program \
+         with so many; link it with fewer segments"
+    )]
+    TooManyHeaders {
+        /// How many it has.
+        count: usize,
+        /// How many a policy needs.
+        added: usize,
+    },
+    /// The program header table can't be made longer where it is.
+    #[error("there is no room for more program headers: {0} follows them and can't be moved")]
+    NoRoom(String),
+    /// Nor can it move to where all kernels find it.
+    #[error(
+        "there is no room for more program headers: {obstacle} follows them and can't be \
+         moved; elsewhere kernels before Linux 5.18 would find them only behind a hole of {hole} \
+         bytes in the file; link the program without that"
+    )]
+    NoCongruentRoom {
+        /// What stands behind the table.
+        obstacle: String,
+        /// How many bytes the file would grow by.
+        hole: u64,
+    },
+    /// No initialiser can be replaced by the runtime.
+    #[error("the policy can't be put in force right before main: {0}")]
+    NoInitialiser(NotLater),
+    /// UPX.
+    #[error(
+        "it is packed by UPX, whose code finds its data by the program headers; unpack it \
+         ('upx -d') and patch that"
+    )]
+    Packed,
+    /// A process that was saved.
+    #[error(
+        "it is a saved heap (unexec), which does not start where its heap does not begin right \
+         behind its data, and patching puts a segment there"
+    )]
+    SavedHeap,
+    /// The new segments would stand too low in memory in front of the program.
+    #[error("there is no room in memory before its segments")]
+    NoRoomInFront,
+    /// The runtime can't jump that far.
+    #[error("the program is too large for a runtime within it")]
+    TooFar,
+    /// Appended data that would be lost.
+    #[error(
+        "the {0} bytes that are appended to the ELF file name the place where they start, which \
+         patching would change; patch the program before they are appended"
+    )]
+    TailNamesOffset(u64),
+    /// Best effort was not enough.
+    #[error("the patch can't be taken out: {0}; build the program again")]
+    CannotUndo(Lost),
+    /// The notes are wrong.
+    #[error("{0}; build and patch the program again")]
+    Note(#[from] sandbox_format::note::Problem),
+    /// Marked as patched, but without notes.
+    #[error(
+        "its sandbox note was removed, so it will not start; build and patch the program again"
+    )]
+    NoteGone,
+}
+
+impl Error {
+    /// The file contradicts itself.
+    pub(super) const fn malformed(what: &'static str) -> Self {
+        Self::Elf(elf::Error::Malformed(what))
+    }
+}
+
+impl From<elf::Error> for Error {
+    fn from(error: elf::Error) -> Self {
+        match error {
+            elf::Error::TooLarge => Self::TooLarge,
+            error => Self::Elf(error),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Elf(error.into())
+    }
+}
+
+impl From<crate::note::TooLarge> for Error {
+    fn from(_: crate::note::TooLarge) -> Self {
+        Self::TooLarge
+    }
+}
