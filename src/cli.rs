@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use batch::{Empty, Request, Tells};
+use batch::{Batch, Empty, Tells};
 pub use options::Cli;
 use options::{LaunchCli, PatchArguments, Verb};
 use output::{Verbosity, complain, warn};
@@ -145,7 +145,7 @@ struct Usage(String);
 fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result<bool> {
     let options = arguments.options()?;
     file::hold_for_names()?;
-    let request = Request {
+    let batch = Batch {
         named: &arguments.files,
         selection: arguments.selection,
         purpose: Purpose::Replace,
@@ -166,7 +166,7 @@ fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result
     let mut replaced = Replaced::default();
     let mut privileged = Vec::new();
     let done = batch::for_each(
-        &request,
+        &batch,
         |file| Ok(patch_at(&file.place()?, file.path(), &options)?),
         |file, mut report| {
             if file.in_tree && report.other_names > 0 {

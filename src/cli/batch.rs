@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const WINDOW: usize = 256;
 
 /// Which files, and what it means that a tree has none.
-pub(super) struct Request<'a> {
+pub(super) struct Batch<'a> {
     /// As the command line names them.
     pub(super) named: &'a [PathBuf],
     pub(super) selection: Selection,
@@ -115,22 +115,22 @@ impl Subject {
 /// of the files; failures of either are complained about, that of standard
 /// output once.
 pub(super) fn for_each<T: Send>(
-    request: &Request<'_>,
+    batch: &Batch<'_>,
     work: impl Fn(&Subject) -> Result<T> + Sync,
     report: impl FnMut(&Chosen<'_>, T) -> Result<Verdict> + Send,
 ) -> Done {
     let queue = Mutex::new(Queue {
-        walk: request.walk(),
+        walk: batch.walk(),
         taken: 0,
     });
-    let reported = Mutex::new(Reported::new(request, report));
+    let reported = Mutex::new(Reported::new(batch, report));
     let advanced = Condvar::new();
     let worker = || {
         loop {
             // A statement of its own: the queue is not to be held meanwhile.
             let next = lock(&queue).take();
             let Some((index, entry)) = next else { return };
-            let handled = handle(entry, &work, request.skips);
+            let handled = handle(entry, &work, batch.skips);
             let mut reported = lock(&reported);
             while index >= reported.next + WINDOW {
                 let woken = advanced.wait(reported);
@@ -142,7 +142,7 @@ pub(super) fn for_each<T: Send>(
         }
     };
     thread::scope(|scope| {
-        for _ in 1..request.jobs() {
+        for _ in 1..batch.jobs() {
             // The others do the work of one that can't be started.
             let _ = thread::Builder::new().spawn_scoped(scope, worker);
         }
@@ -160,7 +160,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Request<'_> {
+impl Batch<'_> {
     fn walk(&self) -> Walk<'_> {
         Walk::new(self.named, self.selection.recursive, self.purpose)
     }
@@ -203,10 +203,10 @@ impl Queue<'_> {
 struct Handled<T> {
     path: PathBuf,
     in_tree: bool,
-    outcome: Outcome<T>,
+    fate: Fate<T>,
 }
 
-enum Outcome<T> {
+enum Fate<T> {
     Done(T),
     Failed(Error),
     Skipped(String),
@@ -223,35 +223,35 @@ fn handle<T>(
 ) -> Handled<T> {
     let in_tree = !matches!(entry, Entry::Named(_));
     let done = |subject: Subject| {
-        let outcome = work(&subject).map_or_else(Outcome::Failed, Outcome::Done);
-        (subject.path().to_owned(), outcome)
+        let fate = work(&subject).map_or_else(Fate::Failed, Fate::Done);
+        (subject.path().to_owned(), fate)
     };
-    let (path, outcome) = match entry {
+    let (path, fate) = match entry {
         Entry::Named(path) => done(Subject::Named(path)),
         Entry::Executable(place) => match startable::why_not(&place) {
-            Some(reason) => (place.path().to_owned(), Outcome::Skipped(reason.to_owned())),
+            Some(reason) => (place.path().to_owned(), Fate::Skipped(reason.to_owned())),
             None => match done(Subject::Found(place)) {
-                (path, Outcome::Failed(error)) if skips(&error) => {
-                    (path, Outcome::Skipped(with_remedy(&error)))
+                (path, Fate::Failed(error)) if skips(&error) => {
+                    (path, Fate::Skipped(with_remedy(&error)))
                 }
                 done => done,
             },
         },
-        Entry::Other(path, reason) => (path, Outcome::Skipped(reason.to_owned())),
-        Entry::Again(path, reason) => (path, Outcome::Again(reason)),
-        Entry::Unreadable(path, error) => (path, Outcome::Failed(error)),
-        Entry::End(path) => (path, Outcome::End),
+        Entry::Other(path, reason) => (path, Fate::Skipped(reason.to_owned())),
+        Entry::Again(path, reason) => (path, Fate::Again(reason)),
+        Entry::Unreadable(path, error) => (path, Fate::Failed(error)),
+        Entry::End(path) => (path, Fate::End),
     };
     Handled {
         path,
         in_tree,
-        outcome,
+        fate,
     }
 }
 
 /// What was reported, and the results that came before their turn.
 struct Reported<'a, T, R> {
-    request: &'a Request<'a>,
+    batch: &'a Batch<'a>,
     report: R,
     progress: Progress,
     next: usize,
@@ -266,11 +266,11 @@ struct Reported<'a, T, R> {
 }
 
 impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<Verdict>> Reported<'a, T, R> {
-    fn new(request: &'a Request<'a>, report: R) -> Self {
+    fn new(batch: &'a Batch<'a>, report: R) -> Self {
         Self {
-            request,
+            batch,
             report,
-            progress: Progress::new(request),
+            progress: Progress::new(batch),
             next: 0,
             waiting: BTreeMap::new(),
             ok: true,
@@ -287,7 +287,7 @@ impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<Verdict>> Reported<'a, T, R> {
         while let Some(handled) = self.waiting.remove(&self.next) {
             self.next += 1;
             self.progress.advance();
-            if !self.is_silent(&handled.outcome) {
+            if !self.is_silent(&handled.fate) {
                 // The bar shares its terminal.
                 let bar = self.progress.bar.clone();
                 self.ok &= bar.suspend(|| self.tell(handled));
@@ -296,31 +296,31 @@ impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<Verdict>> Reported<'a, T, R> {
         is_next
     }
 
-    fn is_silent(&self, outcome: &Outcome<T>) -> bool {
-        matches!(outcome, Outcome::Skipped(_)) && self.request.verbosity != Verbosity::Verbose
+    fn is_silent(&self, fate: &Fate<T>) -> bool {
+        matches!(fate, Fate::Skipped(_)) && self.batch.verbosity != Verbosity::Verbose
     }
 
     fn tell(&mut self, handled: Handled<T>) -> bool {
         let Handled {
             path,
             in_tree,
-            outcome,
+            fate,
         } = handled;
-        self.found |= in_tree && !matches!(outcome, Outcome::Skipped(_) | Outcome::End);
-        match outcome {
-            Outcome::Skipped(reason) => note(&path, &format!("skipped: {reason}")),
-            Outcome::End => return self.end(&path),
-            Outcome::Again(reason) => {
-                if self.request.verbosity == Verbosity::Verbose {
+        self.found |= in_tree && !matches!(fate, Fate::Skipped(_) | Fate::End);
+        match fate {
+            Fate::Skipped(reason) => note(&path, &format!("skipped: {reason}")),
+            Fate::End => return self.end(&path),
+            Fate::Again(reason) => {
+                if self.batch.verbosity == Verbosity::Verbose {
                     note(&path, &format!("skipped: {reason}"));
                 }
             }
-            Outcome::Failed(error) => {
+            Fate::Failed(error) => {
                 self.complain(&path, &error);
-                let failure = (self.request.tells.failure)(&error);
+                let failure = (self.batch.tells.failure)(&error);
                 return self.count(&path, in_tree, failure);
             }
-            Outcome::Done(value) => {
+            Fate::Done(value) => {
                 let chosen = Chosen {
                     path: &path,
                     in_tree,
@@ -350,7 +350,7 @@ impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<Verdict>> Reported<'a, T, R> {
             self.complain(root, &error);
             return false;
         }
-        match self.request.empty {
+        match self.batch.empty {
             Empty::Suspicious(what) if !found => warn(root, what),
             Empty::Wrong(what) if !found => {
                 complain(Some(root), &anyhow!(what));
@@ -362,10 +362,8 @@ impl<'a, T, R: FnMut(&Chosen<'_>, T) -> Result<Verdict>> Reported<'a, T, R> {
     }
 
     fn tell_of_tree(&self, root: &Path, summary: &Summary) -> Result<()> {
-        let tells = self.request.tells;
-        if summary.is_empty()
-            || tells.words.is_empty()
-            || self.request.verbosity == Verbosity::Quiet
+        let tells = self.batch.tells;
+        if summary.is_empty() || tells.words.is_empty() || self.batch.verbosity == Verbosity::Quiet
         {
             return Ok(());
         }
@@ -392,9 +390,9 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(request: &Request<'_>) -> Self {
+    fn new(batch: &Batch<'_>) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
-        let total = if is_terminal { request.count() } else { 0 };
+        let total = if is_terminal { batch.count() } else { 0 };
         let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::hidden())
             .with_style(ProgressStyle::default_bar());
         Self {

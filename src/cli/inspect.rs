@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Result, anyhow, ensure};
 use serde::Serialize;
 
-use super::batch::{Empty, Request, Subject, Tells};
+use super::batch::{Batch, Empty, Subject, Tells};
 use super::options::InspectArguments;
 use super::output::{self, Verbosity};
 use super::render::escaped;
@@ -26,7 +26,7 @@ use crate::program::{self, Inspection, Problem};
 const MAX_INPUT: u64 = 1 << 30;
 
 pub(super) fn run(arguments: &InspectArguments, verbosity: Verbosity) -> bool {
-    let request = Request {
+    let batch = Batch {
         named: &arguments.files,
         selection: arguments.selection,
         purpose: Purpose::Read,
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &InspectArguments, verbosity: Verbosity) -> bool {
         let found = inspect_subject(file, &arguments.root)?;
         Ok((show(&found, arguments)?, verdict(&found)))
     };
-    let done = batch::for_each(&request, shown, |_, (text, verdict)| {
+    let done = batch::for_each(&batch, shown, |_, (text, verdict)| {
         output::print(text)?;
         Ok(Verdict::good(match verdict {
             WITH_PROBLEMS => "with problems",

@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 
-use super::batch::{Empty, Request, Tells};
+use super::batch::{Batch, Empty, Tells};
 use super::options::{RemoveArguments, require_one_output_each};
 use super::output::{self, Verbosity, warn};
 use super::summary::Verdict;
 use super::tree::Replaced;
 use super::{batch, render};
 use crate::file::{self, Keep, Purpose};
-use crate::program::remove::{Options, Outcome, remove_at};
+use crate::program::remove::{Options, Restored, remove_at};
 use crate::program::{Error, Remark};
 
 pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<bool> {
@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
             times: arguments.preserve_timestamps,
         },
     };
-    let request = Request {
+    let batch = Batch {
         named: &arguments.files,
         selection: arguments.selection,
         purpose: Purpose::Replace,
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
     };
     let mut replaced = Replaced::default();
     let done = batch::for_each(
-        &request,
+        &batch,
         |file| Ok(remove_at(&file.place()?, &options)?),
         |file, mut report| {
             if file.in_tree && report.other_names > 0 {
@@ -54,17 +54,17 @@ pub(super) fn run(arguments: &RemoveArguments, verbosity: Verbosity) -> Result<b
             if report.other_names > 0 {
                 warn(file.path, &Remark::OtherNames(report.other_names));
             }
-            let what = match report.outcome {
-                Outcome::Exact => "patch taken out, byte for byte",
-                Outcome::BestEffort => "patch taken out; other tools' changes kept",
+            let what = match report.restored {
+                Restored::Exact => "patch taken out, byte for byte",
+                Restored::BestEffort => "patch taken out; other tools' changes kept",
             };
             if verbosity == Verbosity::Verbose || (verbosity == Verbosity::Normal && !file.in_tree)
             {
                 output::print(format_args!("{}: {what}\n", render::name(file.path)))?;
             }
-            Ok(Verdict::good(match report.outcome {
-                Outcome::Exact => "restored",
-                Outcome::BestEffort => "restored but for other tools' changes",
+            Ok(Verdict::good(match report.restored {
+                Restored::Exact => "restored",
+                Restored::BestEffort => "restored but for other tools' changes",
             }))
         },
     );

@@ -5,7 +5,7 @@ mod wanted;
 
 use anyhow::{Result, anyhow};
 
-use super::batch::{Empty, Request, Subject, Tells};
+use super::batch::{Batch, Empty, Subject, Tells};
 use super::options::VerifyArguments;
 use super::output::{self, Verbosity, complain};
 use super::summary::Verdict;
@@ -16,7 +16,7 @@ use wanted::Wanted;
 
 pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> Result<bool> {
     let wanted = Wanted::of(arguments)?;
-    let request = Request {
+    let batch = Batch {
         named: &arguments.files,
         selection: arguments.selection,
         purpose: Purpose::Read,
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &VerifyArguments, verbosity: Verbosity) -> Result<b
         let problems: Vec<_> = problems.chain(difference).collect();
         Ok((problems, is_bare))
     };
-    let done = batch::for_each(&request, problems, |file, (problems, is_bare)| {
+    let done = batch::for_each(&batch, problems, |file, (problems, is_bare)| {
         if !problems.is_empty() {
             complain(Some(file.path), &anyhow!(problems.join("; ")));
         } else if verbosity == Verbosity::Verbose

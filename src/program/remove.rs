@@ -21,7 +21,7 @@ pub struct Options {
 
 /// How well it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Restored {
     /// Everything that patching changed is as it was before, byte for byte.
     Exact,
     /// The patch is out; what other tools changed is still there.
@@ -32,7 +32,7 @@ pub enum Outcome {
 #[derive(Clone, Debug)]
 pub struct Report {
     /// How well it went.
-    pub outcome: Outcome,
+    pub restored: Restored,
     /// What the user should know.
     pub remarks: Vec<Remark>,
     /// How many other names the replaced file had, which keep the old content.
@@ -61,17 +61,17 @@ pub fn remove_at(place: &Place, options: &Options) -> Result<Report, Error> {
     let found = embedded::read(&image)?.ok_or(Error::NotPatched)?;
     let undo = found.undo.ok_or(Error::NoUndo)?;
     target.require_writable()?;
-    let outcome = match (undo.is_exact(&input.file)?, options.best_effort) {
-        (true, _) => Outcome::Exact,
-        (false, true) => Outcome::BestEffort,
+    let restored = match (undo.is_exact(&input.file)?, options.best_effort) {
+        (true, _) => Restored::Exact,
+        (false, true) => Restored::BestEffort,
         (false, false) => return Err(Error::Changed),
     };
-    let written = Pending::write(&target, &input, options.keep, |output| match outcome {
-        Outcome::Exact => {
+    let written = Pending::write(&target, &input, options.keep, |output| match restored {
+        Restored::Exact => {
             let original = Original::Restored(&input.file, &undo);
             Ok::<_, Error>(original.copy_to(output).map_err(file::Error::Write)?)
         }
-        Outcome::BestEffort => {
+        Restored::BestEffort => {
             let plan = best_effort::plan(&image, &undo)?;
             let whole = Original::Whole(&input.file);
             Ok(rewrite::write(&plan, &whole, output).map_err(file::Error::Write)?)
@@ -79,7 +79,7 @@ pub fn remove_at(place: &Place, options: &Options) -> Result<Report, Error> {
     })?
     .commit()?;
     Ok(Report {
-        outcome,
+        restored,
         // Signatures in the file were made before it was patched, and hold again.
         remarks: of_target(&target, input.seals()),
         other_names: target.other_names(),

@@ -9,7 +9,7 @@ use sandbox_format::inline::Place;
 use super::effects::Effects;
 use super::hook::{Hook, Start};
 use super::patching::{Mechanism, Patching};
-use super::pieces::Kind;
+use super::pieces::PieceKind;
 use super::placement::{Placed, Placement};
 use super::plan::Plan;
 use super::runs::Run;
@@ -298,7 +298,7 @@ impl<S: Source> Assembly<'_, S> {
     /// The dynamic strings as they are.
     fn strings(&self) -> Result<FileRange, Error> {
         let mut placed = self.placement.placed.iter();
-        let strings = placed.find(|placed| placed.piece.kind == Kind::Strings);
+        let strings = placed.find(|placed| placed.piece.kind == PieceKind::Strings);
         let strings = strings.ok_or(Error::malformed("it has no dynamic string table"))?;
         Ok(strings.piece.range)
     }

@@ -11,7 +11,7 @@
 
 use object::elf;
 
-use super::pieces::{Kind, Piece};
+use super::pieces::{Piece, PieceKind};
 use super::room::{self, Destination, Displaced, Needs, Room};
 use super::tail::Tail;
 use crate::elf::encoding::ProgramHeader;
@@ -34,10 +34,10 @@ pub(super) fn room(
         return None;
     }
     let moves = |piece: &&Piece| match piece.kind {
-        Kind::Strings => needs.strings_move,
+        PieceKind::Strings => needs.strings_move,
         // The kernel writes the first page of the file into core dumps, where it is
         // mapped; debuggers find the build-id there.
-        Kind::Notes => room::has_build_id(image, piece),
+        PieceKind::Notes => room::has_build_id(image, piece),
         _ => false,
     };
     let displaced = pieces.iter().filter(moves).map(|&piece| Displaced {

@@ -13,7 +13,7 @@ pub(super) const PADDING: u64 = 16;
 
 /// What a movable part is; it tells which header or entry leads to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PieceKind {
     /// The program interpreter's name (PT_INTERP).
     Interpreter,
     /// All notes under one PT_NOTE, or several that overlap.
@@ -30,7 +30,7 @@ pub(super) enum Kind {
     Information,
 }
 
-impl Kind {
+impl PieceKind {
     /// How people call it.
     #[must_use]
     pub(super) const fn name(self) -> &'static str {
@@ -50,7 +50,7 @@ impl Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     /// What it is.
-    pub(super) kind: Kind,
+    pub(super) kind: PieceKind,
     /// Where it is in the file.
     pub(super) range: FileRange,
     /// Its link-time address.
@@ -70,7 +70,7 @@ pub(super) fn find(image: &Image<impl Source>) -> Result<Vec<Piece>, Error> {
     if let Some(segment) = image.segment(elf::PT_INTERP) {
         pieces.extend(piece(
             image,
-            Kind::Interpreter,
+            PieceKind::Interpreter,
             segment.vaddr,
             segment.filesz,
             1,
@@ -83,7 +83,7 @@ pub(super) fn find(image: &Image<impl Source>) -> Result<Vec<Piece>, Error> {
             left_without_address(image, segment)
         };
         let align = alignment(segment.align, 4);
-        let notes = |address| piece(image, Kind::Notes, address, segment.filesz, align);
+        let notes = |address| piece(image, PieceKind::Notes, address, segment.filesz, align);
         pieces.extend(address.and_then(notes));
     }
     pieces.extend(information(image));
@@ -104,7 +104,13 @@ fn left_without_address(layout: &Layout, segment: &ProgramHeader) -> Option<Virt
     }
 }
 
-fn piece(layout: &Layout, kind: Kind, address: VirtAddr, size: u64, align: u64) -> Option<Piece> {
+fn piece(
+    layout: &Layout,
+    kind: PieceKind,
+    address: VirtAddr,
+    size: u64,
+    align: u64,
+) -> Option<Piece> {
     let range = layout.range_at(address, size)?;
     (size > 0).then_some(Piece {
         kind,
@@ -144,7 +150,7 @@ fn information(layout: &Layout) -> Vec<Piece> {
         .chain(sections)
         .filter_map(|(address, size, align)| {
             let align = alignment(align, 1);
-            piece(layout, Kind::Information, address, size, align)
+            piece(layout, PieceKind::Information, address, size, align)
         })
         .collect();
     // A section and the segment that it has to itself are one piece.
@@ -170,32 +176,32 @@ fn dynamic_pieces(image: &Image<impl Source>) -> Result<Vec<Piece>, Error> {
         (dynamic.address(elf::DT_STRTAB), dynamic.get(elf::DT_STRSZ))
     {
         let size = extent(image, dynamic, address, size);
-        pieces.extend(size.and_then(|size| piece(image, Kind::Strings, address, size, 1)));
+        pieces.extend(size.and_then(|size| piece(image, PieceKind::Strings, address, size, 1)));
     }
     if let Some(address) = dynamic.address(elf::DT_HASH)
         && let Some((size, _)) = tables::hash_extent(image, address)?
     {
-        pieces.extend(piece(image, Kind::Hash, address, size, 8));
+        pieces.extend(piece(image, PieceKind::Hash, address, size, 8));
     }
     if let Some(address) = dynamic.address(elf::DT_GNU_HASH)
         && let Some(table) = tables::gnu_hash(image, address)?
     {
-        pieces.extend(piece(image, Kind::GnuHash, address, table.size, 8));
+        pieces.extend(piece(image, PieceKind::GnuHash, address, table.size, 8));
     }
     if let Some((address, size)) = tables::symbol_table(image, dynamic)? {
         let size = extent(image, dynamic, address, size);
-        pieces.extend(size.and_then(|size| piece(image, Kind::Symbols, address, size, word)));
+        pieces.extend(size.and_then(|size| piece(image, PieceKind::Symbols, address, size, word)));
     }
     Ok(pieces)
 }
 
 /// What the table is, of those that may move, that a dynamic entry leads to.
-pub(super) fn table_of(tag: elf::DynamicTag) -> Option<Kind> {
+pub(super) fn table_of(tag: elf::DynamicTag) -> Option<PieceKind> {
     match tag {
-        elf::DT_STRTAB => Some(Kind::Strings),
-        elf::DT_SYMTAB => Some(Kind::Symbols),
-        elf::DT_HASH => Some(Kind::Hash),
-        elf::DT_GNU_HASH => Some(Kind::GnuHash),
+        elf::DT_STRTAB => Some(PieceKind::Strings),
+        elf::DT_SYMTAB => Some(PieceKind::Symbols),
+        elf::DT_HASH => Some(PieceKind::Hash),
+        elf::DT_GNU_HASH => Some(PieceKind::GnuHash),
         _ => None,
     }
 }
@@ -225,8 +231,8 @@ fn merge_notes(pieces: Vec<Piece>) -> Vec<Piece> {
     for piece in pieces {
         match merged.last_mut() {
             Some(last)
-                if last.kind == Kind::Notes
-                    && piece.kind == Kind::Notes
+                if last.kind == PieceKind::Notes
+                    && piece.kind == PieceKind::Notes
                     && last.range.overlaps(&piece.range) =>
             {
                 let end = last.range.end().max(piece.range.end());

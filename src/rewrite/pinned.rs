@@ -4,7 +4,7 @@
 use object::elf;
 use sandbox_format::note::{Note, Notes};
 
-use super::pieces::{self, Kind, Piece};
+use super::pieces::{self, Piece, PieceKind};
 use crate::elf::encoding::Symbol;
 use crate::elf::machine::Machine;
 use crate::elf::source::records;
@@ -25,11 +25,15 @@ pub(super) fn leave_out(
 ) -> Result<Vec<Piece>, Error> {
     let mut pinned = pieces
         .iter()
-        .map(|piece| Ok(piece.kind == Kind::Notes && !has_known_notes(image, piece)?))
+        .map(|piece| Ok(piece.kind == PieceKind::Notes && !has_known_notes(image, piece)?))
         .collect::<Result<Vec<bool>, Error>>()?;
     let holding = |address: VirtAddr| {
         let piece = pieces::holding(&pieces, image.offset_of(address)?)?;
-        let of_program = [Kind::Notes, Kind::Interpreter, Kind::Information];
+        let of_program = [
+            PieceKind::Notes,
+            PieceKind::Interpreter,
+            PieceKind::Information,
+        ];
         of_program.contains(&pieces[piece].kind).then_some(piece)
     };
     relocations::each(image, dynamic, |relocation| {
@@ -49,7 +53,7 @@ pub(super) fn leave_out(
             pinned[piece] = true;
         }
     });
-    if let Some(symbols) = pieces.iter().find(|piece| piece.kind == Kind::Symbols) {
+    if let Some(symbols) = pieces.iter().find(|piece| piece.kind == PieceKind::Symbols) {
         for symbol in records::<Symbol, _>(&image.source, image.encoding, symbols.range)? {
             let symbol = symbol?;
             if let Some(piece) = holding(VirtAddr(symbol.value)).filter(|_| symbol.section.0 != 0) {

@@ -3,7 +3,7 @@
 use object::elf;
 
 use super::patching::{ADDED_ENTRIES, Mechanism, Patching};
-use super::pieces::{Kind, Piece};
+use super::pieces::{Piece, PieceKind};
 use super::room::{self, Destination, Displaced, Room};
 use super::runs::{self, Run};
 use super::tail::Tail;
@@ -378,7 +378,7 @@ fn head_size<S>(patching: &Patching<'_, S>, displaced: &[Displaced]) -> Result<u
         Mechanism::Library { path, .. } => {
             let strings = displaced
                 .iter()
-                .find(|moved| moved.piece.kind == Kind::Strings);
+                .find(|moved| moved.piece.kind == PieceKind::Strings);
             let strings = strings.ok_or(Error::malformed("it has no dynamic string table"))?;
             Ok(strings.piece.range.size + path.len() as u64 + 1)
         }
@@ -396,7 +396,7 @@ fn place(
 ) -> Result<(Vec<Placed>, FileOffset), Error> {
     let mut placed = Vec::new();
     for &Displaced { piece, to } in displaced {
-        let strings = strings.filter(|_| piece.kind == Kind::Strings);
+        let strings = strings.filter(|_| piece.kind == PieceKind::Strings);
         let offset = match (to, strings) {
             (Destination::Vacated(offset), _) => offset,
             (Destination::NewSegment, Some(start)) => start,

@@ -7,7 +7,7 @@ use std::io;
 
 use object::elf;
 
-use super::pieces::{self, Kind, Piece};
+use super::pieces::{self, Piece, PieceKind};
 use crate::elf::encoding::{Dyn, ProgramHeader, Record, Symbol};
 use crate::elf::relocations::Relocation;
 use crate::elf::source::{numbers, records};
@@ -83,7 +83,7 @@ fn symbols(
     let wrong = Error::malformed("its dynamic symbols are not in the file");
     let range = image.range_at(address, size).ok_or(wrong)?;
     let mut shared = pieces.iter().filter(|it| it.range.overlaps(&range));
-    if shared.any(|piece| piece.kind != Kind::Symbols) {
+    if shared.any(|piece| piece.kind != PieceKind::Symbols) {
         return Err(Error::malformed(
             "its dynamic symbols share bytes with something else",
         ));
@@ -194,7 +194,7 @@ impl<S: Source> References<'_, S> {
     /// The dynamic strings, if they may move.
     fn strings(&self) -> Option<FileRange> {
         let mut pieces = self.pieces.iter();
-        let strings = pieces.find(|piece| piece.kind == Kind::Strings)?;
+        let strings = pieces.find(|piece| piece.kind == PieceKind::Strings)?;
         Some(strings.range)
     }
 

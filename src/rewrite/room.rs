@@ -7,7 +7,7 @@ mod shared;
 use object::elf;
 use sandbox_format::note::{Note, Notes};
 
-use super::pieces::{Kind, PADDING, Piece};
+use super::pieces::{PADDING, Piece, PieceKind};
 use crate::elf::encoding::{ProgramHeader, Record};
 use crate::elf::layout::LONGEST_TABLE;
 use crate::elf::{FileOffset, FileRange, Image, Layout, Source, tables};
@@ -93,7 +93,7 @@ pub(super) fn make(
     pieces: &[Piece],
     needs: Needs,
 ) -> Result<Room, Error> {
-    let strings = pieces.iter().find(|piece| piece.kind == Kind::Strings);
+    let strings = pieces.iter().find(|piece| piece.kind == PieceKind::Strings);
     if needs.strings_move && strings.is_none() {
         return Err(Error::malformed(
             "its dynamic string table shares bytes with something else",
@@ -157,7 +157,7 @@ fn grow(
 ) -> Result<Vec<Displaced>, Error> {
     let growth = growth(image, pieces, needs.loads + 1)?;
     let displaced = |piece: &Piece| {
-        (needs.strings_move && piece.kind == Kind::Strings) || piece.range.overlaps(&growth)
+        (needs.strings_move && piece.kind == PieceKind::Strings) || piece.range.overlaps(&growth)
     };
     let (mut moving, mut staying): (Vec<Piece>, Vec<Piece>) =
         pieces.iter().partition(|piece| displaced(piece));
@@ -172,7 +172,7 @@ fn grow(
         // Make more room in the first page, one piece after the other.
         let next = staying
             .iter()
-            .position(|piece| piece.range.end() <= FIRST_PAGE && piece.kind != Kind::Notes);
+            .position(|piece| piece.range.end() <= FIRST_PAGE && piece.kind != PieceKind::Notes);
         match next {
             Some(next) => moving.push(staying.remove(next)),
             None => return Ok(settled),
@@ -216,14 +216,14 @@ fn in_order(
         let end = first.map_or(from, FileRange::end);
         let behind_table = |moved: &Displaced| match moved.to {
             Destination::Vacated(offset) => offset + moved.piece.range.size <= end,
-            Destination::NewSegment => moved.piece.kind != Kind::Notes,
+            Destination::NewSegment => moved.piece.kind != PieceKind::Notes,
         };
         if settled.iter().all(behind_table) {
             return Ok(Some(settled));
         }
         let next = staying.iter().position(|piece| {
             (end..end + PADDING).contains(&piece.range.start)
-                && piece.kind != Kind::Notes
+                && piece.kind != PieceKind::Notes
                 && piece.range.size <= MAX_FOR_ORDER
         });
         match next {
@@ -360,7 +360,7 @@ fn settle(
 fn place(holes: &[FileRange], order: &[&Piece]) -> Vec<Displaced> {
     let mut holes = holes.to_vec();
     let mut place = |piece: &&Piece| {
-        let vacated = if piece.kind == Kind::Notes {
+        let vacated = if piece.kind == PieceKind::Notes {
             take(&mut holes, piece)
         } else {
             None
@@ -428,7 +428,7 @@ fn loses_build_id(image: &Image<impl Source>, moved: &Displaced) -> bool {
 
 /// Whether a piece has a build-id in the first page.
 pub(super) fn has_build_id(image: &Image<impl Source>, piece: &Piece) -> bool {
-    if piece.kind != Kind::Notes || piece.range.end() > FIRST_PAGE {
+    if piece.kind != PieceKind::Notes || piece.range.end() > FIRST_PAGE {
         return false;
     }
     let Ok(bytes) = image.source.read_at(piece.range.start, piece.range.size) else {

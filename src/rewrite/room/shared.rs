@@ -12,7 +12,7 @@ use super::{
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::{FileRange, Image, Layout, Source};
 use crate::rewrite::Error;
-use crate::rewrite::pieces::{Kind, Piece};
+use crate::rewrite::pieces::{Piece, PieceKind};
 
 /// Finds it; nothing where there is none, or no notes move. Only for programs
 /// whose strings stay.
@@ -35,8 +35,9 @@ pub(super) fn make(
         .filter(|piece| piece.range.overlaps(&growth))
         .copied()
         .collect();
-    let (notes, others): (Vec<Piece>, Vec<Piece>) =
-        moving.iter().partition(|piece| piece.kind == Kind::Notes);
+    let (notes, others): (Vec<Piece>, Vec<Piece>) = moving
+        .iter()
+        .partition(|piece| piece.kind == PieceKind::Notes);
     let is_build_id = |piece: &&Piece| has_build_id(image, piece);
     let sharing = notes.iter().find(|piece| !is_build_id(piece));
     let Some(sharing) = sharing.or(notes.first()) else {
