@@ -47,6 +47,9 @@
 //! * [`elf`]: reading programs;
 //! * [`mod@file`]: opening a file, and putting another in its place.
 
+// Tables of cases are as long as they are (clippy.toml has the limit).
+#![cfg_attr(not(test), warn(clippy::too_many_lines))]
+
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod elf;

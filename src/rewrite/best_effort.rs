@@ -85,7 +85,7 @@ fn rise(original: &OriginalHeaders, added: &Added) -> Result<u64, Error> {
     let first = pairs.find(|(_, old)| old.kind == elf::PT_LOAD);
     let rise = first.and_then(|(now, old)| now.offset.checked_sub(old.offset));
     let rise = rise.filter(|rise| rise.is_multiple_of(inline::PAGE as u64));
-    rise.ok_or(Error::CannotUndo(Lost::Segments))
+    rise.ok_or(Lost::Segments.into())
 }
 
 /// What moved, and the segments that were added, are parts of the file: all together
@@ -100,7 +100,7 @@ fn check_sizes(layout: &Layout, undo: &Undo, added: &Added) -> Result<(), Error>
     if is_within(Box::new(moved)) && is_within(Box::new(loaded)) {
         Ok(())
     } else {
-        Err(Error::CannotUndo(Lost::RecordFalse))
+        Err(Lost::RecordFalse.into())
     }
 }
 
@@ -135,7 +135,7 @@ fn check(result: &(impl Source + ?Sized)) -> Result<(), Error> {
         let none = Dynamic::default();
         references::check(&image, image.dynamic.as_ref().unwrap_or(&none), &pieces)
     };
-    is_sound().map_err(|_: Error| Error::CannotUndo(Lost::RecordFalse))
+    is_sound().map_err(|_: Error| Lost::RecordFalse.into())
 }
 
 struct Remover<'a, S> {
@@ -153,59 +153,13 @@ struct Remover<'a, S> {
 
 impl<S: Source> Remover<'_, S> {
     fn plan(&self) -> Result<Plan, Error> {
-        let encoding = self.image.encoding;
-        let dynamic = self.image.dynamic.as_ref();
-        if dynamic.is_none() && !self.original.dynamic.is_empty() {
-            return Err(Error::CannotUndo(Lost::NoDynamic));
-        }
-        let rise = FileOffset(self.rise);
-        // Later chunks win over earlier ones: first the bytes that the patch
-        // wrote over in the segment of the headers, whose offsets no tool
-        // changes, then what moved, then the headers.
-        let mut loads = self.image.segments_of(elf::PT_LOAD);
-        let first = loads.find(|load| load.offset == rise);
-        let first = first.map(|load| FileRange::new(FileOffset(0), load.filesz));
-        let first = first.ok_or(Error::CannotUndo(Lost::Segments))?;
-        let in_first = |chunk: &&Chunk| chunk.offset.0 > 0 && chunk.end() <= first.end();
-        let originals = self.undo.originals.iter().filter(in_first);
-        let mut overwrites: Vec<Chunk> = originals
-            .map(|chunk| Chunk {
-                offset: chunk.offset + self.rise,
-                bytes: chunk.bytes.clone(),
-            })
-            .collect();
-        for load in &self.added.loads {
-            let size = usize::try_from(load.filesz).map_err(|_| Error::TooLarge)?;
-            overwrites.push(Chunk {
-                offset: load.offset,
-                bytes: vec![0; size],
-            });
-        }
-        overwrites.extend(self.moved_back()?);
-        let segments = ProgramHeader::encode_all(&self.segments()?, encoding)?;
-        overwrites.push(Chunk {
-            offset: self.original.phoff.saturating_add(self.rise),
-            bytes: segments,
-        });
-        overwrites.extend(self.elsewhere()?);
-        overwrites.extend(dynamic.map(|dynamic| self.dynamic(dynamic)).transpose()?);
-        overwrites.extend(self.sections()?);
-        let mut header = self.image.header;
-        if within(&self.added.loads, header.entry) {
-            header.entry = self.original.entry;
-        }
-        header.phoff = self.original.phoff;
-        header.shoff = header.shoff.saturating_back(self.rise);
-        header.phnum = u16::try_from(self.original.segments.len()).map_err(|_| Error::TooLarge)?;
-        overwrites.push(Chunk {
-            offset: rise,
-            bytes: FileHeader::encode_all(&[header], encoding)?,
-        });
-        let kept = FileRange::between(rise, FileOffset(self.image.length));
+        let start = FileOffset(self.rise);
+        let kept = FileRange::between(start, FileOffset(self.image.length));
+        let overwrites = self.overwrites()?;
         let overwrites = overwrites.iter().filter_map(|chunk| chunk.within(&kept));
         Ok(Plan {
             runs: vec![Run {
-                original: rise,
+                original: start,
                 patched: FileOffset(0),
                 size: kept.size,
             }],
@@ -217,6 +171,63 @@ impl<S: Source> Remover<'_, S> {
                 .collect(),
             added: Vec::new(),
         })
+    }
+
+    /// What changes in this file, of which later chunks win over earlier ones: first the
+    /// bytes that the patch wrote over in the segment of the headers, whose offsets no tool
+    /// changes, then what moved, then the headers.
+    fn overwrites(&self) -> Result<Vec<Chunk>, Error> {
+        let encoding = self.image.encoding;
+        let dynamic = self.image.dynamic.as_ref();
+        if dynamic.is_none() && !self.original.dynamic.is_empty() {
+            return Err(Lost::NoDynamic.into());
+        }
+        let mut overwrites = self.in_first_segment()?;
+        for load in &self.added.loads {
+            let size = usize::try_from(load.filesz).map_err(|_| Error::TooLarge)?;
+            overwrites.push(Chunk {
+                offset: load.offset,
+                bytes: vec![0; size],
+            });
+        }
+        overwrites.extend(self.moved_back()?);
+        overwrites.push(Chunk {
+            offset: self.original.phoff.saturating_add(self.rise),
+            bytes: ProgramHeader::encode_all(&self.segments()?, encoding)?,
+        });
+        overwrites.extend(self.elsewhere()?);
+        overwrites.extend(dynamic.map(|dynamic| self.dynamic(dynamic)).transpose()?);
+        overwrites.extend(self.sections()?);
+        overwrites.push(Chunk {
+            offset: FileOffset(self.rise),
+            bytes: FileHeader::encode_all(&[self.file_header()?], encoding)?,
+        });
+        Ok(overwrites)
+    }
+
+    /// What the patch wrote over in the segment of the headers.
+    fn in_first_segment(&self) -> Result<Vec<Chunk>, Error> {
+        let mut loads = self.image.segments_of(elf::PT_LOAD);
+        let first = loads.find(|load| load.offset.0 == self.rise);
+        let end = FileOffset(first.ok_or(Lost::Segments)?.filesz);
+        let originals = self.undo.originals.iter();
+        let inside = originals.filter(|chunk| chunk.offset.0 > 0 && chunk.end() <= end);
+        let risen = inside.map(|chunk| Chunk {
+            offset: chunk.offset + self.rise,
+            bytes: chunk.bytes.clone(),
+        });
+        Ok(risen.collect())
+    }
+
+    fn file_header(&self) -> Result<FileHeader, Error> {
+        let mut header = self.image.header;
+        if within(&self.added.loads, header.entry) {
+            header.entry = self.original.entry;
+        }
+        header.phoff = self.original.phoff;
+        header.shoff = header.shoff.saturating_back(self.rise);
+        header.phnum = u16::try_from(self.original.segments.len()).map_err(|_| Error::TooLarge)?;
+        Ok(header)
     }
 
     /// Where a byte of the original's memory is in this file.
@@ -234,7 +245,7 @@ impl<S: Source> Remover<'_, S> {
         };
         let offset = self.image.offset_of(address);
         let offset = offset.or_else(in_cut_off);
-        offset.ok_or(Error::CannotUndo(Lost::Segments))
+        offset.ok_or(Lost::Segments.into())
     }
 
     /// The words in other segments that led to a runtime in the program: what
@@ -297,7 +308,7 @@ impl<S: Source> Remover<'_, S> {
 
     fn range_of(&self, moved: &Move) -> Result<FileRange, Error> {
         let range = self.image.range_at(moved.to, moved.size);
-        range.ok_or(Error::CannotUndo(Lost::Segments))
+        range.ok_or(Lost::Segments.into())
     }
 
     fn segments(&self) -> Result<Vec<ProgramHeader>, Error> {
@@ -359,7 +370,7 @@ impl<S: Source> Remover<'_, S> {
             .segments
             .iter()
             .find(|segment| segment.kind == elf::PT_DYNAMIC);
-        let place = place.ok_or(Error::CannotUndo(Lost::RecordIncomplete))?;
+        let place = place.ok_or(Lost::RecordIncomplete)?;
         let segment = self.image.segment(elf::PT_DYNAMIC);
         let address = segment.map_or(place.vaddr, |segment| segment.vaddr);
         Machine::of(self.image).keep_targets(
@@ -374,7 +385,7 @@ impl<S: Source> Remover<'_, S> {
             .iter()
             .any(|entry| entry.tag == elf::DT_NULL);
         if entries.len() + usize::from(had_end) > slots {
-            return Err(Error::CannotUndo(Lost::DynamicLonger));
+            return Err(Lost::DynamicLonger.into());
         }
         entries.resize(
             slots,

@@ -6,7 +6,7 @@ use sandbox_format::inline::{Header, Place, SIZE};
 use sandbox_format::note::Collector;
 
 use super::embedded::{Filter, read_padded};
-use super::hook::{Hook, NotLater};
+use super::hook::{Hook, NotLater, initialiser};
 use super::{Embedded, Start, hook, runs};
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::{Chunk, Dynamic, FileRange, Image, Layout, Source, VirtAddr};
@@ -85,7 +85,7 @@ pub fn find(image: &Image<impl Source>, embedded: &Embedded) -> Result<Option<Fo
         (Some(Start::Entry), None)
     } else {
         let entry = if at_entry { next } else { image.header.entry };
-        match hook::last_initialiser(image, dynamic, entry) {
+        match initialiser::last(image, dynamic, entry) {
             Err(Error::NoInitialiser(why)) if at_entry => (Some(Start::Entry), Some(why)),
             Err(Error::NoInitialiser(_)) => (None, None),
             Err(error) => return Err(error),

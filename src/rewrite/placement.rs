@@ -1,20 +1,20 @@
 //! Where everything will be in the patched file.
 
-use object::elf;
+mod base;
 
 use super::patching::{ADDED_ENTRIES, Mechanism, Patching};
 use super::pieces::{Piece, PieceKind};
 use super::room::{self, Destination, Displaced, Room};
 use super::runs::{self, Run};
-use super::tail::Tail;
 use super::undo::{self, Undo};
-use super::{cut, front, inline, symbols};
+use super::{inline, symbols};
 use crate::elf::encoding::{Dyn, FileHeader, Record};
 use crate::elf::machine::Machine;
 use crate::elf::notes::LONGEST_UNDO;
 use crate::elf::symbols::Symbol;
 use crate::elf::{Dynamic, FileOffset, FileRange, Layout, Source, VirtAddr, align_up};
 use crate::rewrite::Error;
+use base::Base;
 
 /// A moved piece and its new place.
 #[derive(Clone, Copy, Debug)]
@@ -70,18 +70,13 @@ pub(super) struct Placement {
 
 impl Placement {
     pub(super) fn make<S: Source>(patching: &Patching<'_, S>, room: &Room) -> Result<Self, Error> {
-        let Patching {
-            image,
-            content,
-            dynamic,
-            ..
-        } = *patching;
+        let Patching { image, dynamic, .. } = *patching;
         let page = Machine::of(image).max_page_size;
-        let up = |offset: FileOffset, alignment| offset.align_up(alignment).ok_or(Error::TooLarge);
+        let up = |offset: FileOffset| offset.align_up(page).ok_or(Error::TooLarge);
         let elf_end = patching.tail.elf_end();
         let base = match room.in_front {
             true => None,
-            false => Some(base(image, room, patching.tail)?),
+            false => Some(Base::find(image, room, patching.tail)?),
         };
         let Beginning {
             table,
@@ -89,47 +84,28 @@ impl Placement {
             mut placed,
             end,
         } = match &base {
-            Some((_, base)) => Beginning::behind(patching, room, base.start)?,
+            Some(base) => Beginning::behind(patching, room, base.start)?,
             None => Beginning::in_front(patching, room)?,
         };
         let moves = patching.dynamic_moves();
         let symbols = symbols::of_moved_parts(image, &room.displaced, moves);
         let mut recorded = recorded(patching, &placed, &table);
         recorded.extend(symbols.iter().map(|symbol| symbol.range));
-        let is_cut = base.as_ref().is_some_and(|(cut, _)| *cut < elf_end);
+        let is_cut = base.as_ref().is_some_and(|base| base.cut < elf_end);
         let runs = 1 + usize::from(is_cut) + usize::from(patching.tail.last.size > 0);
-        let undo = Undo::size(runs, &recorded, placed.len());
-        if recorded.len().max(placed.len()) > undo::MOST || undo as u64 > LONGEST_UNDO {
-            return Err(Error::malformed(
-                "more of it would have to be recorded than of any program",
-            ));
-        }
-        let is_shared = |placed: &&Placed| Some(placed.piece.range.start) == room.shared_note;
-        let shared = placed.iter().find(is_shared);
-        let shared = shared.map(|placed| placed.piece.align);
-        let notes_align = if shared == Some(8) { 8 } else { 4 };
-        // Under a header of their own they start where all may start.
-        let notes_start = up(end, shared.map_or(8, |_| notes_align as u64))?;
-        let notes = FileRange::new(notes_start, content.size(undo, notes_align) as u64);
-        let start = base.as_ref().map_or(FileOffset(0), |(_, base)| base.start);
+        let undo = undo_size(runs, &recorded, placed.len())?;
+        let (notes, notes_align) = notes(patching, end, undo, shared(&placed, room))?;
+        let start = base.as_ref().map_or(FileOffset(0), |base| base.start);
         let segment = FileRange::between(start, notes.end());
-        let moved = || moved_dynamic(image, dynamic, up(segment.end(), page)?, page);
         let dynamic_from = dynamic.range;
-        let dynamic = if moves { Some(moved()?) } else { None };
+        let dynamic = match moves {
+            true => Some(moved_dynamic(image, dynamic, up(segment.end())?)?),
+            false => None,
+        };
         let end = dynamic.unwrap_or(segment).end();
         let (runs, bias) = match base {
-            Some((cut, base)) => {
-                let shift = align_up(end - cut, page).ok_or(Error::TooLarge)?;
-                (runs_around(cut, elf_end, shift), base.bias)
-            }
-            None => {
-                let shift = up(end, page)?.0;
-                let bias = front::bias(image, shift);
-                (
-                    runs_around(FileOffset(0), elf_end, shift),
-                    bias.ok_or(Error::NoRoomInFront)?,
-                )
-            }
+            Some(base) => base.around(image, elf_end, end)?,
+            None => base::in_front(image, elf_end, end)?,
         };
         // Within one segment offsets and addresses have one distance.
         for placed in placed.iter_mut().filter(|placed| placed.in_new_segment) {
@@ -281,98 +257,6 @@ fn table(layout: &Layout, room: &Room) -> FileRange {
     FileRange::new(layout.header.phoff, size)
 }
 
-/// The runs of an ELF file of `end` bytes whose part from `cut` on moves up.
-///
-/// By whole pages, so that no section is less aligned than it was, and file
-/// systems can share the blocks (`FICLONERANGE` wants whole ones).
-fn runs_around(cut: FileOffset, end: FileOffset, shift: u64) -> Vec<Run> {
-    let run = |start: FileOffset, end: FileOffset, shift: u64| Run {
-        original: start,
-        patched: start + shift,
-        size: end - start,
-    };
-    let runs = [run(FileOffset(0), cut, 0), run(cut, end, shift)];
-    runs.into_iter().filter(|run| run.size > 0).collect()
-}
-
-/// Where the new segments start, and where the file is cut for them.
-fn base(layout: &Layout, room: &Room, tail: Tail) -> Result<(FileOffset, Base), Error> {
-    let cut = cut::find(layout, &tail);
-    let Some(obstacle) = &room.obstacle else {
-        return Ok((cut, Base::behind(layout, cut)?));
-    };
-    match Base::congruent(layout, cut, obstacle) {
-        // Behind what is not loaded the hole is smaller.
-        Err(Error::NoCongruentRoom { .. }) => {
-            let end = tail.elf_end();
-            Ok((end, Base::congruent(layout, end, obstacle)?))
-        }
-        base => Ok((cut, base?)),
-    }
-}
-
-/// Where the new segments start.
-struct Base {
-    /// The file offset.
-    start: FileOffset,
-    /// Difference of address and offset.
-    bias: u64,
-}
-
-/// A larger hole in the file is refused: not every tool that copies files keeps
-/// holes.
-const MAX_HOLE: u64 = 16 << 20;
-
-impl Base {
-    /// Behind what is there, in the file and in memory.
-    fn behind(layout: &Layout, file_end: FileOffset) -> Result<Self, Error> {
-        let page = Machine::of(layout).max_page_size;
-        let start = file_end.align_up(page).ok_or(Error::TooLarge)?;
-        let address = memory_end(layout).align_up(page).ok_or(Error::TooLarge)?;
-        Ok(Self {
-            start,
-            bias: address.bias_over(start),
-        })
-    }
-
-    /// Likewise, but with the first segment's distance of address and offset:
-    /// before Linux 5.18 the kernel computed the address of the program headers
-    /// (AT_PHDR) with that, wherever they were (fs/binfmt_elf.c,
-    /// `create_elf_tables`; since 0da1d5002745 it looks for their segment).
-    fn congruent(layout: &Layout, file_end: FileOffset, obstacle: &str) -> Result<Self, Error> {
-        let page = Machine::of(layout).max_page_size;
-        let first = layout.segment(elf::PT_LOAD);
-        let bias = first.map_or(0, |first| first.vaddr.bias_over(first.offset));
-        if !bias.is_multiple_of(page) {
-            return Err(Error::NoRoom(obstacle.to_owned()));
-        }
-        let address = memory_end(layout).align_up(page).ok_or(Error::TooLarge)?;
-        let start = file_end.align_up(page).ok_or(Error::TooLarge)?;
-        let congruent = FileOffset(address.0.wrapping_sub(bias)).max(start);
-        if congruent - start > MAX_HOLE {
-            return Err(Error::NoCongruentRoom {
-                obstacle: obstacle.to_owned(),
-                hole: congruent - start,
-            });
-        }
-        if congruent.checked_add(bias).is_none() {
-            return Err(Error::TooLarge);
-        }
-        Ok(Self {
-            start: congruent,
-            bias,
-        })
-    }
-}
-
-fn memory_end(layout: &Layout) -> VirtAddr {
-    let loads = layout.segments_of(elf::PT_LOAD);
-    loads
-        .map(|load| load.vaddr + load.memsz)
-        .max()
-        .unwrap_or_default()
-}
-
 fn head_size<S>(patching: &Patching<'_, S>, displaced: &[Displaced]) -> Result<u64, Error> {
     match &patching.mechanism {
         Mechanism::Library { path, .. } => {
@@ -417,6 +301,38 @@ fn place(
     Ok((placed, end))
 }
 
+/// The size of the descriptor of the UNDO note, in bytes.
+fn undo_size(runs: usize, recorded: &[FileRange], moves: usize) -> Result<usize, Error> {
+    let size = Undo::size(runs, recorded, moves);
+    if recorded.len().max(moves) > undo::MOST || size as u64 > LONGEST_UNDO {
+        return Err(Error::malformed(
+            "more of it would have to be recorded than of any program",
+        ));
+    }
+    Ok(size)
+}
+
+/// The alignment of the notes under whose header the policy's come, if they share one.
+fn shared(placed: &[Placed], room: &Room) -> Option<u64> {
+    let is_shared = |placed: &&Placed| Some(placed.piece.range.start) == room.shared_note;
+    let shared = placed.iter().find(is_shared)?;
+    Some(shared.piece.align)
+}
+
+/// Where the policy notes are, behind `end`, and what they are padded to.
+fn notes<S>(
+    patching: &Patching<'_, S>,
+    end: FileOffset,
+    undo: usize,
+    shared: Option<u64>,
+) -> Result<(FileRange, usize), Error> {
+    let align = if shared == Some(8) { 8 } else { 4 };
+    // Under a header of their own they start where all may start.
+    let start = end.align_up(shared.map_or(8, |_| align as u64));
+    let size = patching.content.size(undo, align) as u64;
+    Ok((FileRange::new(start.ok_or(Error::TooLarge)?, size), align))
+}
+
 /// A dynamic section with room for the new entries, that fills whole pages: the
 /// runtime makes them read-only, and musl gives what a writable segment leaves
 /// of its last page to malloc (ldso/dynlink.c, `reclaim_gaps`).
@@ -424,8 +340,8 @@ fn moved_dynamic(
     layout: &Layout,
     dynamic: &Dynamic,
     start: FileOffset,
-    page: u64,
 ) -> Result<FileRange, Error> {
+    let page = Machine::of(layout).max_page_size;
     let entries = (dynamic.entries.len() + ADDED_ENTRIES + 1) as u64;
     let size = align_up(entries * Dyn::size(layout.encoding), page).ok_or(Error::TooLarge)?;
     Ok(FileRange::new(start, size))

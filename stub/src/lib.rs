@@ -24,6 +24,7 @@
 //! than headers: the kernel gets the bytes of the note as they are.
 
 #![no_std]
+#![cfg_attr(not(test), warn(clippy::too_many_lines))]
 
 mod die;
 mod embedded;

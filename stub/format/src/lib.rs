@@ -15,6 +15,7 @@
 //! relocation.
 
 #![no_std]
+#![cfg_attr(not(test), warn(clippy::too_many_lines))]
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
