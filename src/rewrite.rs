@@ -32,6 +32,8 @@ mod runs;
 mod section_headers;
 mod symbols;
 mod tail;
+#[cfg(test)]
+mod tests;
 pub mod undo;
 mod write;
 

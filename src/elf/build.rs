@@ -1,5 +1,4 @@
-//! Small ELF files, made for tests: all of the file is one segment at address 0, so that an
-//! address is a file offset.
+//! Small ELF files, made for tests: an address is a file offset.
 
 use object::elf;
 
@@ -10,10 +9,24 @@ pub(crate) struct LayoutBuilder {
     content: Vec<u8>,
     interpreter: Option<u64>,
     dynamic: Vec<(i64, u64)>,
+    entry: u64,
+    data: Option<u64>,
+    segments: Vec<Segment>,
 }
 
-/// Room for the ELF header and three program headers.
-const HEADERS: u64 = 64 + 3 * 56;
+/// A program header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment {
+    pub(crate) kind: elf::ProgramType,
+    pub(crate) flags: elf::ProgramFlags,
+    pub(crate) offset: u64,
+    pub(crate) address: u64,
+    pub(crate) size: u64,
+    pub(crate) align: u64,
+}
+
+/// Room for the ELF header and ten program headers.
+const HEADERS: u64 = 64 + 10 * 56;
 
 impl LayoutBuilder {
     /// A file of that type, with nothing in it.
@@ -23,12 +36,61 @@ impl LayoutBuilder {
             content: Vec::new(),
             interpreter: None,
             dynamic: Vec::new(),
+            entry: HEADERS,
+            data: None,
+            segments: Vec::new(),
         }
+    }
+
+    /// Where the next content will be.
+    pub(crate) fn next(&self) -> u64 {
+        HEADERS + self.content.len() as u64
+    }
+
+    /// Has it begin at an address.
+    pub(crate) fn entry(mut self, address: u64) -> Self {
+        self.entry = address;
+        self
+    }
+
+    /// Has what follows be data, in a segment of its own.
+    pub(crate) fn data(mut self) -> Self {
+        self.data = Some(self.next());
+        self
+    }
+
+    /// Adds a program header, after those of all of the file, of the interpreter and of the
+    /// dynamic section.
+    pub(crate) fn segment(mut self, segment: Segment) -> Self {
+        self.segments.push(segment);
+        self
+    }
+
+    /// Adds a note under a header of its own.
+    pub(crate) fn note(mut self, owner: &[u8], kind: u32, descriptor: &[u8]) -> Self {
+        let sizes = [owner.len(), descriptor.len()].map(|size| u32::try_from(size).unwrap());
+        let mut bytes: Vec<u8> = [sizes[0], sizes[1], kind]
+            .iter()
+            .flat_map(|word| word.to_le_bytes())
+            .collect();
+        for part in [owner, descriptor] {
+            bytes.extend(part);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        let at = self.put(&bytes);
+        self.segment(Segment {
+            kind: elf::PT_NOTE,
+            flags: elf::PF_R,
+            offset: at,
+            address: at,
+            size: bytes.len() as u64,
+            align: 4,
+        })
     }
 
     /// Adds content, 8-aligned; its address.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> u64 {
-        let at = HEADERS + self.content.len() as u64;
+        let at = self.next();
         self.content.extend(bytes);
         self.content
             .resize(self.content.len().next_multiple_of(8), 0);
@@ -77,7 +139,7 @@ impl LayoutBuilder {
         if let Some(at) = self.interpreter {
             let text = &self.content[usize::try_from(at - HEADERS).unwrap()..];
             let size = text.iter().position(|byte| *byte == 0).unwrap() as u64 + 1;
-            segments.push((elf::PT_INTERP.0, at, size));
+            segments.push(Segment::of(elf::PT_INTERP, at, size));
         }
         if !self.dynamic.is_empty() {
             let entries = self.dynamic.iter().chain([&(0, 0)]);
@@ -85,10 +147,38 @@ impl LayoutBuilder {
                 .flat_map(|(tag, value)| [tag.to_le_bytes(), value.to_le_bytes()].concat())
                 .collect();
             let at = self.put(&bytes);
-            segments.push((elf::PT_DYNAMIC.0, at, bytes.len() as u64));
+            segments.push(Segment::of(elf::PT_DYNAMIC, at, bytes.len() as u64));
         }
-        let length = HEADERS + self.content.len() as u64;
-        segments.insert(0, (elf::PT_LOAD.0, 0, length));
+        let end = self.next();
+        let code = Segment::of(elf::PT_LOAD, 0, self.data.unwrap_or(end));
+        let data = self.data.map(|at| Segment {
+            flags: elf::PF_R | elf::PF_W,
+            ..Segment::of(elf::PT_LOAD, at, end - at)
+        });
+        segments.splice(0..0, [code].into_iter().chain(data));
+        segments.extend(&self.segments);
+        let mut file = self.header(segments.len());
+        for segment in segments {
+            for word in [segment.kind.0, segment.flags.0] {
+                file.extend(word.to_le_bytes());
+            }
+            let Segment {
+                offset,
+                address,
+                size,
+                align,
+                ..
+            } = segment;
+            for word in [offset, address, address, size, size, align] {
+                file.extend(word.to_le_bytes());
+            }
+        }
+        file.resize(usize::try_from(HEADERS).unwrap(), 0);
+        file.extend(self.content);
+        file
+    }
+
+    fn header(&self, segments: usize) -> Vec<u8> {
         let mut file = b"\x7fELF\x02\x01\x01".to_vec();
         file.resize(16, 0);
         for half in [self.kind, elf::EM_X86_64.0] {
@@ -96,24 +186,28 @@ impl LayoutBuilder {
         }
         file.extend(1_u32.to_le_bytes());
         // Entry point, program headers, section headers.
-        for word in [HEADERS, 64, 0] {
+        for word in [self.entry, 64, 0] {
             file.extend(word.to_le_bytes());
         }
         file.extend(0_u32.to_le_bytes());
-        let count = u16::try_from(segments.len()).unwrap();
+        let count = u16::try_from(segments).unwrap();
         for half in [64, 56, count, 64, 0, 0] {
             file.extend(half.to_le_bytes());
         }
-        for (kind, at, size) in segments {
-            for word in [kind, elf::PF_R.0 | elf::PF_X.0] {
-                file.extend(word.to_le_bytes());
-            }
-            for word in [at, at, at, size, size, 8] {
-                file.extend(word.to_le_bytes());
-            }
-        }
-        file.resize(usize::try_from(HEADERS).unwrap(), 0);
-        file.extend(self.content);
         file
+    }
+}
+
+impl Segment {
+    /// One whose address is its offset.
+    fn of(kind: elf::ProgramType, at: u64, size: u64) -> Self {
+        Self {
+            kind,
+            flags: elf::PF_R | elf::PF_X,
+            offset: at,
+            address: at,
+            size,
+            align: 8,
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 mod called;
 pub(super) mod initialiser;
+#[cfg(test)]
+mod tests;
 
 use object::elf;
 

@@ -9,6 +9,8 @@
 
 mod formats;
 mod named;
+#[cfg(test)]
+mod tests;
 
 use crate::elf::{FileOffset, FileRange, Image, Source};
 use crate::rewrite::Error;
