@@ -40,6 +40,7 @@ pub use target::{Target, is_directory};
 
 /// Why a file can't be opened or replaced; the caller puts its name in front.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// Opening failed.
     #[error("it can't be read: {0}")]

@@ -25,6 +25,7 @@ use crate::policy::{self, Action, Arch, List, Resolved};
 
 /// Why a policy could not be compiled.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The kernel takes no program of this length.
     #[error("the policy needs more instructions than the kernel takes (4096); name fewer calls")]

@@ -38,6 +38,7 @@ pub const NOT_FOUND: u8 = 127;
 
 /// Why a program was not started.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The filter has no room left.
     #[error(transparent)]

@@ -37,6 +37,7 @@ use std::fmt;
 
 /// How the names of a policy are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum List {
     /// Only these may be called.
     Allow,

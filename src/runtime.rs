@@ -59,6 +59,7 @@ pub struct Runtimes {
 
 /// What a program gets.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Runtime {
     /// The library.
     Library(Library),

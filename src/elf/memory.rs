@@ -17,6 +17,7 @@ use super::{Dynamic, Error, FileRange, Image, Layout, Source, VirtAddr, relocati
 
 /// How what runs differs from what the file says, or may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Divergence {
     /// More program headers than the kernel takes.
     TooManyHeaders,

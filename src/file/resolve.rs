@@ -23,6 +23,7 @@ use super::status::Status;
 
 /// What the path is looked up for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Purpose {
     /// The file is only read.
     Read,

@@ -46,6 +46,7 @@ impl Data {
 
 /// Why the kernel would not take a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Invalid {
     /// No instruction, or more than the kernel takes.
     #[error("a filter has 1 to 4096 instructions, not {0}")]

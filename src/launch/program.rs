@@ -36,6 +36,7 @@ const INTERPRETERS: usize = 5;
 
 /// Why a program can't be started.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Unfit {
     /// Not in PATH.
     #[error("it is in no directory of PATH; give its path")]
@@ -123,6 +124,7 @@ pub struct Program {
 /// more than `e_machine` (`elf_check_arch`, arch/x86/include/asm/elf.h), so that a
 /// file may run that tools find damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Machine {
     /// `e_machine`, and whether the file has 64-bit headers.
     Elf(elf::Machine, bool),

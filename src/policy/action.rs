@@ -12,6 +12,7 @@ const MAX_ERRNO: u16 = 4095;
 /// What happens to a system call that the policy forbids. [`FromStr`] and
 /// [`Display`](fmt::Display) are the spelling of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Action {
     /// The process dies as if by SIGSYS.
     KillProcess,

@@ -9,6 +9,7 @@ use sandbox_format::syscall::X32_NUMBERS;
 /// A system call ABI, the unit that a filter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each name is that of the architecture")]
+#[non_exhaustive]
 pub enum Arch {
     X86_64,
     X32,

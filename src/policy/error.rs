@@ -5,6 +5,7 @@ use super::Arch;
 /// Why a policy could not be read or resolved. The messages say what is wrong
 /// and what to do.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// Not an action.
     #[error(

@@ -58,6 +58,7 @@ impl Resolved {
 
 /// What the user should know about a policy that is valid all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Warning {
     /// The architecture does not have this call.
     NotHere {

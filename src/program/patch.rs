@@ -37,6 +37,7 @@ pub struct Options {
 
 /// What became of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// It carries the policy now.
     Patched,

@@ -21,6 +21,7 @@ pub struct Options {
 
 /// How well it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Restored {
     /// Everything that patching changed is as it was before, byte for byte.
     Exact,

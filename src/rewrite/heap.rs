@@ -9,6 +9,7 @@ use crate::rewrite::Error;
 
 /// How much a program counts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Heap {
     /// Not, as far as it tells.
     Anywhere,

@@ -13,6 +13,7 @@ use crate::rewrite::Error;
 
 /// From when on the policy is to be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Start {
     /// From the program's entry point on: before the C library's own start-up in
     /// a static program, after the constructors of all libraries in another.

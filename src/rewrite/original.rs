@@ -13,6 +13,7 @@ use crate::elf::{Chunk, FileOffset, FileRange, Source};
 
 /// The original of a program.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Original<'a> {
     /// Not patched.
     Whole(&'a File),

@@ -18,6 +18,7 @@ pub enum Position {
 
 /// What puts a policy in force.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Enforcement<'a> {
     /// A library that the program loads.
     Library {

@@ -40,6 +40,7 @@ pub(super) struct Tail {
 
 /// How the readers of what was appended find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reader {
     /// From the end of the file, as far as can be told.
     FromEnd,

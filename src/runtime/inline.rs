@@ -14,6 +14,7 @@ use crate::rewrite::embedded::{self, Runtime};
 
 /// Why there is no runtime.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// No file.
     #[error(

@@ -24,6 +24,7 @@ const LONGEST_PATH: usize = 4095;
 
 /// Why no library can be named.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// None beside the program.
     #[error("libsandbox.so is neither beside sandbox-patch nor in ../lib/sandbox-patch/")]

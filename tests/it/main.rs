@@ -28,6 +28,7 @@ mod note_format;
 mod other_users;
 mod patching;
 mod programs;
+mod public_api;
 mod rewriting;
 mod rewriting_inline;
 mod runtime;
