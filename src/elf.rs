@@ -26,6 +26,7 @@ pub(crate) mod tables;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use address::SMALLEST_PAGE;
 pub use address::{Chunk, FileOffset, FileRange, VirtAddr, align_up};
 pub use encoding::Encoding;
 pub use error::Error;

@@ -195,6 +195,9 @@ impl FileRange {
     }
 }
 
+/// The smallest page of any processor that Linux runs on, in bytes: whole ones are mapped.
+pub(crate) const SMALLEST_PAGE: u64 = 4096;
+
 /// `value` rounded up to a multiple of `alignment`, which may be 0 or 1 for
 /// none.
 ///

@@ -54,6 +54,12 @@ impl Encoding {
         Ok(Self { is_64, endian })
     }
 
+    /// Bytes of an address, and of what is as wide.
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        if self.is_64 { 8 } else { 4 }
+    }
+
     /// Whether the most significant byte comes first.
     #[must_use]
     pub fn is_big_endian(self) -> bool {
@@ -245,6 +251,24 @@ pub struct ProgramHeader {
 }
 
 impl ProgramHeader {
+    /// Whether the program may read the segment (PF_R).
+    #[must_use]
+    pub const fn is_readable(&self) -> bool {
+        self.flags.0 & elf::PF_R.0 != 0
+    }
+
+    /// Whether it may write to it (PF_W).
+    #[must_use]
+    pub const fn is_writable(&self) -> bool {
+        self.flags.0 & elf::PF_W.0 != 0
+    }
+
+    /// Whether it may run code in it (PF_X).
+    #[must_use]
+    pub const fn is_executable(&self) -> bool {
+        self.flags.0 & elf::PF_X.0 != 0
+    }
+
     /// The bytes that the segment has in the file.
     #[must_use]
     pub fn range(&self) -> FileRange {

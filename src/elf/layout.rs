@@ -14,7 +14,7 @@ use loads::Loads;
 use super::encoding::{Encoding, FileHeader, ProgramHeader, Record, SectionHeader};
 use super::ranges::Ranges;
 use super::source::records;
-use super::{Error, FileOffset, FileRange, Source, VirtAddr};
+use super::{Error, FileOffset, FileRange, SMALLEST_PAGE, Source, VirtAddr};
 
 /// A file's headers, as read.
 #[derive(Clone, Debug)]
@@ -290,7 +290,6 @@ fn read_segments(
     let segments = ProgramHeader::decode_all(encoding, &bytes);
     // Whole pages are mapped, so that of two segments in one page the first is not
     // there where the file has them in different pages.
-    const PAGE: u64 = 4096;
     let (mut end, mut last_bias) = (VirtAddr(0), 0);
     for load in segments
         .iter()
@@ -308,8 +307,9 @@ fn read_segments(
             return malformed("a loadable segment is larger in the file than in memory");
         }
         let bias = load.vaddr.bias_over(load.offset);
-        let hides =
-            load.filesz > 0 && load.vaddr.0 / PAGE < end.0.div_ceil(PAGE) && bias != last_bias;
+        let hides = load.filesz > 0
+            && load.vaddr.0 / SMALLEST_PAGE < end.0.div_ceil(SMALLEST_PAGE)
+            && bias != last_bias;
         if load.vaddr < end || hides {
             return malformed("the loadable segments overlap or are out of order");
         }

@@ -60,7 +60,7 @@ impl<'a, S: Source> Extents<'a, S> {
     ///
     /// The file can't be read, or too many of its relocations copy.
     pub(crate) fn of(&mut self, relocation: &Relocation) -> Result<Range<VirtAddr>, Error> {
-        let word: u64 = if self.image.encoding.is_64 { 8 } else { 4 };
+        let word = self.image.encoding.word();
         let (copy, descriptor) = match self.image.header.machine {
             elf::EM_X86_64 => (Some(elf::R_X86_64_COPY.0), Some(elf::R_X86_64_TLSDESC.0)),
             elf::EM_386 => (Some(elf::R_386_COPY.0), Some(elf::R_386_TLS_DESC.0)),
@@ -118,7 +118,7 @@ pub(crate) fn each(
     dynamic: &Dynamic,
     mut visit: impl FnMut(Relocation) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let word: u64 = if image.encoding.is_64 { 8 } else { 4 };
+    let word = image.encoding.word();
     let has_addends = dynamic.get(elf::DT_PLTREL) == Some(elf::DT_RELA.0.cast_unsigned());
     let tables = [
         (elf::DT_RELA, 3 * word),
@@ -150,7 +150,7 @@ pub(crate) fn each_of_static(
     image: &Image<impl Source>,
     mut visit: impl FnMut(Relocation) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let word: u64 = if image.encoding.is_64 { 8 } else { 4 };
+    let word = image.encoding.word();
     let mut left = image.length;
     for section in &image.sections {
         let header = &section.header;
@@ -247,7 +247,7 @@ pub(crate) fn packed_target(
     let Some((address, size)) = table else {
         return Ok(None);
     };
-    let word: u64 = if image.encoding.is_64 { 8 } else { 4 };
+    let word = image.encoding.word();
     let wrong = Error::Malformed("its relocations are not in the file");
     let range = image.range_at(address, size).ok_or(wrong)?;
     let is_there = |target: &VirtAddr| overlap(&(*target..target.saturating_add(word)), addresses);

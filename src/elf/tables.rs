@@ -175,7 +175,7 @@ pub(crate) fn gnu_hash(
     let Some([bucket_count, first, bloom]) = first(image, address, 4)? else {
         return Ok(None);
     };
-    let word = if image.encoding.is_64 { 8 } else { 4 };
+    let word = image.encoding.word();
     let buckets_at = 16 + bloom * word;
     let chains_at = buckets_at + bucket_count * 4;
     let buckets = words_at(image, address.saturating_add(buckets_at), bucket_count, 4);

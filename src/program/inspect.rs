@@ -9,7 +9,9 @@ use serde::{Serialize, Serializer};
 
 use super::{Error, Problem, Remark, arch};
 use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
-use crate::elf::{self as elf_file, Encoding, FileOffset, Image, Kind, Layout, Source};
+use crate::elf::{
+    self as elf_file, Encoding, FileOffset, Image, Kind, Layout, SMALLEST_PAGE, Source,
+};
 use crate::policy::{self, Arch, Resolved};
 use crate::rewrite::undo::Undo;
 use crate::rewrite::{Embedded, Position, Start, embedded, inline};
@@ -22,9 +24,6 @@ use crate::{file, filter, rewrite};
 /// The version of the JSON that [`Inspection`] becomes; fields may be added
 /// without a new one.
 pub const SCHEMA: u32 = 1;
-
-/// The smallest page of any architecture, in bytes.
-const PAGE: u64 = 4096;
 
 /// What is known of a file.
 #[derive(Clone, Debug, Serialize)]
@@ -403,12 +402,11 @@ fn own_dynamic_pages(layout: &Layout) -> Option<(u64, u64)> {
         of_kind.map(|it| (it.vaddr, it.memsz))
     };
     let (address, size) = range(elf::PT_DYNAMIC)?;
-    let is_own = |load: &ProgramHeader| {
-        (load.vaddr, load.memsz) == (address, size) && load.flags.0 & elf::PF_W.0 != 0
-    };
+    let is_own =
+        |load: &ProgramHeader| (load.vaddr, load.memsz) == (address, size) && load.is_writable();
     // One that a linker placed so is either not of whole pages, or made
     // read-only by the loader.
-    let whole = address.is_aligned(PAGE) && size.is_multiple_of(PAGE);
+    let whole = address.is_aligned(SMALLEST_PAGE) && size.is_multiple_of(SMALLEST_PAGE);
     let relro = range(elf::PT_GNU_RELRO)
         .is_some_and(|(start, size)| (start..start.saturating_add(size)).contains(&address));
     let moved = whole && !relro && layout.segments_of(elf::PT_LOAD).any(is_own);

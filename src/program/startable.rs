@@ -60,7 +60,7 @@ fn is_without_code(layout: &Layout) -> bool {
     if let Some(interpreter) = layout.segment(elf::PT_INTERP) {
         return interpreter.filesz == 0;
     }
-    let is_code = |load: &&ProgramHeader| load.flags.0 & elf::PF_X.0 != 0;
+    let is_code = |load: &&ProgramHeader| load.is_executable();
     let mut code = layout.segments_of(elf::PT_LOAD).filter(is_code).peekable();
     code.peek().is_some() && code.all(|load| load.filesz == 0)
 }

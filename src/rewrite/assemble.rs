@@ -18,7 +18,7 @@ use super::undo::{Digest, Move, Undo};
 use super::{inline, section_headers};
 use crate::elf::encoding::{Dyn, FileHeader, ProgramHeader, Record, Symbol as Entry};
 use crate::elf::symbols::Symbol;
-use crate::elf::{Chunk, FileOffset, FileRange, Source, VirtAddr};
+use crate::elf::{Chunk, FileOffset, FileRange, SMALLEST_PAGE, Source, VirtAddr};
 use crate::note::MovedDynamic;
 use crate::rewrite::Error;
 
@@ -106,7 +106,6 @@ impl<S: Source> Assembly<'_, S> {
     /// within a page: file systems share the blocks of two copies only then, and
     /// readers can map it as before.
     fn section_headers(&self, end: FileOffset) -> Result<Option<Table>, Error> {
-        const PAGE: u64 = 4096;
         const ALIGN: u64 = 8;
         let image = self.patching.image;
         let make = |offset| section_headers::make(image, self.placement, offset);
@@ -114,7 +113,7 @@ impl<S: Source> Assembly<'_, S> {
         let Some(table) = make(end)? else {
             return Ok(None);
         };
-        let shift = last.start.0.wrapping_sub(table.chunk.end().0) % PAGE;
+        let shift = last.start.0.wrapping_sub(table.chunk.end().0) % SMALLEST_PAGE;
         if last.size == 0 || shift == 0 || !shift.is_multiple_of(ALIGN) {
             return Ok(Some(table));
         }

@@ -251,7 +251,7 @@ impl<S: Source> Remover<'_, S> {
     /// The words in other segments that led to a runtime in the program: what
     /// they were, where they are now.
     fn elsewhere(&self) -> Result<Vec<Chunk>, Error> {
-        let word = if self.image.encoding.is_64 { 8 } else { 4 };
+        let word = self.image.encoding.word();
         let mut chunks = Vec::new();
         for original in &self.undo.originals {
             let holds = |load: &&ProgramHeader| {
@@ -260,7 +260,7 @@ impl<S: Source> Remover<'_, S> {
             };
             let is_dynamic = self.is_dynamic(original);
             let load = self.original.segments.iter().find(holds);
-            let Some(load) = load.filter(|_| original.bytes.len() == word && !is_dynamic) else {
+            let Some(load) = load.filter(|_| original.range().size == word && !is_dynamic) else {
                 continue;
             };
             chunks.push(Chunk {

@@ -9,7 +9,7 @@ use sandbox_format::note::{
 use super::undo::Undo;
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::notes::SandboxNotes;
-use crate::elf::{Dynamic, FileRange, Image, Layout, Source, relocations};
+use crate::elf::{Dynamic, FileRange, Image, Layout, SMALLEST_PAGE, Source, relocations};
 use crate::note::decode_program;
 use crate::rewrite::Error;
 
@@ -95,15 +95,13 @@ impl Embedded {
     ///
     /// The file can't be read.
     pub fn danger(&self, image: &Image<impl Source>) -> Result<Option<Danger>, Error> {
-        /// The smallest page of any processor: whole ones are mapped.
-        const PAGE: u64 = 4096;
         let Some(own) = self.segment(image) else {
             return Ok(Some(Danger::NotLoaded));
         };
         let memory = |load: &ProgramHeader| load.vaddr..load.vaddr.saturating_add(load.memsz);
         let pages = |load: &ProgramHeader| {
             let range = memory(load);
-            range.start.0 / PAGE..range.end.0.div_ceil(PAGE)
+            range.start.0 / SMALLEST_PAGE..range.end.0.div_ceil(SMALLEST_PAGE)
         };
         let own_pages = pages(own);
         let shares = |load: &ProgramHeader| {
@@ -111,7 +109,7 @@ impl Embedded {
             // The kernel has the page writable that it fills with zeros (`padzero`,
             // fs/binfmt_elf.c).
             let is_filled = load != own && load.memsz > load.filesz;
-            (load.flags.0 & elf::PF_W.0 != 0 || is_filled)
+            (load.is_writable() || is_filled)
                 && pages.start < own_pages.end
                 && own_pages.start < pages.end
         };

@@ -38,9 +38,8 @@ impl Heap {
         }
         // Of what was zero when it was linked, there is something in the file.
         let last = image.segments_of(elf::PT_LOAD).last();
-        let is_filled = last.is_some_and(|load| {
-            load.flags.0 & elf::PF_W.0 != 0 && load.filesz == load.memsz && load.filesz > 0
-        });
+        let is_filled = last
+            .is_some_and(|load| load.is_writable() && load.filesz == load.memsz && load.filesz > 0);
         if is_filled && imports(image, dynamic, b"personality\0")? {
             Ok(Self::Saved)
         } else {

@@ -142,5 +142,5 @@ fn at_entry(layout: &Layout, why_not_later: Option<NotLater>) -> Result<Hook, Er
 /// Whether an address leads to code.
 pub(super) fn is_code(layout: &Layout, address: VirtAddr) -> bool {
     let load = layout.load_of(address);
-    load.is_some_and(|load| load.flags.0 & elf::PF_X.0 != 0)
+    load.is_some_and(|load| load.is_executable())
 }

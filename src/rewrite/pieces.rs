@@ -170,7 +170,7 @@ fn dynamic_pieces(image: &Image<impl Source>) -> Result<Vec<Piece>, Error> {
     let Some(dynamic) = &image.dynamic else {
         return Ok(Vec::new());
     };
-    let word = if image.encoding.is_64 { 8 } else { 4 };
+    let word = image.encoding.word();
     let mut pieces = Vec::new();
     if let (Some(address), Some(size)) =
         (dynamic.address(elf::DT_STRTAB), dynamic.get(elf::DT_STRSZ))

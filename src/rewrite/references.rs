@@ -11,7 +11,9 @@ use super::pieces::{self, Piece, PieceKind};
 use crate::elf::encoding::{Dyn, ProgramHeader, Record, Symbol};
 use crate::elf::relocations::Relocation;
 use crate::elf::source::{numbers, records};
-use crate::elf::{Dynamic, FileOffset, FileRange, Image, Source, VirtAddr, relocations, tables};
+use crate::elf::{
+    Dynamic, FileOffset, FileRange, Image, SMALLEST_PAGE, Source, VirtAddr, relocations, tables,
+};
 use crate::rewrite::Error;
 
 /// Checks the tables against the pieces that were found.
@@ -102,13 +104,13 @@ impl<S: Source> References<'_, S> {
             return Err(Error::malformed("its dynamic section is empty"));
         }
         let loads = self.image.loads_of(segment.vaddr, segment.filesz);
-        let is_readable = |load: &ProgramHeader| load.flags.0 & elf::PF_R.0 != 0;
+        let is_readable = |load: &ProgramHeader| load.is_readable();
         let readable = loads.is_some_and(|loads| loads.iter().all(is_readable));
         let headers = self
             .image
             .segments_of(elf::PT_LOAD)
             .find(|load| load.offset.0 == 0);
-        let headers_readable = headers.is_none_or(|load| load.flags.0 & elf::PF_R.0 != 0);
+        let headers_readable = headers.is_none_or(|load| load.is_readable());
         if segment.filesz != segment.memsz || !readable || !headers_readable {
             return Err(Error::malformed(
                 "its headers or its dynamic section are not the same in memory",
@@ -136,7 +138,7 @@ impl<S: Source> References<'_, S> {
         let is_readable = |note: &ProgramHeader| {
             let loads = self.image.loads_of(note.vaddr, note.filesz);
             let mut loads = loads.into_iter().flatten();
-            loads.all(|load| load.flags.0 & elf::PF_R.0 != 0)
+            loads.all(|load| load.is_readable())
         };
         let mut notes = self.image.segments_of(elf::PT_NOTE);
         if notes.all(|note| !self.image.is_of_notes(note) || is_readable(note)) {
@@ -148,9 +150,12 @@ impl<S: Source> References<'_, S> {
 
     /// The kernel maps whole pages; 4 KiB are the smallest of any processor.
     fn check_loads(&self) -> Result<(), Error> {
-        const PAGE: u64 = 4096;
         let is_wrong = |load: &ProgramHeader| {
-            load.filesz > 0 && !load.vaddr.bias_over(load.offset).is_multiple_of(PAGE)
+            load.filesz > 0
+                && !load
+                    .vaddr
+                    .bias_over(load.offset)
+                    .is_multiple_of(SMALLEST_PAGE)
         };
         if self.image.segments_of(elf::PT_LOAD).any(is_wrong) {
             return Err(Error::malformed("a loadable segment can't be mapped"));

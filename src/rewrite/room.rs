@@ -10,13 +10,12 @@ use sandbox_format::note::{Note, Notes};
 use super::pieces::{PADDING, Piece, PieceKind};
 use crate::elf::encoding::{ProgramHeader, Record};
 use crate::elf::layout::LONGEST_TABLE;
-use crate::elf::{FileOffset, FileRange, Image, Layout, Source, tables};
+use crate::elf::{FileOffset, FileRange, Image, Layout, SMALLEST_PAGE, Source, tables};
 use crate::rewrite::Error;
 
 /// The kernel writes the first page of each ELF mapping into core dumps
 /// (fs/coredump.c, `FILTER(ELF_HEADERS)`); debuggers find the build-id there.
-/// This is the smallest page of any architecture.
-const FIRST_PAGE: FileOffset = FileOffset(4096);
+const FIRST_PAGE: FileOffset = FileOffset(SMALLEST_PAGE);
 
 /// A larger table, in bytes, is not moved for the sake of order alone.
 const MAX_FOR_ORDER: u64 = 1 << 20;

@@ -163,9 +163,9 @@ fn former(layout: &Layout, placement: &Placement) -> Vec<(&'static str, SectionH
         let is_there = |section: &Section| {
             section.header.kind != elf::SHT_DYNAMIC && section.range().overlaps(&range)
         };
-        let writable = match load.flags.0 & elf::PF_W.0 {
-            0 => elf::SectionFlags(0),
-            _ => elf::SHF_WRITE,
+        let writable = match load.is_writable() {
+            false => elf::SectionFlags(0),
+            true => elf::SHF_WRITE,
         };
         let header = SectionHeader {
             name: 0,

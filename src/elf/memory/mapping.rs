@@ -1,16 +1,11 @@
 //! The memory that the kernel makes of the PT_LOAD headers (fs/binfmt_elf.c), by link-time
 //! addresses. It maps whole pages, one segment after the other, and a later one takes the
-//! pages of earlier ones.
+//! pages of earlier ones; of larger pages than the smallest they would take more.
 
 use std::ops::Range;
 
-use object::elf;
-
 use crate::elf::encoding::ProgramHeader;
-use crate::elf::{FileOffset, FileRange, VirtAddr};
-
-/// The smallest page of any processor: of larger ones more would be taken.
-const PAGE: u64 = 4096;
+use crate::elf::{FileOffset, FileRange, SMALLEST_PAGE, VirtAddr};
 
 /// What memory holds when a program starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +108,10 @@ impl Mapping {
             self.map(segment.file_end..up(segment.file_end), filling(load));
             self.map(up(segment.file_end)..up(segment.end), Content::Zero);
         } else {
-            self.map(load.vaddr.align_down(PAGE)..up(segment.end), Content::Zero);
+            self.map(
+                load.vaddr.align_down(SMALLEST_PAGE)..up(segment.end),
+                Content::Zero,
+            );
         }
     }
 
@@ -138,14 +136,16 @@ struct Segment {
 impl Segment {
     /// Nothing where the kernel refuses it: it ends beyond all addresses.
     fn of(load: &ProgramHeader) -> Option<Self> {
-        let start = load.vaddr.align_down(PAGE);
-        let room = VirtAddr(u64::MAX - PAGE);
+        let start = load.vaddr.align_down(SMALLEST_PAGE);
+        let room = VirtAddr(u64::MAX - SMALLEST_PAGE);
         let file_end = load.vaddr.checked_add(load.filesz)?;
         let end = load.vaddr.checked_add(load.memsz)?;
         // mmap(2) takes offsets of whole pages.
         let offset = load.offset.0.checked_sub(load.vaddr - start);
         let content = match offset {
-            Some(offset) if offset.is_multiple_of(PAGE) => Content::File(FileOffset(offset)),
+            Some(offset) if offset.is_multiple_of(SMALLEST_PAGE) => {
+                Content::File(FileOffset(offset))
+            }
             _ => Content::Unknown,
         };
         (file_end <= room && end <= room).then_some(Self {
@@ -163,20 +163,21 @@ impl Segment {
 
 /// What the rest of a segment's last page is filled with.
 fn filling(load: &ProgramHeader) -> Content {
-    if is_writable(load) {
+    if load.is_writable() {
         Content::Zero
     } else {
         Content::Unknown
     }
 }
 
-fn is_writable(load: &ProgramHeader) -> bool {
-    load.flags.0 & elf::PF_W.0 != 0
-}
-
 /// The end of the page that ends at an address or holds it.
 fn up(address: VirtAddr) -> VirtAddr {
-    VirtAddr(address.0.div_ceil(PAGE).saturating_mul(PAGE))
+    VirtAddr(
+        address
+            .0
+            .div_ceil(SMALLEST_PAGE)
+            .saturating_mul(SMALLEST_PAGE),
+    )
 }
 
 /// The memory of a program, as each of the kernels makes it.
@@ -192,7 +193,7 @@ impl Mappings {
         }
         // musl gives what a writable segment leaves of its first and last page to malloc,
         // before the program's libraries start (ldso/dynlink.c, `reclaim_gaps`).
-        for load in loads.iter().filter(|load| is_writable(load)) {
+        for load in loads.iter().filter(|load| load.is_writable()) {
             let Some(segment) = Segment::of(load) else {
                 continue;
             };
@@ -262,6 +263,8 @@ fn before_6_6(loads: &[ProgramHeader]) -> Mapping {
 
 #[cfg(test)]
 mod tests {
+    use object::elf;
+
     use super::*;
 
     fn load(flags: elf::ProgramFlags, offset: u64, vaddr: u64, sizes: [u64; 2]) -> ProgramHeader {
@@ -273,7 +276,7 @@ mod tests {
             paddr: vaddr,
             filesz: sizes[0],
             memsz: sizes[1],
-            align: PAGE,
+            align: SMALLEST_PAGE,
         }
     }
 

@@ -150,7 +150,7 @@ impl<S: Source> Assembly<'_, S> {
     pub(super) fn dynamic_is_writable(&self) -> bool {
         let segment = self.patching.image.segment(elf::PT_DYNAMIC);
         let load = segment.and_then(|segment| self.patching.image.load_of(segment.vaddr));
-        load.is_some_and(|load| load.flags.0 & elf::PF_W.0 != 0)
+        load.is_some_and(|load| load.is_writable())
     }
 
     fn header(

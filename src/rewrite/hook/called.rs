@@ -97,7 +97,7 @@ fn start_up(image: &Image<impl Source>, entry: VirtAddr) -> Result<Option<StartU
 fn refers_to(image: &Image<impl Source>, addresses: [VirtAddr; 2]) -> Result<bool, Error> {
     let code = image
         .segments_of(elf::PT_LOAD)
-        .filter(|load| load.flags.0 & elf::PF_X.0 != 0);
+        .filter(|load| load.is_executable());
     let mut found = [false; 2];
     let mut left = image.length;
     for load in code {

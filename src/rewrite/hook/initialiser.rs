@@ -49,7 +49,7 @@ struct Slot {
 impl Slot {
     /// Finds it, in a list that something goes through.
     fn last(image: &Image<impl Source>, dynamic: &Dynamic, entry: VirtAddr) -> Result<Self, Error> {
-        let word = if image.encoding.is_64 { 8 } else { 4 };
+        let word = image.encoding.word();
         let Some((start, size)) = initialisers(image, dynamic) else {
             return Err(NotLater::NoInitialisers.into());
         };

@@ -273,7 +273,7 @@ pub(super) fn in_loaded(
     };
     for load in image.segments_of(elf::PT_LOAD) {
         let range = load.range();
-        let is_code = load.flags.0 & elf::PF_X.0 != 0;
+        let is_code = load.is_executable();
         let mut at = range.start;
         while at < range.end() {
             let block = FileRange::new(at, BLOCK.min(range.end() - at));
