@@ -31,6 +31,7 @@ use super::patch;
 use super::remedy::with_remedy;
 use crate::elf;
 use crate::file::{self, Keep, Place, Stamp, survive_size_limit};
+use crate::launch::{NOT_FOUND, NOT_RUN};
 use crate::program::patch::patch_at;
 use crate::program::{self, Error};
 use choice::Reason;
@@ -41,10 +42,6 @@ const VARIABLE: &str = "SANDBOX_PATCH_OPTIONS";
 
 /// What the name of this program begins with when it stands for a compiler.
 const PREFIX: &[u8] = b"sandbox-patch-";
-
-/// The exit statuses of env(1) and of shells for a command that can't be run.
-const NOT_RUN: u8 = 126;
-const NOT_FOUND: u8 = 127;
 
 /// The command that this program was started in place of: `cc` and the
 /// arguments for `sandbox-patch-cc`. Nothing under its own name.
