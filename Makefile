@@ -103,6 +103,7 @@ MUTANTS ?= 1/12
 mutants: tools
 	tests/mutants/run library
 	tests/mutants/run runtime
+	tests/mutants/run programs
 
 FUZZ_SECONDS ?= 600
 
