@@ -1,6 +1,8 @@
 //! Reading what a file carries, and judging it.
 
 pub mod start;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 

@@ -74,6 +74,20 @@ mod inspect {
     }
 
     #[test]
+    fn it_tells_what_removing_would_give() {
+        let ws = patched();
+        let length = ws.read("original").len();
+        assert_eq!(json(&ws, "./myos")["original"]["length"], length);
+        let warning = "something was appended or stripped since it was patched";
+        ws.run("sandbox-patch inspect ./myos")
+            .succeeds()
+            .does_not_print(warning);
+        ws.run("echo more >>myos && sandbox-patch inspect ./myos")
+            .succeeds()
+            .prints(warning);
+    }
+
+    #[test]
     fn it_reads_standard_input() {
         let ws = patched();
         ws.run("sandbox-patch inspect - <myos")
@@ -159,6 +173,48 @@ mod verify {
             .seal()
             .save();
         assert_rejected(&ws, "filter");
+    }
+
+    /// What the runtime does besides installing the filter is not in the policy.
+    #[test]
+    fn it_rejects_other_orders_to_the_runtime() {
+        const MEMORY: &str = "the memory that is to become read-only is not its dynamic section";
+        const FORMER: &str = "its dynamic section was not where it is said to have been";
+        // ld.bfd leaves room in the dynamic section, lld none, so that it moves.
+        let (stays, moves) = ("gcc", "clang -fuse-ld=lld");
+        for (make, kind, offset, reason) in [
+            (stays, Kind::Restriction, 12, "has all actions logged"),
+            (stays, Kind::Header, 32, MEMORY),
+            (moves, Kind::Header, 24, MEMORY),
+            (moves, Kind::Header, 32, MEMORY),
+            (moves, Kind::Header, 40, FORMER),
+        ] {
+            let ws = Workspace::with_myos(make);
+            ws.run(&format!("{PATCH} -q ./myos && sandbox-patch verify ./myos"))
+                .succeeds();
+            let program = PatchedFile::open(&ws.path("myos"));
+            let value = program.word(kind, offset) ^ if offset == 12 { 2 } else { 0x1000 };
+            program.set_word(kind, offset, value).seal().save();
+            assert_rejected(&ws, reason);
+        }
+    }
+
+    #[test]
+    fn it_rejects_a_filter_that_the_kernel_would_not_apply() {
+        const REASON: &str = "its filter is for another architecture";
+        const AUDIT_ARCH_I386: u32 = 0x4000_0003;
+        let ws = patched();
+        PatchedFile::open(&ws.path("myos"))
+            .set_word(Kind::Restriction, 8, AUDIT_ARCH_I386)
+            .seal()
+            .save();
+        assert_rejected(&ws, REASON);
+        let ws = patched();
+        let mut program = ws.read("myos");
+        // e_machine of Elf64_Ehdr becomes EM_AARCH64.
+        program[18] = 183;
+        ws.write("myos", program);
+        assert_rejected(&ws, REASON);
     }
 
     #[test]

@@ -101,3 +101,89 @@ fn own_name(image: &Image<impl Source>) -> Result<Option<String>, Error> {
     let name = dynamic.and_then(|dynamic| dynamic.get(elf::DT_SONAME));
     name.map(|at| image.dynamic_string(at)).transpose()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elf::build::LayoutBuilder;
+
+    const GLIBC: &str = "/lib64/ld-linux-x86-64.so.2";
+    const MUSL: &str = "/lib/ld-musl-x86_64.so.1";
+    const RUNTIME: &str = "/lib/libsandbox.so";
+
+    fn judged(loader: Option<&str>, needed: &[&str]) -> (Option<Loading>, Vec<Problem>) {
+        let mut builder = LayoutBuilder::new(elf::ET_DYN);
+        if let Some(loader) = loader {
+            builder = builder.interpreter(loader);
+        }
+        let (mut builder, places) = builder.strings(needed);
+        for place in places {
+            builder = builder.dynamic(elf::DT_NEEDED, place);
+        }
+        let file = builder.build();
+        loading(&Image::read(&file[..]).unwrap()).unwrap()
+    }
+
+    /// Whether the runtime is in its place, and what is wrong.
+    fn place(loader: &str, needed: &[&str]) -> (bool, Vec<Problem>) {
+        let (loading, problems) = judged(Some(loader), needed);
+        (loading.unwrap().is_in_place, problems)
+    }
+
+    #[test]
+    fn each_loader_has_its_place_for_the_runtime() {
+        assert_eq!(place(GLIBC, &[RUNTIME, "libc.so.6"]), (true, vec![]));
+        assert_eq!(
+            place(MUSL, &["libx.so", "libc.so", RUNTIME]),
+            (true, vec![])
+        );
+        assert_eq!(place("/opt/loader", &[RUNTIME, "libx.so"]), (true, vec![]));
+    }
+
+    /// musl initialises what comes behind it later, so that this one is under the policy.
+    #[test]
+    fn a_library_that_comes_before_its_turn_is_a_problem() {
+        let before = || vec![Problem::LibraryBefore("libx.so".to_owned())];
+        assert_eq!(place(GLIBC, &["libx.so", RUNTIME]), (false, before()));
+        assert_eq!(
+            place("/opt/loader", &["libx.so", RUNTIME]),
+            (false, before())
+        );
+        assert_eq!(place(MUSL, &[RUNTIME, "libx.so"]), (false, vec![]));
+    }
+
+    #[test]
+    fn of_two_runtimes_one_is_not_looked_at() {
+        let needed = [RUNTIME, "libc.so.6", "/opt/libsandbox.so"];
+        assert_eq!(place(GLIBC, &needed), (true, vec![Problem::TwoRuntimes]));
+    }
+
+    #[test]
+    fn the_loader_itself_stands_for_a_library_of_its_name() {
+        let loader = "/opt/libsandbox.so";
+        let (is_in_place, problems) = place(loader, &[loader]);
+        assert_eq!(
+            (is_in_place, problems),
+            (true, vec![Problem::PosesAsRuntime])
+        );
+    }
+
+    #[test]
+    fn a_program_without_loader_or_runtime_is_told() {
+        assert_eq!(judged(None, &[RUNTIME]).1, [Problem::NoLoader]);
+        let (loading, problems) = judged(Some(GLIBC), &["libc.so.6"]);
+        assert!(loading.is_none() && problems.is_empty());
+    }
+
+    #[test]
+    fn a_loader_is_known_by_its_name() {
+        let root = Path::new("/");
+        assert_eq!(loader_problem(GLIBC, root), None);
+        let relative = MUSL.trim_start_matches('/');
+        let problem = Problem::RelativeLoader(relative.to_owned());
+        assert_eq!(loader_problem(relative, root), Some(problem));
+        let unknown = "/nowhere/loader";
+        let problem = Problem::UnknownLoader(unknown.to_owned());
+        assert_eq!(loader_problem(unknown, root), Some(problem));
+    }
+}
