@@ -281,3 +281,37 @@ const OWN: Mode = Mode::RUSR.union(Mode::WUSR);
 pub(super) fn itself(file: BorrowedFd<'_>) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_ends_where_paths_do() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir(tree.path().join("a")).unwrap();
+        let enter = |length: usize| {
+            let handle = std::fs::File::open(tree.path()).unwrap();
+            let path = "x".repeat(length - "/a".len());
+            let directory = Directory::new(handle.into(), path.into());
+            directory.subdirectory(OsStr::new("a"))
+        };
+        let length = |directory: io::Result<Directory>| {
+            let directory = directory.map_err(|error| error.raw_os_error());
+            directory.map(|it| it.path().as_os_str().len())
+        };
+        assert_eq!(length(enter(4094)), Ok(4094));
+        assert_eq!(length(enter(4095)), Ok(4095));
+        for longer in [4096, 4097] {
+            let error = Some(Errno::NAMETOOLONG.raw_os_error());
+            assert_eq!(length(enter(longer)), Err(error));
+        }
+    }
+
+    /// Where it is said to be one, a file that looks like another is taken for it.
+    #[test]
+    fn not_every_file_system_is_one_of_layers() {
+        let root = Directory::root().unwrap();
+        assert!(!root.subdirectory(OsStr::new("proc")).unwrap().is_overlay());
+    }
+}

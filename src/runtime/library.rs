@@ -260,3 +260,48 @@ fn examine(file: &File, program: &Layout) -> Result<String, Unfit> {
     }
     Ok(version)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elf::build::LayoutBuilder;
+
+    fn path(length: usize) -> String {
+        let directories = "x".repeat(length - "//".len() - NAME.len());
+        format!("/{directories}/{NAME}")
+    }
+
+    #[test]
+    fn a_path_is_as_long_as_a_program_can_open() {
+        assert!(Library::at(&path(LONGEST_PATH - 1), false).is_ok());
+        assert!(Library::at(&path(LONGEST_PATH), false).is_ok());
+        for length in [LONGEST_PATH + 1, LONGEST_PATH + 2] {
+            let refused = Library::at(&path(length), false);
+            assert!(matches!(refused, Err(Error::TooLong(it)) if it == length));
+        }
+    }
+
+    #[test]
+    fn a_path_that_others_can_divert_must_be_allowed() {
+        for path in [
+            "libsandbox.so",
+            "$ORIGIN/libsandbox.so",
+            "/$LIB/libsandbox.so",
+        ] {
+            let refused = Library::at(path, false);
+            assert!(matches!(refused, Err(Error::Relative(_))), "{path}");
+            assert!(Library::at(path, true).is_ok(), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_name_that_a_library_gives_itself_is_in_it() {
+        let root = tempfile::tempdir().unwrap();
+        let (builder, places) = LayoutBuilder::new(elf::ET_DYN).strings(&["ld.so"]);
+        let file = builder.dynamic(elf::DT_SONAME, places[0]).build();
+        std::fs::write(root.path().join("loader"), file).unwrap();
+        let name = name_within("/loader", root.path());
+        assert_eq!(name.as_deref(), Some("ld.so"));
+        assert_eq!(name_within("/other", root.path()), None);
+    }
+}

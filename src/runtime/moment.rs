@@ -206,6 +206,10 @@ mod tests {
         let early = |start| early_code(&image, Some(start)).unwrap();
         assert_eq!(early(Start::Main), Some(EarlyCode::Preinit));
         assert_eq!(early(Start::Entry), None);
+        let builder = LayoutBuilder::new(elf::ET_EXEC);
+        let file = builder.dynamic(elf::DT_PREINIT_ARRAYSZ, 0).build();
+        let image = Image::read(&file[..]).unwrap();
+        assert_eq!(early_code(&image, Some(Start::Main)).unwrap(), None);
     }
 
     #[test]

@@ -289,6 +289,24 @@ mod the_runtime {
     }
 
     #[test]
+    fn one_that_does_not_know_today_s_notes_is_refused() {
+        let ws = Workspace::with_myos("gcc");
+        let mut bytes = std::fs::read(library()).expect("the runtime");
+        // The note RUNTIME begins with the format version.
+        let note = b"\x04\0\0\0sandbox\0\x02\0\0\0";
+        let at = bytes.windows(note.len()).position(|it| it == note);
+        let version = at.expect("the note") + note.len() - 4;
+        ws.run("mkdir earlier later").succeeds();
+        bytes[version] = 1;
+        ws.write("earlier/libsandbox.so", &bytes);
+        assert_library_refused(&ws, "$PWD/earlier/libsandbox.so", "does not know this");
+        bytes[version] = 3;
+        ws.write("later/libsandbox.so", &bytes);
+        ws.run("sandbox-patch --lib $PWD/later/libsandbox.so --deny uname ./myos")
+            .succeeds();
+    }
+
+    #[test]
     fn without_proc_nobody_knows_where_the_runtimes_are() {
         let ws = Workspace::with_myos("gcc");
         for option in ["", "--inline"] {

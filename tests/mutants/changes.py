@@ -75,8 +75,8 @@ AREAS = {
         [
             "it verbs::inspect:: verbs::verify:: verified::headers:: inline::tampered::"
             " inline::verbs::",
-            "it bad_request:: golden:: note_format:: inline::moment:: inline::refused::",
             "lib program:: runtime::",
+            "it bad_request:: golden:: note_format:: inline::moment:: inline::refused::",
             "it targets:: launcher:: changed_afterwards::",
         ],
     ),

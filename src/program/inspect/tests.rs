@@ -59,3 +59,50 @@ fn rules_that_contradict_the_names_are_wrong_whoever_wrote_them() {
         assert_eq!(judged(version, other), (vec![Problem::Rules], vec![]));
     }
 }
+
+fn segment(kind: elf::ProgramType, vaddr: u64, memsz: u64, flags: u32) -> ProgramHeader {
+    ProgramHeader {
+        kind,
+        flags: elf::ProgramFlags(flags),
+        offset: vaddr,
+        vaddr,
+        paddr: vaddr,
+        filesz: memsz,
+        memsz,
+        align: PAGE,
+    }
+}
+
+/// What is taken for a dynamic section with pages of its own that patching made.
+#[test]
+fn a_dynamic_section_that_moved_fills_writable_pages_of_its_own() {
+    const AT: u64 = 4 * PAGE;
+    let writable = elf::PF_R.0 | elf::PF_W.0;
+    let own = |dynamic: (u64, u64), load: (u64, u64, u32), relro: Option<(u64, u64)>| {
+        let file = LayoutBuilder::new(elf::ET_DYN).build();
+        let mut layout = Layout::read(&file[..]).unwrap();
+        layout.segments = vec![
+            segment(elf::PT_LOAD, 0, PAGE, writable),
+            segment(elf::PT_LOAD, load.0, load.1, load.2),
+            segment(elf::PT_DYNAMIC, dynamic.0, dynamic.1, writable),
+        ];
+        let relro = relro.map(|(at, size)| segment(elf::PT_GNU_RELRO, at, size, elf::PF_R.0));
+        layout.segments.extend(relro);
+        own_dynamic_pages(&layout)
+    };
+    let whole = (AT, PAGE, writable);
+    let moved = Some((AT, PAGE));
+    assert_eq!(own((AT, PAGE), whole, None), moved);
+    assert_eq!(own((AT, PAGE), whole, Some((AT + PAGE, PAGE))), moved);
+    assert_eq!(own((AT, PAGE), whole, Some((AT, PAGE))), None);
+    for load in [
+        (AT, PAGE, elf::PF_R.0),
+        (AT, 2 * PAGE, writable),
+        (AT - PAGE, PAGE, writable),
+    ] {
+        assert_eq!(own((AT, PAGE), load, None), None);
+    }
+    let (middle, part) = (AT + 64, PAGE - 64);
+    assert_eq!(own((middle, PAGE), (middle, PAGE, writable), None), None);
+    assert_eq!(own((AT, part), (AT, part, writable), None), None);
+}

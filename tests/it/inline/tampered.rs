@@ -202,3 +202,17 @@ fn a_relocation_that_reaches_into_the_last_initialiser() {
     patched.set(relocations + 8, R_X86_64_TLSDESC);
     patched.assert_rejected(NOT_LED);
 }
+
+#[test]
+fn code_that_was_not_released() {
+    let mut patched = Patched::new("gcc", "entry");
+    let (_, place) = patched.runtime();
+    patched.program[place + 0x400] ^= 1;
+    patched.assert_rejected("its runtime is neither that of this version nor that of an earlier");
+    // Where there is none to compare it with, it may be one that is not released yet.
+    patched
+        .ws
+        .run("cp $(command -v sandbox-patch) alone && ./alone verify ./myos")
+        .exits_with(1)
+        .complains_in_one_line("its runtime can't be compared: ");
+}

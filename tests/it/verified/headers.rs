@@ -250,6 +250,15 @@ fn a_library_in_front_of_the_runtime_can_have_its_name() {
 }
 
 #[test]
+fn a_second_library_can_have_the_runtime_s_name() {
+    let mut story = Story::patched(GLIBC);
+    let first = story.entry(DT_NEEDED);
+    let runtime = story.word(first + 8);
+    story.set(first + ENTRY + 8, runtime);
+    story.is_not_accepted("it loads two libraries named libsandbox.so");
+}
+
+#[test]
 fn the_runtime_is_no_debugger_s_entry() {
     let mut story = Story::patched(GLIBC);
     let runtime = story.entry(DT_NEEDED);
