@@ -106,3 +106,52 @@ fn a_dynamic_section_that_moved_fills_writable_pages_of_its_own() {
     assert_eq!(own((middle, PAGE), (middle, PAGE, writable), None), None);
     assert_eq!(own((AT, part), (AT, part, writable), None), None);
 }
+
+/// What is found where a library is to enforce the policy.
+fn enforced(loader: Option<&str>, needed: &[&str], resolved: Option<Resolved>) -> Inspection {
+    let mut builder = LayoutBuilder::new(elf::ET_DYN);
+    if let Some(loader) = loader {
+        builder = builder.interpreter(loader);
+    }
+    let (mut builder, places) = builder.strings(needed);
+    for place in places {
+        builder = builder.dynamic(elf::DT_NEEDED, place);
+    }
+    let file = builder.build();
+    let mut found = bare();
+    found.interpreter = loader.map(str::to_owned);
+    found.resolved = resolved;
+    let image = Image::read(&file[..]).unwrap();
+    found.runtime(&image, Path::new("/")).unwrap();
+    found
+}
+
+const RUNTIME: &str = "/nowhere/libsandbox.so";
+const GLIBC: &str = "/lib64/ld-linux-x86-64.so.2";
+
+#[test]
+fn the_moment_of_a_library_is_that_of_its_place() {
+    for (loader, needed, moment) in [
+        (GLIBC, [RUNTIME, "libc.so.6"], Moment::AfterLibraries),
+        ("/opt/loader", [RUNTIME, "libx.so"], Moment::Unknown),
+        (
+            "/lib/ld-musl-x86_64.so.1",
+            [RUNTIME, "libx.so"],
+            Moment::AmongLibraries,
+        ),
+    ] {
+        let found = enforced(Some(loader), &needed, Some(resolved(&["write"])));
+        assert_eq!(found.enforced, Some(moment));
+        let is_told = found.notices.contains(&Remark::LibrariesAdded);
+        assert_eq!(is_told, moment == Moment::AmongLibraries);
+    }
+}
+
+#[test]
+fn a_program_is_protected_by_a_policy_and_a_loader() {
+    let policy = || Some(resolved(&["write"]));
+    assert!(enforced(Some(GLIBC), &[RUNTIME], policy()).protected);
+    assert!(!enforced(Some(GLIBC), &[RUNTIME], None).protected);
+    assert!(!enforced(None, &[RUNTIME], policy()).protected);
+    assert_eq!(enforced(None, &[RUNTIME], policy()).enforced, None);
+}
