@@ -82,6 +82,7 @@ fn inspecting_tells_programs_that_enforce_their_policy_themselves() {
             .succeeds();
         let outcome = ws.run("sandbox-patch inspect --json ./myos");
         let found: Value = serde_json::from_str(&outcome.succeeds().stdout).expect("JSON");
+        outcome.does_not_print("to have the present one");
         assert_eq!(found["kind"], "static program");
         assert_eq!(
             (&found["protected"], &found["sound"]),

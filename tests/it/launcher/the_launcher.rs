@@ -85,6 +85,25 @@ fn says_beforehand_what_keeps_the_program_from_starting() {
     }
 }
 
+/// The kernel may have a handler for files of any content (binfmt_misc).
+#[test]
+fn leaves_a_text_to_a_handler_if_there_is_one() {
+    let ws = Workspace::new();
+    ws.write("text", "no program\n");
+    for (handlers, reason) in [
+        ("", "it is neither an ELF file nor begins with #!"),
+        ("handler", "it can't be started: ENOEXEC"),
+    ] {
+        ws.run_with_mounts(&format!(
+            "chmod +x text; mount -t tmpfs tmpfs /proc/sys/fs; mkdir /proc/sys/fs/binfmt_misc; \
+             (cd /proc/sys/fs/binfmt_misc; touch register status {handlers}); \
+             exec sandboxify -q --deny ptrace ./text"
+        ))
+        .exits_with(126)
+        .complains_in_one_line(&format!("sandboxify: ./text: {reason}"));
+    }
+}
+
 #[test]
 fn says_what_it_learns_too_late_if_it_may() {
     let ws = Workspace::with_myos("gcc -static");
@@ -117,6 +136,11 @@ fn says_what_it_learns_too_late_if_it_may() {
             .prints_only("")
             .is_silent();
     }
+    // No text, so that something may run it.
+    ws.write("binary", "first\0line\n");
+    ws.run("chmod +x binary && sandboxify -q --deny ptrace ./binary")
+        .exits_with(126)
+        .complains_in_one_line("sandboxify: ./binary: it can't be started: ENOEXEC");
     // Open for writing.
     ws.run("exec 3>>./myos; sandboxify -q --deny ptrace ./myos")
         .exits_with(126)
@@ -176,7 +200,9 @@ fn starts_the_program_also_where_the_other_end_of_a_socket_is_closed() {
     let ws = Workspace::with_myos("gcc -static");
     ws.write(
         "closed.py",
-        "import os, socket, sys\n\
+        "import os, signal, socket, sys\n\
+         # Python ignores it, and so would what it executes.\n\
+         signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n\
          near, far = socket.socketpair()\n\
          far.close()\n\
          os.dup2(near.fileno(), 2)\n\
