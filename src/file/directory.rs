@@ -308,6 +308,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_entry_gets_a_name_that_nothing_has() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), "").unwrap();
+        let handle = std::fs::File::open(folder.path()).unwrap();
+        let directory = Directory::new(handle.into(), folder.path().into());
+        let (from, to) = (OsStr::new("a"), OsStr::new("b"));
+        directory.link_entry(&directory, from, to).unwrap();
+        let identity = |name| directory.status_of(name).unwrap().identity();
+        assert_eq!(identity(from), identity(to));
+        let again = directory.link_entry(&directory, from, to);
+        assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
     /// Where it is said to be one, a file that looks like another is taken for it.
     #[test]
     fn not_every_file_system_is_one_of_layers() {
