@@ -76,8 +76,8 @@ AREAS = {
             "it verbs::inspect:: verbs::verify:: verified::headers:: inline::tampered::"
             " inline::verbs::",
             "lib program:: runtime::",
-            "it bad_request:: golden:: note_format:: inline::moment:: inline::refused::",
-            "it targets:: launcher:: changed_afterwards::",
+            "it bad_request:: golden:: note_format::",
+            "it inline::moment:: inline::refused:: targets:: launcher:: changed_afterwards::",
         ],
     ),
     "files": Area(

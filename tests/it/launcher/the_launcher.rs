@@ -175,6 +175,12 @@ fn starts_nothing_if_the_kernel_refuses() {
         .prints_only("")
         .complains_in_one_line(&format!("sandboxify: ./myos: {reason}"));
     }
+    // A filter for another architecture can't be asked whether it is in force.
+    ws.compile_as("i686-linux-gnu-gcc -static", "myos.c", "other");
+    ws.run("./refuse_seccomp seccomp 0 sandboxify --deny uname ./other")
+        .exits_with(121)
+        .prints_only("")
+        .complains("the kernel's answer can't be trusted");
 }
 
 /// A message into a pipe that nobody reads would end it by SIGPIPE.
