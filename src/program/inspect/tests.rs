@@ -1,4 +1,6 @@
 use super::*;
+use crate::elf::SMALLEST_PAGE as PAGE;
+use crate::elf::VirtAddr;
 use crate::elf::build::LayoutBuilder;
 use crate::policy::{Action, List, Policy, resolve};
 
@@ -64,8 +66,8 @@ fn segment(kind: elf::ProgramType, vaddr: u64, memsz: u64, flags: u32) -> Progra
     ProgramHeader {
         kind,
         flags: elf::ProgramFlags(flags),
-        offset: vaddr,
-        vaddr,
+        offset: FileOffset(vaddr),
+        vaddr: VirtAddr(vaddr),
         paddr: vaddr,
         filesz: memsz,
         memsz,
