@@ -13,9 +13,6 @@ use support::{Outcome, Signal, Workspace, assert_faithful, new_faults, warnings}
 /// The warning that GNU tools are to be used before.
 const HEADERS_MOVED: &str = "strip it before patching, not afterwards";
 
-/// What `verify` says of programs that the loader calls before any library.
-const EARLY: &str = "indirect functions (IFUNC), whose resolvers the loader calls before";
-
 /// What it says where program headers have left the place that kernels before 5.18
 /// compute: llvm-strip and eu-strip leave out the hole in front of moved ones.
 const HEADERS_LOST: &str = "its program headers are not where kernels before Linux 5.18";
@@ -42,7 +39,7 @@ const GNU_TOOLS: [&str; 4] = [
 fn main() {
     let arguments = Arguments::from_args();
     let test = |case: Case| {
-        Trial::test(case.name, move || {
+        Trial::test(case.name.clone(), move || {
             check(&case);
             Ok(())
         })
@@ -53,9 +50,12 @@ fn main() {
 fn check(case: &Case) {
     let ws = Workspace::new();
     case.build(&ws);
+    if let Some(reason) = &case.expected.refused {
+        return ws.assert_refused(&format!("{HARMLESS} -o after before"), "before", reason);
+    }
     let program = Program::new(&ws, case);
     let patching = program.assert_patched_right();
-    if case.headers_move {
+    if case.expected.headers_move {
         patching.complains(HEADERS_MOVED);
         // Where strip does not break the program itself.
         if program.is_left_intact("strip before") {
@@ -100,7 +100,7 @@ impl<'a> Program<'a> {
         self.ws.run(&format!("{FATAL} -o denied before")).succeeds();
         self.assert_under_policy("after", "denied", None);
         assert_loads_as_before(self.ws);
-        if !self.case.sections_lie {
+        if !self.case.expected.sections_lie {
             assert_reads_as_before(self.ws);
         }
         for tool in TOOLS {
@@ -122,9 +122,9 @@ impl<'a> Program<'a> {
         let verified = self
             .ws
             .run(&format!("sandbox-patch verify {harmless} {fatal}"));
-        match lost.filter(|_| verified.status() != Some(0)) {
-            Some(lost) => verified.exits_with(1).complains(lost),
-            None if self.case.is_called_early => verified.exits_with(1).complains(EARLY),
+        let lost = lost.filter(|_| verified.status() != Some(0));
+        match lost.or(self.case.expected.verify_refuses.as_deref()) {
+            Some(reason) => verified.exits_with(1).complains(reason),
             None => verified.succeeds(),
         };
     }
@@ -144,7 +144,7 @@ impl<'a> Program<'a> {
                 .run(&format!("cp {file} {name} && {}", with(name)))
                 .succeeds();
         }
-        let lost = self.case.headers_move.then_some(HEADERS_LOST);
+        let lost = self.case.expected.headers_move.then_some(HEADERS_LOST);
         self.assert_under_policy("changed", "changed-denied", lost);
         self.assert_removed_exactly_or_by_effort();
         self.ws
