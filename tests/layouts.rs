@@ -1,14 +1,11 @@
 //! Programs of all layouts are patched right, whatever is done to them
 //! afterwards. A test for each program of the corpus.
 
-#[path = "it/support/mod.rs"]
-mod support;
-
 use libtest_mimic::{Arguments, Trial};
 use object::elf::PT_GNU_PROPERTY;
 use sandbox_patch::elf::{Layout, Source};
-use support::corpus::{self, Case};
-use support::{Outcome, Signal, Workspace, assert_faithful, new_faults, warnings};
+use sandbox_support::corpus::{self, Case};
+use sandbox_support::{Outcome, Signal, Workspace, assert_faithful, new_faults, warnings};
 
 /// The warning that GNU tools are to be used before.
 const HEADERS_MOVED: &str = "strip it before patching, not afterwards";

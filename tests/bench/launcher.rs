@@ -13,15 +13,13 @@
 //! The result is a table for `docs/measurements.md`.
 
 mod starts;
-#[path = "../it/support/mod.rs"]
-mod support;
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 
+use sandbox_support::{PatchedFile, Workspace, fixture_path, program, target_folder};
 use starts::{Kind, medians};
-use support::{PatchedFile, Workspace, fixture_path, program, target_folder};
 
 /// Starts of each kind.
 const ROUNDS: usize = 2000;

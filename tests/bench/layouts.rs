@@ -8,11 +8,8 @@
 //!
 //! `make layouts` leaves the result in `target/layouts.md`.
 
-#[path = "../it/support/mod.rs"]
-mod support;
-
-use support::corpus::{self, Case};
-use support::{Workspace, warnings};
+use sandbox_support::corpus::{self, Case};
+use sandbox_support::{Workspace, warnings};
 
 /// Someone who makes `./after` of `./before`.
 struct Patcher {

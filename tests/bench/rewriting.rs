@@ -6,12 +6,9 @@
 //!
 //! The result is a table for `docs/measurements.md`.
 
-#[path = "../it/support/mod.rs"]
-mod support;
-
 use std::time::{Duration, Instant};
 
-use support::Workspace;
+use sandbox_support::Workspace;
 
 const MIB: usize = 512;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::support::Workspace;
+use sandbox_support::Workspace;
 
 /// Starts before the measurement, to fill the page cache, and of each copy.
 const WARM_UP: usize = 50;

@@ -17,12 +17,10 @@
 //! The result is a table for `docs/measurements.md`.
 
 mod starts;
-#[path = "../it/support/mod.rs"]
-mod support;
 
 use libseccomp::ScmpSyscall;
+use sandbox_support::{PatchedFile, Workspace, fixture_path};
 use starts::{Kind, medians};
-use support::{PatchedFile, Workspace, fixture_path};
 
 /// Starts of each kind.
 const ROUNDS: usize = 3000;

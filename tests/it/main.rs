@@ -34,10 +34,11 @@ mod rewriting_inline;
 mod runtime;
 mod static_programs;
 mod stdout_kinds;
-mod support;
 mod targets;
 mod trees;
 mod unusual_programs;
 mod verbs;
 mod verified;
 mod well_formed;
+
+use sandbox_support as support;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::artefacts::{project, target_folder};
 use super::shell::{Outcome, Shell, as_root};
 
 /// The folder that a test's commands run in; removed with all in it.
@@ -14,7 +15,14 @@ pub struct Workspace {
     folder: TempDir,
 }
 
+impl Default for Workspace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Workspace {
+    /// An empty one.
     pub fn new() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("sandbox-patch-test-")
@@ -33,6 +41,7 @@ impl Workspace {
         workspace
     }
 
+    /// The directory that it is.
     pub fn root(&self) -> &Path {
         self.folder.path()
     }
@@ -86,7 +95,7 @@ impl Workspace {
             .arg(&output)
             .args(options)
             .arg(fixture_path(fixture))
-            .env("GOCACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/go"))
+            .env("GOCACHE", target_folder().join("tmp/go"))
             .output()
             .unwrap_or_else(|error| panic!("go: {error} (see `make setup`)"));
         let stderr = String::from_utf8_lossy(&result.stderr);
@@ -215,7 +224,5 @@ impl fmt::Debug for Entry {
 
 /// The source of a fixture.
 pub fn fixture_path(fixture: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures")
-        .join(fixture)
+    project().join("fixtures").join(fixture)
 }

@@ -23,6 +23,7 @@ pub struct Case {
     /// A script for bash that makes `./before`; `$FIXTURES` is the folder of
     /// the sources.
     pub build: String,
+    /// What is different with it.
     pub expected: Expected,
 }
 

@@ -18,8 +18,11 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Types of notes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// What people read.
     Policy = 1,
+    /// What belongs together.
     Header = 2,
+    /// What the kernel is given.
     Restriction = 5,
 }
 
@@ -38,6 +41,7 @@ struct Place {
 }
 
 impl PatchedFile {
+    /// Reads it.
     pub fn open(path: &Path) -> Self {
         Self {
             path: path.to_owned(),

@@ -9,6 +9,12 @@ use std::sync::OnceLock;
 /// (docs/testing.md).
 const GIVEN: &str = "SANDBOX_PATCH_PROGRAMS";
 
+/// The directory of the project.
+pub fn project() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).expect("tests/support")
+}
+
 /// The directory with `sandbox-patch` and `libsandbox.so`; the first call builds
 /// them.
 pub fn release_directory() -> &'static Path {
@@ -21,7 +27,7 @@ pub fn release_directory() -> &'static Path {
         let output = Command::new(env!("CARGO"))
             .args(["build", "--release", "--quiet", "--target-dir"])
             .arg(&target)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .current_dir(project())
             .output()
             .expect("cargo starts");
         assert!(
@@ -51,7 +57,7 @@ pub fn program() -> PathBuf {
 }
 
 /// The directory of the tools that are not Debian's (tests/tools/setup).
-pub fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     target_folder().join("tools")
 }
 

@@ -35,6 +35,7 @@ pub struct Shell {
 }
 
 impl Shell {
+    /// A command line, and where it runs.
     pub fn new(line: &str, folder: &Path) -> Self {
         // What ignores a signal has children that do, and they can't be told so:
         // make test may well have been started in the background of a script.
@@ -168,6 +169,7 @@ impl Outcome {
         self.exits_with(0)
     }
 
+    /// It ended with this status.
     #[track_caller]
     pub fn exits_with(&self, status: i32) -> &Self {
         self.check(
@@ -186,6 +188,7 @@ impl Outcome {
         )
     }
 
+    /// This signal ended it.
     #[track_caller]
     pub fn dies_by(&self, signal: Signal) -> &Self {
         self.check(
@@ -212,6 +215,7 @@ impl Outcome {
         )
     }
 
+    /// This is not on its standard output.
     #[track_caller]
     pub fn does_not_print(&self, text: &str) -> &Self {
         self.check(
@@ -229,6 +233,7 @@ impl Outcome {
         )
     }
 
+    /// This is not on its standard error.
     #[track_caller]
     pub fn does_not_complain(&self, text: &str) -> &Self {
         self.check(

@@ -15,10 +15,15 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 /// A kind of standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
+    /// pipe(2).
     Pipe,
+    /// A regular file.
     File,
+    /// /dev/null.
     Null,
+    /// A Unix-domain socket.
     Socket,
+    /// A pseudo-terminal.
     Terminal,
 }
 

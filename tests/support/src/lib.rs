@@ -4,9 +4,6 @@
 //! Nothing is simulated and nothing is skipped: a missing tool fails the test
 //! that needs it (`make setup` installs them all).
 
-// Every test binary compiles this module and uses a part of it.
-#![allow(dead_code, unreachable_pub, unused_imports)]
-
 mod artefacts;
 pub mod corpus;
 mod faithful;
@@ -16,7 +13,7 @@ mod readers;
 mod shell;
 mod workspace;
 
-pub use artefacts::{inline_runtime, library, program, release_directory, target_folder};
+pub use artefacts::{inline_runtime, library, program, project, release_directory, target_folder};
 pub use faithful::assert_faithful;
 pub use notes::{Kind, PatchedFile};
 pub use output::Output;
