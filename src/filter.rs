@@ -21,7 +21,7 @@ use sandbox_format::note::{ByteOrder, restriction};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::policy::{self, Action, Arch, List, Resolved};
+use crate::policy::{self, Action, Arch, List, Resolved, Verdict};
 
 /// Why a policy could not be compiled.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +102,7 @@ fn compile_with(
     } = verdicts(resolved);
     let own = resolved.rules.iter().map(|rule| Rule {
         number: rule.number,
-        verdict: matched,
+        verdict: rule.verdict.map_or(matched, verdict_value),
         when: &rule.when,
     });
     let mut conditions = resolved.rules.iter().flat_map(|rule| &rule.when);
@@ -127,6 +127,14 @@ fn compile_with(
         Ok(program) => Ok(program.to_vec()),
         Err(bpf::Error::TooLong) => Err(Error::TooLong),
         Err(bpf::Error::Unsorted) => unreachable!("the rules were sorted above"),
+        Err(bpf::Error::Comparison) => unreachable!("all comparisons are permitted"),
+    }
+}
+
+fn verdict_value(verdict: Verdict) -> u32 {
+    match verdict {
+        Verdict::Allow => ret::ALLOW,
+        Verdict::Act(action) => return_value(action),
     }
 }
 

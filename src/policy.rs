@@ -21,7 +21,7 @@ mod resolve;
 mod tests;
 mod variants;
 
-pub use action::Action;
+pub use action::{Action, Verdict};
 pub use arch::Arch;
 pub use error::{Error, UnknownName};
 pub use json::{FORMAT, pad};

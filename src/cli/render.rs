@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use sandbox_format::bpf::Condition;
+use sandbox_format::bpf::{Comparison, Condition};
 
 use crate::policy::{List, Resolved, VDSO, multiplexed_name};
 use crate::rewrite::{Appended, Reader};
@@ -80,12 +80,27 @@ pub fn conditions(call: &str, when: &[Condition]) -> String {
         return String::new();
     }
     let condition = |condition: &Condition| {
-        let Condition { arg, mask, value } = *condition;
-        match (mask, value) {
-            (0x8000_0000, 0) => format!("arg{arg} >= 0"),
+        let Condition {
+            arg,
+            mask,
+            value,
+            comparison,
+        } = *condition;
+        let operator = match comparison {
+            Comparison::Equal => "==",
+            Comparison::NotEqual => "!=",
+            Comparison::Less => "<",
+            Comparison::LessOrEqual => "<=",
+            Comparison::Greater => ">",
+            Comparison::GreaterOrEqual => ">=",
+        };
+        match (mask, value, comparison) {
+            (0x8000_0000, 0, Comparison::Equal) => format!("arg{arg} >= 0"),
             // The kernel takes an int or unsigned int argument.
-            (0xffff_ffff | u64::MAX, _) => format!("arg{arg} == {}", constant(call, value)),
-            _ => format!("arg{arg} & {mask:#x} == {}", constant(call, value)),
+            (0xffff_ffff | u64::MAX, ..) => {
+                format!("arg{arg} {operator} {}", constant(call, value))
+            }
+            _ => format!("arg{arg} & {mask:#x} {operator} {}", constant(call, value)),
         }
     };
     format!(

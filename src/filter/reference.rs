@@ -3,7 +3,7 @@
 use std::io::{Read, Seek};
 
 use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
-use sandbox_format::bpf::{Condition, Instruction, op};
+use sandbox_format::bpf::{Comparison, Condition, Instruction, op};
 
 use crate::policy::calls::tests::scmp;
 use crate::policy::{Action, List, Resolved};
@@ -23,7 +23,18 @@ fn scmp_action(action: Action) -> ScmpAction {
 fn comparisons(when: &[Condition]) -> Vec<ScmpArgCompare> {
     let of = |arg: u8| {
         let mut conditions = when.iter().filter(|c| c.arg == arg).peekable();
-        conditions.peek()?;
+        let first = conditions.peek()?;
+        let operator = match first.comparison {
+            Comparison::Equal => None,
+            Comparison::NotEqual => Some(ScmpCompareOp::NotEqual),
+            Comparison::Less => Some(ScmpCompareOp::Less),
+            Comparison::LessOrEqual => Some(ScmpCompareOp::LessOrEqual),
+            Comparison::Greater => Some(ScmpCompareOp::Greater),
+            Comparison::GreaterOrEqual => Some(ScmpCompareOp::GreaterEqual),
+        };
+        if let Some(operator) = operator {
+            return Some(ScmpArgCompare::new(arg.into(), operator, first.value));
+        }
         let both = |(mask, value), c: &Condition| (mask | c.mask, value | c.value);
         let (mask, value) = conditions.fold((0, 0), both);
         Some(ScmpArgCompare::new(

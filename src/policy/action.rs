@@ -29,6 +29,37 @@ pub enum Action {
     Log,
 }
 
+/// What a rule of its own mind does with the calls that it covers. The spelling is that of
+/// [`Action`], and `allow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// They are carried out.
+    Allow,
+    /// They are a violation that gets this.
+    Act(Action),
+}
+
+impl FromStr for Verdict {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "allow" => Ok(Self::Allow),
+            _ => text.parse().map(Self::Act),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allow => f.write_str("allow"),
+            Self::Act(action) => action.fmt(f),
+        }
+    }
+}
+
 impl FromStr for Action {
     type Err = Error;
 

@@ -10,8 +10,10 @@ impl Resolved {
     #[must_use]
     pub fn agrees_with_its_names(&self) -> bool {
         let today = self.rules_of_today();
-        let is_right =
-            |rule: &ResolvedRule| self.is_named_rightly(rule) && self.is_due(rule, &today);
+        // The names are those of one list, which has one verdict.
+        let is_right = |rule: &ResolvedRule| {
+            rule.verdict.is_none() && self.is_named_rightly(rule) && self.is_due(rule, &today)
+        };
         self.rules.iter().all(is_right) && self.policy.names.iter().all(|it| self.is_covered(it))
     }
 
@@ -72,7 +74,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::policy::{Action, Arch};
+    use crate::policy::{Action, Arch, Verdict};
 
     fn of_another_version(list: List, names: &[&str]) -> Resolved {
         let policy = Policy {
@@ -94,6 +96,7 @@ mod tests {
             name: name.to_owned(),
             number,
             when: Vec::new(),
+            verdict: None,
             because: because.map(str::to_owned),
         }
     }
@@ -139,6 +142,15 @@ mod tests {
             let mut resolved = of_another_version(List::Allow, &["uname"]);
             resolved.rules.push(rule("execve", EXECVE, because));
             assert!(!resolved.agrees_with_its_names(), "{because:?}");
+        }
+    }
+
+    #[test]
+    fn a_listed_call_with_a_verdict_of_its_own_is_a_contradiction() {
+        for list in [List::Allow, List::Deny] {
+            let mut resolved = of_another_version(list, &["uname", "execve"]);
+            resolved.rules[0].verdict = Some(Verdict::Allow);
+            assert!(!resolved.agrees_with_its_names());
         }
     }
 

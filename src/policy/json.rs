@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use sandbox_format::bpf::Condition;
+use sandbox_format::bpf::{Comparison, Condition};
 use sandbox_format::note::{MAX_POLICY, MIN_POLICY, UNIT};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,8 @@ enum ListName {
 #[serde(deny_unknown_fields)]
 struct Rule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    action: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     because: Option<String>,
     name: String,
     number: u32,
@@ -60,7 +62,27 @@ struct Rule {
 struct Test {
     arg: u8,
     mask: String,
+    #[serde(default, skip_serializing_if = "is_equal")]
+    op: Operator,
     value: String,
+}
+
+/// `eq`, which most are, is left out.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Operator {
+    #[default]
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+fn is_equal(operator: &Operator) -> bool {
+    *operator == Operator::Eq
 }
 
 /// What every format has.
@@ -74,6 +96,7 @@ impl Resolved {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let rule = |rule: &ResolvedRule| Rule {
+            action: rule.verdict.map(|verdict| verdict.to_string()),
             because: rule.because.clone(),
             name: rule.name.clone(),
             number: rule.number,
@@ -169,10 +192,12 @@ impl Rule {
         if !is_plain(&self.name) || !self.because.as_deref().is_none_or(is_plain) {
             return Err(Error::BadField("rule"));
         }
+        let verdict = self.action.map(|action| action.parse()).transpose();
         let when = self.when.iter().map(Test::condition).collect::<Option<_>>();
         Ok(ResolvedRule {
             name: self.name,
             number: self.number,
+            verdict: verdict.map_err(|_| Error::BadField("action"))?,
             when: when.ok_or(Error::BadField("condition"))?,
             because: self.because,
         })
@@ -184,6 +209,7 @@ impl From<&Condition> for Test {
         Self {
             arg: condition.arg,
             mask: format!("{:#x}", condition.mask),
+            op: condition.comparison.into(),
             value: format!("{:#x}", condition.value),
         }
     }
@@ -196,6 +222,33 @@ impl Test {
             arg: Some(self.arg).filter(|arg| *arg <= 5)?,
             mask: hex(&self.mask)?,
             value: hex(&self.value)?,
+            comparison: self.op.into(),
         })
+    }
+}
+
+impl From<Comparison> for Operator {
+    fn from(comparison: Comparison) -> Self {
+        match comparison {
+            Comparison::Equal => Self::Eq,
+            Comparison::NotEqual => Self::Ne,
+            Comparison::Less => Self::Lt,
+            Comparison::LessOrEqual => Self::Le,
+            Comparison::Greater => Self::Gt,
+            Comparison::GreaterOrEqual => Self::Ge,
+        }
+    }
+}
+
+impl From<Operator> for Comparison {
+    fn from(operator: Operator) -> Self {
+        match operator {
+            Operator::Eq => Self::Equal,
+            Operator::Ne => Self::NotEqual,
+            Operator::Lt => Self::Less,
+            Operator::Le => Self::LessOrEqual,
+            Operator::Gt => Self::Greater,
+            Operator::Ge => Self::GreaterOrEqual,
+        }
     }
 }

@@ -22,11 +22,7 @@ pub(super) fn of(name: &str) -> Option<(&'static str, Condition)> {
 }
 
 fn first_argument(mask: u32, value: u32) -> Condition {
-    Condition {
-        arg: 0,
-        mask: mask.into(),
-        value: value.into(),
-    }
+    Condition::equal(0, mask.into(), value.into())
 }
 
 /// The name of a multiplexer's call of this number.

@@ -8,8 +8,8 @@ use sandbox_format::portable;
 
 use super::names::{self, Lookup};
 use super::{
-    Action, Arch, Error, List, Policy, UnknownName, arguments, errno, multiplexed, relatives,
-    variants,
+    Action, Arch, Error, List, Policy, UnknownName, Verdict, arguments, errno, multiplexed,
+    relatives, variants,
 };
 
 /// A policy for one architecture.
@@ -34,6 +34,9 @@ pub struct ResolvedRule {
     pub number: u32,
     /// Conditions on its arguments, all of which must hold.
     pub when: Vec<Condition>,
+    /// What it does with the calls; `None` for what the policy's list does. Of the rules for
+    /// a number, the last that holds decides.
+    pub verdict: Option<Verdict>,
     /// The name in the policy for whose sake the rule was added, or [`VDSO`];
     /// none when the policy names the call itself.
     pub because: Option<String>,
@@ -47,7 +50,8 @@ impl Resolved {
     /// Whether it is a deny-list of which nothing is left.
     #[must_use]
     pub fn denies_nothing(&self) -> bool {
-        self.policy.list == List::Deny && self.rules.is_empty()
+        let allows = |rule: &ResolvedRule| rule.verdict == Some(Verdict::Allow);
+        self.policy.list == List::Deny && self.rules.iter().all(allows)
     }
 
     /// The rules that were added to what the policy names.
@@ -333,6 +337,7 @@ impl Resolver<'_> {
                 name: by.to_owned(),
                 number,
                 when,
+                verdict: None,
                 because: because(by),
             })
         };

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use sandbox_format::bpf::Condition;
+use sandbox_format::bpf::{Comparison, Condition};
 
 use super::*;
 
@@ -241,11 +241,7 @@ fn a_call_is_also_what_its_multiplexer_makes_of_it() {
         .iter()
         .map(|rule| rule.when[0])
         .collect();
-    let is = |mask, value| Condition {
-        arg: 0,
-        mask,
-        value,
-    };
+    let is = |mask, value| Condition::equal(0, mask, value);
     assert_eq!(
         first,
         [is(0xffff_ffff, 1), is(0xffff_ffff, 10), is(0xffff, 23)]
@@ -519,18 +515,20 @@ fn the_recorded_text_is_canonical() {
     let (mut resolved, _) = resolve(&exact("uname:write"), Arch::X86_64).unwrap();
     resolved.version = "1.2.3".to_owned();
     resolved.rules[0].because = Some("print".to_owned());
-    resolved.rules[0].when = vec![Condition {
-        arg: 0,
-        mask: 0xffff_ffff,
-        value: 1,
-    }];
+    let other = Condition {
+        comparison: Comparison::LessOrEqual,
+        ..Condition::equal(2, u64::MAX, 4096)
+    };
+    resolved.rules[0].when = vec![Condition::equal(0, 0xffff_ffff, 1), other];
+    resolved.rules[1].verdict = Some("errno:ENOSYS".parse().unwrap());
     let text = String::from_utf8(resolved.to_json()).unwrap();
     assert_eq!(
         text.trim_end_matches(' '),
         "{\"action\":\"kill-process\",\"exact\":true,\"filters\":[{\"arch\":\"x86_64\",\
          \"rules\":[{\"because\":\"print\",\"name\":\"write\",\"number\":1,\
-         \"when\":[{\"arg\":0,\"mask\":\"0xffffffff\",\"value\":\"0x1\"}]},\
-         {\"name\":\"uname\",\"number\":63}]}],\"format\":2,\"list\":\"allow\",\
+         \"when\":[{\"arg\":0,\"mask\":\"0xffffffff\",\"value\":\"0x1\"},\
+         {\"arg\":2,\"mask\":\"0xffffffffffffffff\",\"op\":\"le\",\"value\":\"0x1000\"}]},\
+         {\"action\":\"errno:ENOSYS\",\"name\":\"uname\",\"number\":63}]}],\"format\":2,\"list\":\"allow\",\
          \"names\":[\"uname\",\"write\"],\"version\":\"1.2.3\"}"
     );
     assert_eq!(Resolved::from_json(text.as_bytes()).unwrap(), resolved);
@@ -598,14 +596,35 @@ fn records_that_are_not_ours_are_refused() {
 
 fn resolved() -> impl Strategy<Value = Resolved> {
     let name = "[a-z_0-9]{1,20}";
-    let condition = (0..6_u8, any::<u64>(), any::<u64>())
-        .prop_map(|(arg, mask, value)| Condition { arg, mask, value });
+    let comparison = prop::sample::select(vec![
+        Comparison::Equal,
+        Comparison::NotEqual,
+        Comparison::Less,
+        Comparison::LessOrEqual,
+        Comparison::Greater,
+        Comparison::GreaterOrEqual,
+    ]);
+    let condition = (0..6_u8, any::<u64>(), any::<u64>(), comparison).prop_map(
+        |(arg, mask, value, comparison)| Condition {
+            arg,
+            mask,
+            value,
+            comparison,
+        },
+    );
     let conditions = prop::collection::vec(condition, 0..3);
-    let rule = (name, any::<u32>(), conditions, prop::option::of(name)).prop_map(
-        |(name, number, when, because)| ResolvedRule {
+    let verdict = prop_oneof![
+        4 => Just(None),
+        1 => Just(Some(Verdict::Allow)),
+        1 => Just(Some(Verdict::Act(Action::Errno(38)))),
+    ];
+    let because = prop::option::of(name);
+    let rule = (name, any::<u32>(), conditions, verdict, because).prop_map(
+        |(name, number, when, verdict, because)| ResolvedRule {
             name,
             number,
             when,
+            verdict,
             because,
         },
     );

@@ -150,7 +150,7 @@ impl Policy {
             instructions: &mut [Instruction::NONE; MAX_INSTRUCTIONS],
             runs: &mut [Run::NONE; MAX_RUNS],
         };
-        match filter.compile(scratch) {
+        match filter.compile_equal(scratch) {
             Ok(instructions) => program.enforce(loaded::instruction_bytes(instructions), false),
             Err(_) => die(TOO_LONG),
         }

@@ -105,25 +105,85 @@ pub mod ret {
     pub const ACTION_MASK: u32 = 0xffff_0000;
 }
 
-/// `(argument & mask) == value`. A mask without high half compares only the
-/// low 32 bits, which is all that the kernel looks at for an `int` argument.
+/// How an argument is compared; without sign, as classic BPF compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Comparison {
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+/// A comparison of `argument & mask` with a value. A mask without high half compares only
+/// the low 32 bits, which is all that the kernel looks at for an `int` argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Condition {
     /// Which argument, 0 to 5; the generator does not look.
     pub arg: u8,
     /// The bits that count.
     pub mask: u64,
-    /// What they must be.
+    /// What they are compared with.
     pub value: u64,
+    /// How.
+    pub comparison: Comparison,
 }
 
 impl Condition {
-    /// What is about to be overwritten.
-    pub const NONE: Self = Self {
-        arg: 0,
-        mask: 0,
-        value: 0,
-    };
+    /// What is about to be overwritten; it always holds.
+    pub const NONE: Self = Self::equal(0, 0, 0);
+
+    /// That the bits of the mask have this value.
+    #[must_use]
+    pub const fn equal(arg: u8, mask: u64, value: u64) -> Self {
+        Self {
+            arg,
+            mask,
+            value,
+            comparison: Comparison::Equal,
+        }
+    }
+
+    /// Whether it holds for an argument.
+    #[must_use]
+    pub const fn holds(&self, argument: u64) -> bool {
+        let masked = argument & self.mask;
+        match self.comparison {
+            Comparison::Equal => masked == self.value,
+            Comparison::NotEqual => masked != self.value,
+            Comparison::Less => masked < self.value,
+            Comparison::LessOrEqual => masked <= self.value,
+            Comparison::Greater => masked > self.value,
+            Comparison::GreaterOrEqual => masked >= self.value,
+        }
+    }
+
+    /// Whether it holds for all arguments, or for none; `None` where the argument decides.
+    #[must_use]
+    pub const fn constant(&self) -> Option<bool> {
+        let Self { mask, value, .. } = *self;
+        // What is left of arguments is between 0 and the mask.
+        match self.comparison {
+            Comparison::Equal if value & !mask != 0 => Some(false),
+            Comparison::Equal if mask == 0 => Some(true),
+            Comparison::NotEqual if value & !mask != 0 => Some(true),
+            Comparison::NotEqual if mask == 0 => Some(false),
+            Comparison::Less if value == 0 => Some(false),
+            Comparison::Less if value > mask => Some(true),
+            Comparison::LessOrEqual if value >= mask => Some(true),
+            Comparison::Greater if value >= mask => Some(false),
+            Comparison::GreaterOrEqual if value == 0 => Some(true),
+            Comparison::GreaterOrEqual if value > mask => Some(false),
+            _ => None,
+        }
+    }
 }
 
 /// A verdict for a system call number when all conditions hold (an empty list

@@ -7,7 +7,7 @@
 
 use super::error::Error;
 use super::writer::{Target, Writer};
-use super::{Condition, Filter, Instruction, MAX_INSTRUCTIONS, Rule, data, op};
+use super::{Comparison, Condition, Filter, Instruction, MAX_INSTRUCTIONS, Rule, data, op};
 
 /// The most runs of neighbouring numbers that [`Filter::compile`] distinguishes.
 pub const MAX_RUNS: usize = 1024;
@@ -59,16 +59,38 @@ impl Filter<'_> {
     ///
     /// See [`Error`]; no program is better than a wrong one.
     pub fn compile<'b>(&self, scratch: Scratch<'b>) -> Result<&'b [Instruction], Error> {
+        self.generate::<true>(scratch)
+    }
+
+    /// Compiles a filter whose conditions all are comparisons for equality, with less code:
+    /// the runtime is to be small.
+    ///
+    /// # Errors
+    ///
+    /// As [`Filter::compile`], or another comparison.
+    pub fn compile_equal<'b>(&self, scratch: Scratch<'b>) -> Result<&'b [Instruction], Error> {
+        let mut conditions = self.rules.iter().flat_map(|rule| rule.when);
+        if conditions.any(|it| it.comparison != Comparison::Equal) {
+            return Err(Error::Comparison);
+        }
+        self.generate::<false>(scratch)
+    }
+
+    /// With all comparisons, or for equality only.
+    fn generate<'b, const ALL: bool>(
+        &self,
+        scratch: Scratch<'b>,
+    ) -> Result<&'b [Instruction], Error> {
         let Scratch { instructions, runs } = scratch;
         let mut list = RunList {
             runs,
             len: 0,
             filler: self.unmatched,
         };
-        self.collect(&mut list)?;
+        self.collect::<ALL>(&mut list)?;
         let runs = list.runs.get(..list.len).ok_or(Error::TooLong)?;
 
-        let mut generator = Generator {
+        let mut generator = Generator::<ALL> {
             filter: self,
             out: Writer::new(instructions),
         };
@@ -84,7 +106,7 @@ impl Filter<'_> {
     }
 
     /// Turns the rules into runs, in ascending order.
-    fn collect(&self, list: &mut RunList<'_>) -> Result<(), Error> {
+    fn collect<const ALL: bool>(&self, list: &mut RunList<'_>) -> Result<(), Error> {
         let mut foreign = self.foreign_numbers;
         let mut rest = self.rules;
         while let Some(&Rule { number, .. }) = rest.first() {
@@ -92,7 +114,7 @@ impl Filter<'_> {
             while let Some((rule, after)) = rest.split_first()
                 && rule.number == number
             {
-                verdict = Self::or_else(verdict, rule);
+                verdict = Self::or_else::<ALL>(verdict, rule);
                 rest = after;
             }
             if rest.first().is_some_and(|next| next.number < number) {
@@ -115,9 +137,9 @@ impl Filter<'_> {
     }
 
     /// The verdict when one more rule comes after those that led to `verdict`.
-    fn or_else(verdict: Verdict, rule: &Rule<'_>) -> Verdict {
+    fn or_else<const ALL: bool>(verdict: Verdict, rule: &Rule<'_>) -> Verdict {
         let own = Verdict::Return(rule.verdict);
-        match Matches::of(rule) {
+        match Matches::of::<ALL>(rule) {
             Matches::Always => own,
             Matches::Sometimes if verdict != own => Verdict::Rules(rule.number),
             _ => verdict,
@@ -125,10 +147,21 @@ impl Filter<'_> {
     }
 }
 
+/// Whether a condition holds whatever the argument is, or never does.
+fn constant<const ALL: bool>(condition: &Condition) -> Option<bool> {
+    if ALL {
+        return condition.constant();
+    }
+    let Condition {
+        arg, mask, value, ..
+    } = *condition;
+    Condition::equal(arg, mask, value).constant()
+}
+
 /// How much depends on the arguments.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Matches {
-    /// The rule wants bits set that it has masked out.
+    /// A condition can't hold.
     Never,
     Sometimes,
     Always,
@@ -136,14 +169,13 @@ enum Matches {
 
 impl Matches {
     #[inline(never)] // The runtime is to be small.
-    fn of(rule: &Rule<'_>) -> Self {
+    fn of<const ALL: bool>(rule: &Rule<'_>) -> Self {
         let mut matches = Self::Always;
         for condition in rule.when {
-            if condition.value & !condition.mask != 0 {
-                return Self::Never;
-            }
-            if condition.mask != 0 {
-                matches = Self::Sometimes;
+            match constant::<ALL>(condition) {
+                Some(false) => return Self::Never,
+                Some(true) => {}
+                None => matches = Self::Sometimes,
             }
         }
         matches
@@ -182,12 +214,12 @@ impl RunList<'_> {
     }
 }
 
-struct Generator<'a, 'b> {
+struct Generator<'a, 'b, const ALL: bool> {
     filter: &'a Filter<'a>,
     out: Writer<'b>,
 }
 
-impl Generator<'_, '_> {
+impl<const ALL: bool> Generator<'_, '_, ALL> {
     /// Emits the search for a number that is known to lie in `low..=high`.
     fn search(&mut self, runs: &[Run], low: u32, high: u32) -> Target {
         if runs.len() <= LINEAR {
@@ -250,7 +282,7 @@ impl Generator<'_, '_> {
             test: Target::Return(self.filter.unmatched),
         };
         for rule in rules {
-            if Matches::of(rule) != Matches::Never {
+            if Matches::of::<ALL>(rule) != Matches::Never {
                 next = self.alternative(rule, next);
             }
         }
@@ -259,26 +291,123 @@ impl Generator<'_, '_> {
 
     /// Emits the tests of one rule; `next` is what to try when one fails.
     fn alternative(&mut self, rule: &Rule<'_>, next: Alternative) -> Alternative {
-        let (filter, when) = (self.filter, rule.when);
-        let words = || (0..2 * when.len()).filter_map(|index| filter.word(when, index));
+        let filter = self.filter;
+        let mut loads = (0..2 * rule.when.len()).filter_map(|index| {
+            let condition = rule.when.get(index / 2)?;
+            filter.word::<ALL>(condition, index.is_multiple_of(2))
+        });
         // Who fails with what `next` wants loaded goes right to its test; if
         // all do, that load is not needed at all.
-        let start = if words().all(|word| word.load == next.load) {
+        let start = if loads.all(|word| word.load == next.load) {
             next.test
         } else {
             self.begin(next)
         };
+        let failure = Failure { next, start };
         let mut this = Alternative {
             load: Load::NONE,
             test: Target::Return(rule.verdict),
         };
-        for Word { load, value } in words() {
-            let fail = if load == next.load { next.test } else { start };
-            let success = self.begin(this);
-            let test = self.out.branch(op::JUMP_EQ, value, success, fail);
-            this = Alternative { load, test };
+        for condition in rule.when.iter().rev() {
+            this = self.condition(condition, this, &failure);
         }
         this
+    }
+
+    /// Emits the tests of one condition, after which `this` comes. Of the halves of an
+    /// argument, the one that is emitted first is run last.
+    fn condition(
+        &mut self,
+        condition: &Condition,
+        this: Alternative,
+        failure: &Failure,
+    ) -> Alternative {
+        let high = self.filter.word::<ALL>(condition, true);
+        let low = self.filter.word::<ALL>(condition, false);
+        if !ALL || condition.comparison == Comparison::Equal {
+            let this = self.word(high, this, failure);
+            return self.word(low, this, failure);
+        }
+        let holds = self.begin_if(high.is_some() || low.is_some(), this);
+        let order = match condition.comparison {
+            Comparison::Greater => (op::JUMP_GT, false),
+            Comparison::LessOrEqual => (op::JUMP_GT, true),
+            Comparison::GreaterOrEqual => (op::JUMP_GE, false),
+            Comparison::Less => (op::JUMP_GE, true),
+            Comparison::Equal | Comparison::NotEqual => {
+                let high = self.differs(high, None, holds, failure);
+                return self.differs(low, high, holds, failure).unwrap_or(this);
+            }
+        };
+        self.order([high, low], order, holds, failure)
+            .unwrap_or(this)
+    }
+
+    /// That half an argument is as it should be.
+    #[inline(never)]
+    fn word(&mut self, word: Option<Word>, this: Alternative, failure: &Failure) -> Alternative {
+        let Some(Word { load, value }) = word else {
+            return this;
+        };
+        let success = self.begin(this);
+        let fail = failure.after(load);
+        let test = self.out.branch(op::JUMP_EQ, value, success, fail);
+        Alternative { load, test }
+    }
+
+    /// That half an argument is not so, or what is `other` holds of the other half.
+    fn differs(
+        &mut self,
+        word: Option<Word>,
+        other: Option<Alternative>,
+        holds: Target,
+        failure: &Failure,
+    ) -> Option<Alternative> {
+        let Some(Word { load, value }) = word else {
+            return other;
+        };
+        let equal = match other {
+            Some(other) => self.begin(other),
+            None => failure.after(load),
+        };
+        let test = self.out.branch(op::JUMP_EQ, value, equal, holds);
+        Some(Alternative { load, test })
+    }
+
+    /// That an argument is larger by this comparison of its low half, or not (`is_inverted`):
+    /// the high half decides, unless it is equal.
+    fn order(
+        &mut self,
+        [high, low]: [Option<Word>; 2],
+        (code, is_inverted): (u16, bool),
+        holds: Target,
+        failure: &Failure,
+    ) -> Option<Alternative> {
+        let ways = |load| match is_inverted {
+            false => (holds, failure.after(load)),
+            true => (failure.after(load), holds),
+        };
+        let Word { load, value } = low?;
+        let (larger, smaller) = ways(load);
+        let test = self.out.branch(code, value, larger, smaller);
+        let low = Alternative { load, test };
+        let Some(Word { load, value }) = high else {
+            return Some(low);
+        };
+        let (larger, smaller) = ways(load);
+        let equal = self.begin(low);
+        let not_larger = self.out.branch(op::JUMP_EQ, value, equal, smaller);
+        let test = self.out.branch(op::JUMP_GT, value, larger, not_larger);
+        Some(Alternative { load, test })
+    }
+
+    /// Where an alternative begins; nothing is emitted where nothing leads to it.
+    fn begin_if(&mut self, is_needed: bool, this: Alternative) -> Target {
+        if is_needed {
+            self.begin(this)
+        } else {
+            this.test
+        }
     }
 
     /// Emits the load that the alternative's first test wants; the test must
@@ -305,6 +434,24 @@ struct Alternative {
     test: Target,
 }
 
+/// Where the failing go.
+struct Failure {
+    next: Alternative,
+    /// The beginning of `next`.
+    start: Target,
+}
+
+impl Failure {
+    /// Where they go that have loaded this.
+    fn after(&self, load: Load) -> Target {
+        if load == self.next.load {
+            self.next.test
+        } else {
+            self.start
+        }
+    }
+}
+
 /// Bits of half an argument.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Load {
@@ -323,12 +470,12 @@ struct Word {
 }
 
 impl Filter<'_> {
-    /// The halves of the conditions that matter, in the order in which they are
-    /// emitted: from the last condition to the first, of each the high half
-    /// first, which makes it the second to be run.
-    fn word(&self, when: &[Condition], index: usize) -> Option<Word> {
-        let condition = when.iter().rev().nth(index / 2)?;
-        let is_high = index.is_multiple_of(2);
+    /// Half a condition; none where it is no matter, for all that it is compared with is 0.
+    #[inline(never)] // The runtime is to be small.
+    fn word<const ALL: bool>(&self, condition: &Condition, is_high: bool) -> Option<Word> {
+        if constant::<ALL>(condition).is_some() {
+            return None;
+        }
         let shift = if is_high { 32 } else { 0 };
         let place = if is_high == self.big_endian { 0 } else { 4 };
         let load = Load {
@@ -336,7 +483,14 @@ impl Filter<'_> {
             mask: half(condition.mask, shift),
         };
         let value = half(condition.value, shift);
-        (load.mask != 0).then_some(Word { load, value })
+        let is_ordered = ALL
+            && !matches!(
+                condition.comparison,
+                Comparison::Equal | Comparison::NotEqual
+            );
+        // The low half of an order counts even where the mask leaves nothing of it.
+        let counts = load.mask != 0 || (is_ordered && !is_high);
+        counts.then_some(Word { load, value })
     }
 }
 

@@ -10,6 +10,8 @@ pub enum Error {
     TooLong,
     /// The rules are not sorted by number.
     Unsorted,
+    /// A comparison that is not for equality, where there may be none.
+    Comparison,
 }
 
 impl core::fmt::Display for Error {
@@ -17,6 +19,7 @@ impl core::fmt::Display for Error {
         f.write_str(match self {
             Error::TooLong => "the rules need more instructions than the kernel takes",
             Error::Unsorted => "the rules are not sorted by number",
+            Error::Comparison => "a condition is not a comparison for equality",
         })
     }
 }

@@ -35,11 +35,7 @@ impl Answers {
         let half = |shift| number >> shift & u64::from(u32::MAX);
         // The kernel takes the operation and the flags, which come next, for
         // numbers of 32 bits.
-        let word = |arg, value| Condition {
-            arg,
-            mask: u64::from(u32::MAX),
-            value,
-        };
+        let word = |arg, value| Condition::equal(arg, u32::MAX.into(), value);
         Self(OPERATIONS.map(|operation| {
             [
                 word(0, operation.into()),

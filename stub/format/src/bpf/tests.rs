@@ -27,7 +27,17 @@ fn model(filter: &Filter<'_>, call: &Call) -> u32 {
     if filter.foreign_numbers.iter().any(is_foreign) {
         return filter.foreign;
     }
-    let holds = |c: &Condition| call.args[usize::from(c.arg)] & c.mask == c.value;
+    let holds = |c: &Condition| {
+        let masked = call.args[usize::from(c.arg)] & c.mask;
+        match c.comparison {
+            Comparison::Equal => masked == c.value,
+            Comparison::NotEqual => masked != c.value,
+            Comparison::Less => masked < c.value,
+            Comparison::LessOrEqual => masked <= c.value,
+            Comparison::Greater => masked > c.value,
+            Comparison::GreaterOrEqual => masked >= c.value,
+        }
+    };
     let mut rules = filter.rules.iter();
     let rule = rules.rfind(|r| r.number == call.number && r.when.iter().all(holds));
     rule.map_or(filter.unmatched, |rule| rule.verdict)
@@ -123,9 +133,13 @@ fn boundary_calls(filter: &Filter<'_>) -> Vec<Call> {
                 args,
             });
             for c in rule.when {
-                for flip in [1, 1 << 31, 1 << 32, 1 << 63, c.mask, !c.mask, u64::MAX] {
+                let at = args[usize::from(c.arg)];
+                let flips = [1, 1 << 31, 1 << 32, 1 << 63, c.mask, !c.mask, u64::MAX];
+                let near = [1, 1 << 32].map(|step| [at.wrapping_sub(step), at.wrapping_add(step)]);
+                let near = near.into_iter().flatten().chain([0, u64::MAX]);
+                for argument in flips.map(|flip| at ^ flip).into_iter().chain(near) {
                     let mut args = args;
-                    args[usize::from(c.arg)] ^= flip;
+                    args[usize::from(c.arg)] = argument;
                     calls.push(Call {
                         arch: ARCH,
                         number,
@@ -234,11 +248,7 @@ fn equal_verdicts_need_no_tests() {
 
 #[test]
 fn a_rule_without_conditions_wins() {
-    let when = [Condition {
-        arg: 0,
-        mask: 1,
-        value: 1,
-    }];
+    let when = [Condition::equal(0, 1, 1)];
     let rules = [allow(3, &when), allow(3, &[])];
     let program = compile(&filter(&rules)).unwrap();
     check(&filter(&rules), &program);
@@ -247,13 +257,7 @@ fn a_rule_without_conditions_wins() {
 
 #[test]
 fn of_several_rules_the_last_that_holds_decides() {
-    let word = |mask, value| {
-        [Condition {
-            arg: 0,
-            mask,
-            value,
-        }]
-    };
+    let word = |mask, value| [Condition::equal(0, mask, value)];
     let when = [
         word(0xffff_ffff, 0),
         word(u64::MAX, 0),
@@ -277,13 +281,7 @@ fn of_several_rules_the_last_that_holds_decides() {
 #[test]
 fn alternatives_on_one_argument_load_it_once() {
     let values = [0x5401, 0x5413, 0x5402];
-    let when = values.map(|value| {
-        [Condition {
-            arg: 1,
-            mask: 0xffff_ffff,
-            value,
-        }]
-    });
+    let when = values.map(|value| [Condition::equal(1, 0xffff_ffff, value)]);
     let rules = [0, 1, 2].map(|i| allow(16, &when[i]));
     let program = compile(&filter(&rules)).unwrap();
     check(&filter(&rules), &program);
@@ -295,11 +293,7 @@ fn alternatives_on_one_argument_load_it_once() {
 
 #[test]
 fn impossible_conditions_never_match() {
-    let when = [Condition {
-        arg: 0,
-        mask: 1,
-        value: 2,
-    }];
+    let when = [Condition::equal(0, 1, 2)];
     let rules = [allow(3, &when)];
     check(&filter(&rules), &compile(&filter(&rules)).unwrap());
 }
@@ -322,16 +316,8 @@ fn the_largest_policy_is_compiled_or_refused_but_never_wrong() {
                 .map(|i| {
                     let value = u64::from(i % 251_u32);
                     [
-                        Condition {
-                            arg: 0,
-                            mask,
-                            value,
-                        },
-                        Condition {
-                            arg: 5,
-                            mask,
-                            value: 7,
-                        },
+                        Condition::equal(0, mask, value),
+                        Condition::equal(5, mask, 7),
                     ]
                 })
                 .collect();
@@ -356,13 +342,7 @@ fn the_largest_policy_is_compiled_or_refused_but_never_wrong() {
 #[test]
 fn far_targets_are_bridged() {
     let when: Vec<_> = (0..300)
-        .map(|i| {
-            [Condition {
-                arg: 0,
-                mask: 0xff00,
-                value: u64::from(i % 256_u32) << 8,
-            }]
-        })
+        .map(|i| [Condition::equal(0, 0xff00, u64::from(i % 256_u32) << 8)])
         .collect();
     let mut rules: Vec<_> = when.iter().map(|when| allow(100, when)).collect();
     rules.extend(plain([101, 105, 108, 111]));
@@ -388,11 +368,20 @@ fn conditions() -> impl Strategy<Value = Condition> {
         mask,
         prop_oneof![0..4_u64, any::<u64>()],
         prop::bool::weighted(0.95),
+        prop::sample::select(std::vec![
+            Comparison::Equal,
+            Comparison::NotEqual,
+            Comparison::Less,
+            Comparison::LessOrEqual,
+            Comparison::Greater,
+            Comparison::GreaterOrEqual,
+        ]),
     )
-        .prop_map(|(arg, mask, value, possible)| Condition {
+        .prop_map(|(arg, mask, value, possible, comparison)| Condition {
             arg,
             mask,
             value: if possible { value & mask } else { value },
+            comparison,
         })
 }
 
@@ -402,6 +391,106 @@ fn ranges(ends: BTreeSet<u32>) -> Vec<(u32, u32)> {
     ends.chunks(2)
         .map(|ends| (ends[0], ends[ends.len() - 1]))
         .collect()
+}
+
+#[test]
+fn filters_for_equality_are_compiled_to_the_same_by_the_smaller_generator() {
+    let scratch = || {
+        (
+            Box::new([Instruction::NONE; MAX_INSTRUCTIONS]),
+            Box::new([Run::NONE; MAX_RUNS]),
+        )
+    };
+    let when = [
+        Condition::equal(0, u64::MAX, 7 << 32),
+        Condition::equal(1, 0xff, 3),
+    ];
+    let rules = [allow(3, &when), allow(3, &when[1..]), allow(5, &[])];
+    let filter = filter(&rules);
+    let (mut instructions, mut runs) = scratch();
+    let equal = filter.compile_equal(Scratch {
+        instructions: &mut instructions,
+        runs: &mut runs,
+    });
+    assert_eq!(equal.unwrap(), compile(&filter).unwrap());
+    let other = [Condition {
+        comparison: Comparison::NotEqual,
+        ..when[0]
+    }];
+    let rules = [allow(3, &[]), allow(4, &other)];
+    let (mut instructions, mut runs) = scratch();
+    let refused = super::Filter {
+        rules: &rules,
+        ..filter
+    }
+    .compile_equal(Scratch {
+        instructions: &mut instructions,
+        runs: &mut runs,
+    });
+    assert_eq!(refused, Err(Error::Comparison));
+}
+
+/// Two halves, of which either decides.
+#[test]
+fn each_comparison_is_made_of_all_64_bits() {
+    let values = [
+        0,
+        1,
+        5,
+        1 << 31,
+        (1 << 32) - 1,
+        1 << 32,
+        (7 << 32) + 5,
+        u64::MAX,
+    ];
+    let masks = [u64::MAX, u64::from(u32::MAX), !u64::from(u32::MAX), 0xff, 0];
+    for comparison in [
+        Comparison::Equal,
+        Comparison::NotEqual,
+        Comparison::Less,
+        Comparison::LessOrEqual,
+        Comparison::Greater,
+        Comparison::GreaterOrEqual,
+    ] {
+        for (mask, value) in masks
+            .iter()
+            .flat_map(|mask| values.map(|value| (*mask, value)))
+        {
+            let condition = Condition {
+                arg: 2,
+                mask,
+                value,
+                comparison,
+            };
+            let when = [condition, Condition::equal(3, u64::MAX, 1)];
+            let first = [Condition::equal(2, 1 << 40, 1 << 40)];
+            let rules = [allow(1, &first), allow(1, &when)];
+            for big_endian in [false, true] {
+                let filter = Filter {
+                    big_endian,
+                    ..filter(&rules)
+                };
+                let program = compile(&filter).unwrap();
+                check(&filter, &program);
+                for argument in values {
+                    let mut call = Call {
+                        arch: ARCH,
+                        number: 1,
+                        args: [0; 6],
+                    };
+                    (call.args[2], call.args[3]) = (argument, 1);
+                    let (verdict, _) = run(&program, &call, big_endian);
+                    assert_eq!(
+                        verdict,
+                        model(&filter, &call),
+                        "{condition:x?} {argument:#x}"
+                    );
+                    let known = condition.constant();
+                    assert!(known.is_none_or(|known| known == condition.holds(argument)));
+                }
+            }
+        }
+    }
 }
 
 proptest! {

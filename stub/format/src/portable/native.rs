@@ -91,13 +91,10 @@ struct Packed {
 impl Packed {
     fn unpack(&self) -> Condition {
         let mask = MASKS.get(usize::from(self.mask));
-        Condition {
-            arg: self.arg,
-            // Every index is one of the array; were it not, the strictest mask
-            // would do no harm.
-            mask: mask.copied().unwrap_or(u64::MAX),
-            value: u64::from(u32::from_ne_bytes(self.value)),
-        }
+        // Every index is one of the array; were it not, the strictest mask would do no
+        // harm.
+        let mask = mask.copied().unwrap_or(u64::MAX);
+        Condition::equal(self.arg, mask, u32::from_ne_bytes(self.value).into())
     }
 }
 

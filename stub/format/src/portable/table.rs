@@ -12,20 +12,12 @@ const fn int(arg: u8, value: u32) -> Condition {
 
 /// Some bits of a 32-bit argument.
 const fn bits(arg: u8, mask: u32, value: u32) -> Condition {
-    Condition {
-        arg,
-        mask: mask as u64,
-        value: value as u64,
-    }
+    Condition::equal(arg, mask as u64, value as u64)
 }
 
 /// A pointer that is NULL, or a length that is 0.
 const fn null(arg: u8) -> Condition {
-    Condition {
-        arg,
-        mask: u64::MAX,
-        value: 0,
-    }
+    Condition::equal(arg, u64::MAX, 0)
 }
 
 /// A descriptor, which AT_FDCWD is not: not negative.
