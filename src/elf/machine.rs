@@ -21,9 +21,22 @@ pub(crate) struct Machine {
     pub(crate) self_relative_entry: Option<elf::DynamicTag>,
     /// Whether local symbols mark where code and data start.
     pub(crate) has_mapping_symbols: bool,
-    /// The type of relocation that only adds the load bias, where a runtime can
-    /// be put into programs.
-    pub(crate) relative_relocation: Option<u32>,
+    /// The types of its relocations.
+    pub(crate) relocations: RelocationTypes,
+}
+
+/// Types of relocations; `None` for those that are not needed to be known, since no runtime
+/// can be put into programs, or that the processor does not have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RelocationTypes {
+    /// It only adds the load bias.
+    pub(crate) relative: Option<u32>,
+    /// It copies as much as its symbol says.
+    pub(crate) copy: Option<u32>,
+    /// It fills two words: a descriptor of thread-local storage.
+    pub(crate) descriptor: Option<u32>,
+    /// It calls code of the program, to ask it for an address.
+    pub(crate) resolver: Option<u32>,
 }
 
 /// What most processors have in common.
@@ -34,14 +47,36 @@ const COMMON: Machine = Machine {
     informative_sections: &[],
     self_relative_entry: None,
     has_mapping_symbols: false,
-    relative_relocation: None,
+    relocations: RelocationTypes {
+        relative: None,
+        copy: None,
+        descriptor: None,
+        resolver: None,
+    },
 };
 
-/// x86: 4 KiB pages; the 2 MiB that GNU ld has for x86-64 are about huge ones.
-/// R_386_RELATIVE and R_X86_64_RELATIVE are one number.
-const X86: Machine = Machine {
+/// x86-64: 4 KiB pages; the 2 MiB that GNU ld has are about huge ones. Relocations: psABI,
+/// "Relocation Types".
+const X86_64: Machine = Machine {
     max_page_size: 0x1000,
-    relative_relocation: Some(elf::R_X86_64_RELATIVE.0),
+    relocations: RelocationTypes {
+        relative: Some(elf::R_X86_64_RELATIVE.0),
+        copy: Some(elf::R_X86_64_COPY.0),
+        descriptor: Some(elf::R_X86_64_TLSDESC.0),
+        resolver: Some(elf::R_X86_64_IRELATIVE.0),
+    },
+    ..COMMON
+};
+
+/// i386: 4 KiB pages. Relocations: psABI, "Relocation Types".
+const I386: Machine = Machine {
+    max_page_size: 0x1000,
+    relocations: RelocationTypes {
+        relative: Some(elf::R_386_RELATIVE.0),
+        copy: Some(elf::R_386_COPY.0),
+        descriptor: Some(elf::R_386_TLS_DESC.0),
+        resolver: Some(elf::R_386_IRELATIVE.0),
+    },
     ..COMMON
 };
 
@@ -52,6 +87,18 @@ const X86: Machine = Machine {
 const ARM: Machine = Machine {
     has_mapping_symbols: true,
     ..COMMON
+};
+
+/// aarch64, with the relocations of ELF for the Arm 64-bit Architecture, "Dynamic
+/// relocations".
+const AARCH64: Machine = Machine {
+    relocations: RelocationTypes {
+        copy: Some(elf::R_AARCH64_COPY.0),
+        descriptor: Some(elf::R_AARCH64_TLSDESC.0),
+        resolver: Some(elf::R_AARCH64_IRELATIVE.0),
+        ..COMMON.relocations
+    },
+    ..ARM
 };
 
 /// riscv: 4 KiB pages (arch/riscv/include/asm/page.h). Mapping symbols: RISC-V
@@ -105,8 +152,10 @@ impl Machine {
     /// particular but their 64 KiB.
     pub(crate) fn of(layout: &Layout) -> Self {
         match layout.header.machine {
-            elf::EM_386 | elf::EM_X86_64 => X86,
-            elf::EM_ARM | elf::EM_AARCH64 => ARM,
+            elf::EM_386 => I386,
+            elf::EM_X86_64 => X86_64,
+            elf::EM_ARM => ARM,
+            elf::EM_AARCH64 => AARCH64,
             elf::EM_RISCV => RISCV,
             elf::EM_S390 => S390,
             elf::EM_ALPHA => ALPHA,

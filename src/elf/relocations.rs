@@ -5,7 +5,7 @@ use std::ops::Range;
 use object::elf;
 
 use super::encoding::{Record, Symbol};
-use super::machine::Machine;
+use super::machine::{Machine, RelocationTypes};
 use super::source::{blocks, numbers};
 use super::{Dynamic, Error, FileOffset, FileRange, Image, Layout, Source, VirtAddr};
 
@@ -28,12 +28,12 @@ pub(crate) struct Relocation {
 impl Relocation {
     /// Whether it does no more than to add the load bias.
     pub(crate) fn is_relative(&self, layout: &Layout) -> bool {
-        Machine::of(layout).relative_relocation == Some(self.kind) && self.symbol == 0
+        Machine::of(layout).relocations.relative == Some(self.kind) && self.symbol == 0
     }
 }
 
-/// What relocations write to. Some types fill more than a word (psABIs of x86-64,
-/// i386 and aarch64, "Relocation Types"); how much is copied, the symbol says.
+/// What relocations write to. Some types fill more than a word; how much is copied, the
+/// symbol says.
 pub(crate) struct Extents<'a, S> {
     image: &'a Image<S>,
     /// The address of the dynamic symbols.
@@ -61,12 +61,9 @@ impl<'a, S: Source> Extents<'a, S> {
     /// The file can't be read, or too many of its relocations copy.
     pub(crate) fn of(&mut self, relocation: &Relocation) -> Result<Range<VirtAddr>, Error> {
         let word = self.image.encoding.word();
-        let (copy, descriptor) = match self.image.header.machine {
-            elf::EM_X86_64 => (Some(elf::R_X86_64_COPY.0), Some(elf::R_X86_64_TLSDESC.0)),
-            elf::EM_386 => (Some(elf::R_386_COPY.0), Some(elf::R_386_TLS_DESC.0)),
-            elf::EM_AARCH64 => (Some(elf::R_AARCH64_COPY.0), Some(elf::R_AARCH64_TLSDESC.0)),
-            _ => (None, None),
-        };
+        let RelocationTypes {
+            copy, descriptor, ..
+        } = Machine::of(self.image).relocations;
         let size = if Some(relocation.kind) == copy {
             self.copies = self.copies.checked_sub(1).ok_or(Error::Malformed(
                 "more of its relocations copy than any program's",
@@ -289,11 +286,8 @@ fn overlap(one: &Range<VirtAddr>, other: &Range<VirtAddr>) -> bool {
 ///
 /// A table is not in the file.
 pub(crate) fn call_resolvers(image: &Image<impl Source>, dynamic: &Dynamic) -> Result<bool, Error> {
-    let calls = match image.header.machine {
-        elf::EM_X86_64 => elf::R_X86_64_IRELATIVE.0,
-        elf::EM_386 => elf::R_386_IRELATIVE.0,
-        elf::EM_AARCH64 => elf::R_AARCH64_IRELATIVE.0,
-        _ => return Ok(false),
+    let Some(calls) = Machine::of(image).relocations.resolver else {
+        return Ok(false);
     };
     let mut found = false;
     each(image, dynamic, |relocation| {

@@ -2,6 +2,7 @@
 
 mod called;
 pub(super) mod initialiser;
+mod start_code;
 #[cfg(test)]
 mod tests;
 

@@ -4,6 +4,7 @@
 use object::elf;
 
 use super::NotLater;
+use super::start_code::{StartCode, operands};
 use crate::elf::{Dynamic, Image, Source, VirtAddr, imports};
 use crate::rewrite::Error;
 
@@ -13,25 +14,6 @@ const START_UP: &[u8] = b"__libc_start_main\0";
 
 /// Bytes of code that are read at a time.
 const BLOCK: u64 = 1 << 20;
-
-/// What glibc's first instructions are, perhaps behind an `endbr64`: no frame, the
-/// loader's function kept, argc and argv taken, the stack aligned
-/// (sysdeps/x86_64/start.S).
-const GLIBC: &[u8] = &[
-    0x31, 0xed, 0x49, 0x89, 0xd1, 0x5e, 0x48, 0x89, 0xe2, 0x48, 0x83, 0xe4, 0xf0,
-];
-
-/// What follows since glibc 2.34: the registers that once led to the program's own functions
-/// for initialisers are cleared, and the C library looks for entries of the dynamic section
-/// (csu/libc-start.c, `call_init`).
-const GLIBC_SINCE_2_34: &[u8] = &[0x50, 0x54, 0x45, 0x31, 0xc0, 0x31, 0xc9];
-
-/// musl's: no frame, the stack as first argument, `_DYNAMIC` as second
-/// (arch/x86_64/crt_arch.h).
-const MUSL: &[u8] = &[0x48, 0x31, 0xed, 0x48, 0x89, 0xe7, 0x48, 0x8d, 0x35];
-
-/// Where indirect jumps may lead to.
-const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
 
 /// That a program begins with a C library's start-up code, and has that go through the
 /// list from `start` to `end`.
@@ -77,22 +59,23 @@ enum StartUp {
 
 /// Nothing where a program does not begin with such code.
 fn start_up(image: &Image<impl Source>, entry: VirtAddr) -> Result<Option<StartUp>, Error> {
-    let size = ENDBR64.len() + GLIBC.len() + GLIBC_SINCE_2_34.len();
-    let Some(range) = image.range_at(entry, size as u64) else {
+    let Some(known) = StartCode::of(image) else {
+        return Ok(None);
+    };
+    let Some(range) = image.range_at(entry, known.longest() as u64) else {
         return Ok(None);
     };
     let code = image.source.read_range(range)?;
-    let code = code.strip_prefix(ENDBR64).unwrap_or(&code);
-    Ok(match code.strip_prefix(GLIBC) {
-        Some(rest) if rest.starts_with(GLIBC_SINCE_2_34) => Some(StartUp::ByEntries),
+    let code = code.strip_prefix(known.prefix).unwrap_or(&code);
+    Ok(match code.strip_prefix(known.glibc) {
+        Some(rest) if rest.starts_with(known.glibc_since_2_34) => Some(StartUp::ByEntries),
         Some(_) => Some(StartUp::ByCode),
-        None => code.starts_with(MUSL).then_some(StartUp::ByEntries),
+        None => code.starts_with(known.musl).then_some(StartUp::ByEntries),
     })
 }
 
-/// Whether code has both addresses in it: each as four bytes, or as the distance
-/// from the end of these, which is how x86-64 has it. Other four bytes are the
-/// same by chance once in 2^32. Either address alone may be that of a neighbour:
+/// Whether code has both addresses in it. Other four bytes are the same by chance once in
+/// 2^32. Either address alone may be that of a neighbour:
 /// who goes through the list needs both.
 fn refers_to(image: &Image<impl Source>, addresses: [VirtAddr; 2]) -> Result<bool, Error> {
     let code = image
@@ -113,12 +96,10 @@ fn refers_to(image: &Image<impl Source>, addresses: [VirtAddr; 2]) -> Result<boo
                 .source
                 .read_at(load.offset + at, BLOCK.min(load.filesz - at))?;
             for (index, word) in (0..).zip(block.windows(4)) {
-                let word = i32::from_le_bytes([word[0], word[1], word[2], word[3]]);
-                let behind = load.vaddr.wrapping_add(at + index + 4);
-                let distant = behind.0.wrapping_add_signed(word.into());
-                let absolute = u64::from(word.cast_unsigned());
+                let word = [word[0], word[1], word[2], word[3]];
+                let meant = operands(word, load.vaddr.wrapping_add(at + index));
                 for (found, address) in found.iter_mut().zip(addresses) {
-                    *found |= [distant, absolute].contains(&address.0);
+                    *found |= meant.contains(&address);
                 }
             }
             if found == [true; 2] {
