@@ -37,12 +37,11 @@ mod tests;
 pub mod undo;
 mod write;
 
-pub use best_effort::Lost;
 pub use effects::Effects;
 pub use embedded::{Danger, Embedded};
-pub use error::Error;
+pub use error::{Error, Lost, NotLater};
 pub use heap::Heap;
-pub use hook::{NotLater, Start};
+pub use hook::Start;
 pub use original::Original;
 pub use patching::{Enforcement, Position, Request};
 pub use plan::{Patched, Plan};

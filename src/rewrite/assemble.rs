@@ -20,7 +20,7 @@ use crate::elf::encoding::{Dyn, FileHeader, ProgramHeader, Record, Symbol as Ent
 use crate::elf::symbols::Symbol;
 use crate::elf::{Chunk, FileOffset, FileRange, SMALLEST_PAGE, Source, VirtAddr};
 use crate::note::MovedDynamic;
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 
 pub(super) use program_headers::leads_nowhere;
 

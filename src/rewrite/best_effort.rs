@@ -11,47 +11,15 @@ use sandbox_format::note;
 use headers::{Added, OriginalHeaders, within};
 
 use super::assemble::leads_nowhere;
+use super::plan::Plan;
 use super::runs::Run;
 use super::undo::{Move, Undo};
-use super::{Plan, inline, pieces, references, section_headers};
+use super::{inline, pieces, references, section_headers};
 use crate::elf::encoding::{Dyn, FileHeader, ProgramHeader, Record, SectionHeader};
 use crate::elf::machine::Machine;
 use crate::elf::ranges::Ranges;
 use crate::elf::{Chunk, Dynamic, FileOffset, FileRange, Image, Layout, Section, Source, VirtAddr};
-use crate::rewrite::Error;
-
-/// Why the original can't be put together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Lost {
-    /// A segment is somewhere else, or has another size.
-    #[error("another tool changed its segments")]
-    Segments,
-    /// The program headers are somewhere else.
-    #[error("another tool moved its program headers")]
-    HeadersMoved,
-    /// There are others than the original's and the patch's.
-    #[error("another tool changed its program headers")]
-    HeadersChanged,
-    /// The dynamic section is gone.
-    #[error("it has no dynamic section any more")]
-    NoDynamic,
-    /// It has no room where it was.
-    #[error("another tool made its dynamic section longer")]
-    DynamicLonger,
-    /// Headers or dynamic section are not in the record.
-    #[error("its record of the original is incomplete")]
-    RecordIncomplete,
-    /// The record leads to something else.
-    #[error("its record of the original is false, or no longer fits the file")]
-    RecordFalse,
-}
-
-impl From<Lost> for Error {
-    fn from(lost: Lost) -> Self {
-        Self::CannotUndo(lost)
-    }
-}
+use crate::rewrite::error::{Error, Lost};
 
 /// Plans the removal.
 ///

@@ -1,7 +1,8 @@
 //! What a patch does to a program besides what was asked for.
 
-use super::Appended;
-use super::hook::{NotLater, Start};
+use super::error::NotLater;
+use super::hook::Start;
+use super::tail::Appended;
 
 /// What the user should be told of a [`Plan`](super::Plan).
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use crate::elf::encoding::ProgramHeader;
 use crate::elf::notes::SandboxNotes;
 use crate::elf::{Dynamic, FileRange, Image, Layout, SMALLEST_PAGE, Source, relocations};
 use crate::note::decode_program;
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 
 /// More notes than any program has; the rest of a hostile file is not read.
 const MAX_NOTES: u64 = 64 << 20;

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use super::best_effort::Lost;
-use super::hook::NotLater;
 use crate::elf;
 
 /// What keeps a patch from being made or taken out; the caller puts the file's name in
@@ -108,5 +106,80 @@ impl From<io::Error> for Error {
 impl From<crate::note::TooLarge> for Error {
     fn from(_: crate::note::TooLarge) -> Self {
         Self::TooLarge
+    }
+}
+
+/// Why a runtime can't take over at the last initialiser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotLater {
+    /// No list of them in the file, or an empty one.
+    #[error("it has no initialisers")]
+    NoInitialisers,
+    /// Loaders count whole words only.
+    #[error("its list of initialisers is not one of whole words")]
+    NotWords,
+    /// Patching would change the list.
+    #[error("its list of initialisers shares bytes with something else")]
+    SharesBytes,
+    /// One of another name may never come to the list.
+    #[error("it does not begin with the start-up code of a C library")]
+    OtherStartUp,
+    /// The start-up code does not go through the list.
+    #[error("nothing in it calls its initialisers")]
+    NotCalled,
+    /// The loader would look elsewhere for the list.
+    #[error("a relocation changes its dynamic section")]
+    DynamicChanges,
+    /// A symbol, or several relocations, decide.
+    #[error("its last initialiser is known only when it runs")]
+    KnownWhenRun,
+    /// No relocation, or two.
+    #[error("its last initialiser is not relocated as usual")]
+    UnusualRelocation,
+    /// Two segments have the word.
+    #[error("its last initialiser is in memory twice")]
+    InMemoryTwice,
+    /// The word leads elsewhere.
+    #[error("its last initialiser leads to no code")]
+    NoCode,
+}
+
+impl From<NotLater> for Error {
+    fn from(why: NotLater) -> Self {
+        Self::NoInitialiser(why)
+    }
+}
+
+/// Why the original can't be put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Lost {
+    /// A segment is somewhere else, or has another size.
+    #[error("another tool changed its segments")]
+    Segments,
+    /// The program headers are somewhere else.
+    #[error("another tool moved its program headers")]
+    HeadersMoved,
+    /// There are others than the original's and the patch's.
+    #[error("another tool changed its program headers")]
+    HeadersChanged,
+    /// The dynamic section is gone.
+    #[error("it has no dynamic section any more")]
+    NoDynamic,
+    /// It has no room where it was.
+    #[error("another tool made its dynamic section longer")]
+    DynamicLonger,
+    /// Headers or dynamic section are not in the record.
+    #[error("its record of the original is incomplete")]
+    RecordIncomplete,
+    /// The record leads to something else.
+    #[error("its record of the original is false, or no longer fits the file")]
+    RecordFalse,
+}
+
+impl From<Lost> for Error {
+    fn from(lost: Lost) -> Self {
+        Self::CannotUndo(lost)
     }
 }

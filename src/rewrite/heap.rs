@@ -5,7 +5,7 @@
 use object::elf;
 
 use crate::elf::{Dynamic, Image, Source, imports};
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 
 /// How much a program counts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use object::elf;
 
 use crate::elf::encoding::Encoding;
 use crate::elf::{Chunk, Dynamic, FileRange, Image, Layout, Source, VirtAddr};
-use crate::rewrite::Error;
+use crate::rewrite::error::{Error, NotLater};
 
 /// From when on the policy is to be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,48 +26,6 @@ pub enum Start {
     /// A dynamic program starts with code of libraries, and one that is preloaded
     /// can keep initialisers from being called, but not the entry point.
     Best,
-}
-
-/// Why a runtime can't take over at the last initialiser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotLater {
-    /// No list of them in the file, or an empty one.
-    #[error("it has no initialisers")]
-    NoInitialisers,
-    /// Loaders count whole words only.
-    #[error("its list of initialisers is not one of whole words")]
-    NotWords,
-    /// Patching would change the list.
-    #[error("its list of initialisers shares bytes with something else")]
-    SharesBytes,
-    /// One of another name may never come to the list.
-    #[error("it does not begin with the start-up code of a C library")]
-    OtherStartUp,
-    /// The start-up code does not go through the list.
-    #[error("nothing in it calls its initialisers")]
-    NotCalled,
-    /// The loader would look elsewhere for the list.
-    #[error("a relocation changes its dynamic section")]
-    DynamicChanges,
-    /// A symbol, or several relocations, decide.
-    #[error("its last initialiser is known only when it runs")]
-    KnownWhenRun,
-    /// No relocation, or two.
-    #[error("its last initialiser is not relocated as usual")]
-    UnusualRelocation,
-    /// Two segments have the word.
-    #[error("its last initialiser is in memory twice")]
-    InMemoryTwice,
-    /// The word leads elsewhere.
-    #[error("its last initialiser leads to no code")]
-    NoCode,
-}
-
-impl From<NotLater> for Error {
-    fn from(why: NotLater) -> Self {
-        Self::NoInitialiser(why)
-    }
 }
 
 /// The place that leads to the runtime, and what it led to.

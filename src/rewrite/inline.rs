@@ -5,12 +5,12 @@ use object::elf;
 use sandbox_format::inline::{Header, Place, SIZE};
 use sandbox_format::note::Collector;
 
-use super::embedded::{Filter, read_padded};
-use super::hook::{Hook, NotLater, initialiser};
-use super::{Embedded, Start, hook, runs};
+use super::embedded::{Embedded, Filter, read_padded};
+use super::hook::{Hook, Start, initialiser};
+use super::{hook, runs};
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::{Chunk, Dynamic, FileRange, Image, Layout, Source, VirtAddr};
-use crate::rewrite::Error;
+use crate::rewrite::error::{Error, NotLater};
 
 /// Gives a runtime the distance to where it goes on, and where its notes are.
 ///

@@ -1,7 +1,7 @@
 //! Programs that a packer has put into a program of its own.
 
 use crate::elf::{Image, Source};
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 
 /// Refuses a program that UPX has packed: its code counts on what stands right
 /// behind the program headers, of which patching makes more.

@@ -6,7 +6,7 @@ use object::elf;
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::machine::Machine;
 use crate::elf::{Dynamic, FileOffset, FileRange, Image, Layout, Source, VirtAddr, tables};
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 
 /// Linkers leave fewer bytes than this between two parts, for alignment.
 pub(super) const PADDING: u64 = 16;

@@ -9,7 +9,7 @@ use crate::elf::encoding::Symbol;
 use crate::elf::machine::Machine;
 use crate::elf::source::records;
 use crate::elf::{Dynamic, Image, Source, VirtAddr, relocations, symbols};
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 
 /// Leaves out the pieces that something refers to by address, as far as the
 /// file tells: by a symbol, by a relocation. Of notes only those are known to be

@@ -13,7 +13,7 @@ use crate::elf::machine::Machine;
 use crate::elf::notes::LONGEST_UNDO;
 use crate::elf::symbols::Symbol;
 use crate::elf::{Dynamic, FileOffset, FileRange, Layout, Source, VirtAddr, align_up};
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 use base::Base;
 
 /// A moved piece and its new place.

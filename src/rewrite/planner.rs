@@ -1,13 +1,15 @@
 //! Planning a patch reads the file and touches nothing.
 
 use super::assemble::Assembly;
+use super::effects::Effects;
+use super::heap::Heap;
 use super::patching::{Enforcement, Mechanism, Patching, Request};
 use super::pieces::Piece;
 use super::placement::Placement;
 use super::plan::Plan;
-use super::{Effects, Heap, front, hook, packed, pieces, pinned, references, room, tail};
+use super::{front, hook, packed, pieces, pinned, references, room, tail};
 use crate::elf::{Dynamic, Image, Source};
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 
 impl Plan {
     /// Plans the patch of a program, and tells what else it does.

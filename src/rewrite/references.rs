@@ -14,7 +14,7 @@ use crate::elf::source::{numbers, records};
 use crate::elf::{
     Dynamic, FileOffset, FileRange, Image, SMALLEST_PAGE, Source, VirtAddr, relocations, tables,
 };
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 
 /// Checks the tables against the pieces that were found.
 ///

@@ -11,7 +11,7 @@ use super::pieces::{PADDING, Piece, PieceKind};
 use crate::elf::encoding::{ProgramHeader, Record};
 use crate::elf::layout::LONGEST_TABLE;
 use crate::elf::{FileOffset, FileRange, Image, Layout, SMALLEST_PAGE, Source, tables};
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 
 /// The kernel writes the first page of each ELF mapping into core dumps
 /// (fs/coredump.c, `FILTER(ELF_HEADERS)`); debuggers find the build-id there.

@@ -7,7 +7,7 @@ use sandbox_format::note;
 use super::placement::{Placed, Placement};
 use crate::elf::encoding::{FileHeader, Record, SectionHeader};
 use crate::elf::{Chunk, FileOffset, FileRange, Image, Layout, Section, Source, VirtAddr};
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 
 /// The new table with the section names in front of it.
 pub(super) struct Table {

@@ -13,7 +13,7 @@ mod named;
 mod tests;
 
 use crate::elf::{FileOffset, FileRange, Image, Source};
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 use formats::Format;
 use named::Number;
 

@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::runs::{self, Run};
 use crate::elf::notes::LONGEST_UNDO;
 use crate::elf::{Chunk, FileOffset, FileRange, Source, VirtAddr};
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 
 /// XXH3-128 of what patching wrote. It guards against accidents, not against
 /// attackers: who can write the file can write the note.

@@ -4,8 +4,8 @@
 use std::fs::File;
 use std::io;
 
-use super::Plan;
 use super::original::Original;
+use super::plan::Plan;
 
 /// Writes the patched file to `output`, which is empty.
 ///

@@ -7,8 +7,9 @@ use super::Assembly;
 use crate::elf::encoding::{Dyn, Record};
 use crate::elf::machine::Machine;
 use crate::elf::{Source, VirtAddr};
-use crate::rewrite::Error;
-use crate::rewrite::{Position, pieces};
+use crate::rewrite::error::Error;
+use crate::rewrite::patching::Position;
+use crate::rewrite::pieces;
 
 impl<S: Source> Assembly<'_, S> {
     pub(super) fn entries(&self) -> Result<Vec<Dyn>, Error> {

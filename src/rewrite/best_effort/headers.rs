@@ -5,11 +5,10 @@ use std::collections::HashMap;
 
 use object::elf;
 
-use super::Lost;
 use crate::elf::encoding::{Dyn, FileHeader, ProgramHeader, Record};
 use crate::elf::layout::LONGEST_TABLE;
 use crate::elf::{FileOffset, FileRange, Layout, VirtAddr};
-use crate::rewrite::Error;
+use crate::rewrite::error::{Error, Lost};
 use crate::rewrite::undo::Undo;
 
 /// Headers and dynamic section as they were, from the UNDO note.

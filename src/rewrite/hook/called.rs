@@ -3,10 +3,9 @@
 
 use object::elf;
 
-use super::NotLater;
 use super::start_code::{StartCode, operands};
 use crate::elf::{Dynamic, Image, Source, VirtAddr, imports};
-use crate::rewrite::Error;
+use crate::rewrite::error::{Error, NotLater};
 
 /// What both C libraries call their part of the start-up, which calls the
 /// initialisers (glibc, csu/libc-start.c; musl, src/env/__libc_start_main.c).

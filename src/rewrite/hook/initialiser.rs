@@ -2,10 +2,11 @@
 
 use object::elf;
 
-use super::{Hook, NotLater, called, is_code};
+use super::{Hook, called, is_code};
 use crate::elf::relocations::{self, Extents, Relocation};
 use crate::elf::{Dynamic, FileRange, Image, Layout, Section, Source, VirtAddr};
-use crate::rewrite::{Error, pieces};
+use crate::rewrite::error::{Error, NotLater};
+use crate::rewrite::pieces;
 
 /// The last initialiser of a program that begins at `entry`.
 ///

@@ -2,10 +2,10 @@
 
 use object::elf;
 
-use super::{NotLater, Start, find};
+use super::{Start, find};
 use crate::elf::build::{LayoutBuilder, Segment};
 use crate::elf::{Dynamic, Image, VirtAddr};
-use crate::rewrite::Error;
+use crate::rewrite::{Error, NotLater};
 
 /// glibc's first instructions (sysdeps/x86_64/start.S).
 const GLIBC: [u8; 13] = [

@@ -4,10 +4,11 @@ use object::elf;
 
 use crate::elf::machine::Machine;
 use crate::elf::{FileOffset, Layout, VirtAddr, align_up};
+use crate::rewrite::error::Error;
 use crate::rewrite::room::Room;
 use crate::rewrite::runs::Run;
 use crate::rewrite::tail::Tail;
-use crate::rewrite::{Error, cut, front};
+use crate::rewrite::{cut, front};
 
 /// Where the new segments start.
 pub(super) struct Base {

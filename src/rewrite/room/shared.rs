@@ -11,7 +11,7 @@ use super::{
 };
 use crate::elf::encoding::ProgramHeader;
 use crate::elf::{FileRange, Image, Layout, Source};
-use crate::rewrite::Error;
+use crate::rewrite::error::Error;
 use crate::rewrite::pieces::{Piece, PieceKind};
 
 /// Finds it; nothing where there is none, or no notes move. Only for programs
