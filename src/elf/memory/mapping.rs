@@ -9,7 +9,7 @@ use crate::elf::{FileOffset, FileRange, SMALLEST_PAGE, VirtAddr};
 
 /// What memory holds when a program starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Content {
+enum Backing {
     /// Bytes of the file, the first of which is at this offset.
     File(FileOffset),
     Zero,
@@ -21,7 +21,7 @@ enum Content {
 #[derive(Clone, Debug)]
 struct Extent {
     range: Range<VirtAddr>,
-    content: Content,
+    backing: Backing,
 }
 
 impl Extent {
@@ -31,15 +31,15 @@ impl Extent {
         if part.is_empty() {
             return None;
         }
-        let content = match self.content {
-            Content::File(offset) => {
-                Content::File(offset.saturating_add(part.start - self.range.start))
+        let backing = match self.backing {
+            Backing::File(offset) => {
+                Backing::File(offset.saturating_add(part.start - self.range.start))
             }
             other => other,
         };
         Some(Self {
             range: part,
-            content,
+            backing,
         })
     }
 }
@@ -50,7 +50,7 @@ struct Mapping(Vec<Extent>);
 
 impl Mapping {
     /// Maps a range anew, whatever was there.
-    fn map(&mut self, range: Range<VirtAddr>, content: Content) {
+    fn map(&mut self, range: Range<VirtAddr>, backing: Backing) {
         if range.is_empty() {
             return;
         }
@@ -64,7 +64,7 @@ impl Mapping {
         let right = covered
             .last()
             .and_then(|it| it.within(&(end..VirtAddr(u64::MAX))));
-        let new = Extent { range, content };
+        let new = Extent { range, backing };
         let all = left.into_iter().chain([new]).chain(right);
         self.0
             .splice(first..behind.max(first), all.collect::<Vec<_>>());
@@ -72,7 +72,7 @@ impl Mapping {
 
     /// Whether all of a range is mapped, and holds what `expected` says of each part, given
     /// as the distance from the range's start.
-    fn holds(&self, range: &Range<VirtAddr>, expected: impl Fn(u64) -> Content) -> bool {
+    fn holds(&self, range: &Range<VirtAddr>, expected: impl Fn(u64) -> Backing) -> bool {
         let first = self.0.partition_point(|it| it.range.end <= range.start);
         let mut at = range.start;
         for extent in &self.0[first..] {
@@ -82,7 +82,7 @@ impl Mapping {
             let Some(part) = extent.within(&(at..range.end)) else {
                 return false;
             };
-            if part.range.start != at || part.content != expected(at - range.start) {
+            if part.range.start != at || part.backing != expected(at - range.start) {
                 return false;
             }
             at = part.range.end;
@@ -97,7 +97,7 @@ impl Mapping {
             return;
         };
         if load.filesz > 0 {
-            self.map(segment.pages_of_file(), segment.content);
+            self.map(segment.pages_of_file(), segment.backing);
         }
         if load.memsz <= load.filesz {
             return;
@@ -106,20 +106,20 @@ impl Mapping {
             // The rest of the last page is filled with zeros where that can be written
             // (`padzero`).
             self.map(segment.file_end..up(segment.file_end), filling(load));
-            self.map(up(segment.file_end)..up(segment.end), Content::Zero);
+            self.map(up(segment.file_end)..up(segment.end), Backing::Zero);
         } else {
             self.map(
                 load.vaddr.align_down(SMALLEST_PAGE)..up(segment.end),
-                Content::Zero,
+                Backing::Zero,
             );
         }
     }
 
     /// The zeros between the end of all file content so far and of all memory so far, as
     /// kernels before Linux 6.6 had them (`set_brk`).
-    fn fill(&mut self, bss: VirtAddr, brk: VirtAddr, filling: Content) {
+    fn fill(&mut self, bss: VirtAddr, brk: VirtAddr, filling: Backing) {
         if brk > bss {
-            self.map(up(bss)..up(brk), Content::Zero);
+            self.map(up(bss)..up(brk), Backing::Zero);
             self.map(bss..up(bss), filling);
         }
     }
@@ -130,7 +130,7 @@ struct Segment {
     start: VirtAddr,
     file_end: VirtAddr,
     end: VirtAddr,
-    content: Content,
+    backing: Backing,
 }
 
 impl Segment {
@@ -142,17 +142,17 @@ impl Segment {
         let end = load.vaddr.checked_add(load.memsz)?;
         // mmap(2) takes offsets of whole pages.
         let offset = load.offset.0.checked_sub(load.vaddr - start);
-        let content = match offset {
+        let backing = match offset {
             Some(offset) if offset.is_multiple_of(SMALLEST_PAGE) => {
-                Content::File(FileOffset(offset))
+                Backing::File(FileOffset(offset))
             }
-            _ => Content::Unknown,
+            _ => Backing::Unknown,
         };
         (file_end <= room && end <= room).then_some(Self {
             start,
             file_end,
             end,
-            content,
+            backing,
         })
     }
 
@@ -162,11 +162,11 @@ impl Segment {
 }
 
 /// What the rest of a segment's last page is filled with.
-fn filling(load: &ProgramHeader) -> Content {
+fn filling(load: &ProgramHeader) -> Backing {
     if load.is_writable() {
-        Content::Zero
+        Backing::Zero
     } else {
-        Content::Unknown
+        Backing::Unknown
     }
 }
 
@@ -198,8 +198,8 @@ impl Mappings {
                 continue;
             };
             for mapping in &mut mappings.0 {
-                mapping.map(segment.start..load.vaddr, Content::Unknown);
-                mapping.map(segment.end..up(segment.end), Content::Unknown);
+                mapping.map(segment.start..load.vaddr, Backing::Unknown);
+                mapping.map(segment.end..up(segment.end), Backing::Unknown);
             }
         }
         mappings
@@ -207,13 +207,13 @@ impl Mappings {
 
     /// Whether memory from an address on holds these bytes of the file, whatever the kernel.
     pub(crate) fn shows(&self, address: VirtAddr, bytes: FileRange) -> bool {
-        let expected = |distance| Content::File(bytes.start.saturating_add(distance));
+        let expected = |distance| Backing::File(bytes.start.saturating_add(distance));
         self.all_hold(address, bytes.size, expected)
     }
 
     /// Whether it holds zeros that are not in the file.
     pub(crate) fn is_zero(&self, address: VirtAddr, size: u64) -> bool {
-        self.all_hold(address, size, |_| Content::Zero)
+        self.all_hold(address, size, |_| Backing::Zero)
     }
 
     /// Whether no segment has any of it.
@@ -223,7 +223,7 @@ impl Mappings {
         !self.0.iter().any(has)
     }
 
-    fn all_hold(&self, address: VirtAddr, size: u64, expected: impl Fn(u64) -> Content) -> bool {
+    fn all_hold(&self, address: VirtAddr, size: u64, expected: impl Fn(u64) -> Backing) -> bool {
         let Some(end) = address.checked_add(size) else {
             return false;
         };
@@ -244,13 +244,13 @@ fn since_6_6(loads: &[ProgramHeader]) -> Mapping {
 fn before_6_6(loads: &[ProgramHeader]) -> Mapping {
     let mut mapping = Mapping::default();
     let (mut bss, mut brk) = (VirtAddr(0), VirtAddr(0));
-    let mut last = Content::Zero;
+    let mut last = Backing::Zero;
     for load in loads {
         let Some(segment) = Segment::of(load) else {
             continue;
         };
         mapping.fill(bss, brk, last);
-        mapping.map(segment.pages_of_file(), segment.content);
+        mapping.map(segment.pages_of_file(), segment.backing);
         if segment.file_end >= bss {
             bss = segment.file_end;
             last = filling(load);
