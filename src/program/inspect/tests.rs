@@ -1,8 +1,10 @@
+use sandbox_format::bpf::{Comparison, Condition};
+
 use super::*;
 use crate::elf::SMALLEST_PAGE as PAGE;
 use crate::elf::VirtAddr;
 use crate::elf::build::LayoutBuilder;
-use crate::policy::{Action, List, Policy, resolve};
+use crate::policy::{Action, List, Policy, Verdict, resolve};
 
 /// What is known of a program that carries nothing.
 fn bare() -> Inspection {
@@ -59,6 +61,24 @@ fn rules_that_contradict_the_names_are_wrong_whoever_wrote_them() {
         let mut other = resolved(&["write", "uname"]);
         other.policy.names.remove("uname");
         assert_eq!(judged(version, other), (vec![Problem::Rules], vec![]));
+    }
+}
+
+/// Nothing that is shown says what such a rule does.
+#[test]
+fn rules_of_their_own_mind_are_wrong_whoever_wrote_them() {
+    let greater = Condition {
+        comparison: Comparison::Greater,
+        ..Condition::equal(0, u64::MAX, 7)
+    };
+    for version in [THIS, ANOTHER] {
+        let mut verdict = resolved(&["write", "uname"]);
+        verdict.rules[0].verdict = Some(Verdict::Allow);
+        let mut condition = resolved(&["write", "uname"]);
+        condition.rules[0].when.push(greater);
+        for changed in [verdict, condition] {
+            assert_eq!(judged(version, changed), (vec![Problem::Rules], vec![]));
+        }
     }
 }
 
