@@ -1,5 +1,5 @@
 //! Reading ELF files: [`Layout`] is what the headers say, [`memory`] what the kernel and
-//! the loaders make of it, `tables` are those that the dynamic section leads to.
+//! the loaders make of it, `tables` the tables that the dynamic section points to.
 //!
 //! All of it works for both classes and byte orders: [`encoding`] is the only
 //! place that knows how wide a field is.

@@ -15,7 +15,7 @@ pub struct FileOffset(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VirtAddr(pub u64);
 
-/// What can be done with both, and with no mixture of them.
+/// The operations common to both; the two can't be mixed.
 macro_rules! place {
     ($place:ident) => {
         impl $place {
@@ -40,26 +40,27 @@ macro_rules! place {
                 Self(self.0.saturating_sub(distance))
             }
 
-            /// The distance from an earlier place, in bytes; `None` from a later one.
+            /// The distance from an earlier place, in bytes; `None` if it is a later one.
             #[must_use]
             pub const fn checked_sub(self, earlier: Self) -> Option<u64> {
                 self.0.checked_sub(earlier.0)
             }
 
-            /// The distance from an earlier place, in bytes; 0 from a later one.
+            /// The distance from an earlier place, in bytes; 0 if it is a later one.
             #[must_use]
             pub const fn saturating_sub(self, earlier: Self) -> u64 {
                 self.0.saturating_sub(earlier.0)
             }
 
-            /// The first multiple of `alignment`, which may be 0 or 1 for none, from here
-            /// on; `None` if there is none.
+            /// The first multiple of `alignment` at or after this place; `None` if there
+            /// is none. An alignment of 0 or 1 means none.
             #[must_use]
             pub fn align_up(self, alignment: u64) -> Option<Self> {
                 align_up(self.0, alignment).map(Self)
             }
 
-            /// The last multiple of `alignment`, which is not 0, up to here.
+            /// The last multiple of `alignment`, which must not be 0, at or before this
+            /// place.
             #[must_use]
             pub const fn align_down(self, alignment: u64) -> Self {
                 Self(self.0 / alignment * alignment)
@@ -133,7 +134,8 @@ place!(FileOffset);
 place!(VirtAddr);
 
 impl FileOffset {
-    /// The address that a byte has in a segment with a difference of address and offset.
+    /// The address of the byte at this offset, in a segment whose addresses and offsets
+    /// differ by `bias`.
     #[must_use]
     pub const fn biased(self, bias: u64) -> VirtAddr {
         VirtAddr(self.0.wrapping_add(bias))
@@ -141,7 +143,8 @@ impl FileOffset {
 }
 
 impl VirtAddr {
-    /// The difference of the address and the offset of a byte; negative ones wrap around.
+    /// The difference between the address and the offset of a byte; a negative one wraps
+    /// around.
     #[must_use]
     pub const fn bias_over(self, offset: FileOffset) -> u64 {
         self.0.wrapping_sub(offset.0)
@@ -158,13 +161,14 @@ pub struct FileRange {
 }
 
 impl FileRange {
-    /// The range of `size` bytes from `start` on.
+    /// The range of `size` bytes starting at `start`.
     #[must_use]
     pub const fn new(start: FileOffset, size: u64) -> Self {
         Self { start, size }
     }
 
-    /// The range from `start` to before `end`; empty if that is not after it.
+    /// The range from `start` up to, not including, `end`; empty if `end` is not after
+    /// `start`.
     #[must_use]
     pub const fn between(start: FileOffset, end: FileOffset) -> Self {
         Self::new(start, end.saturating_sub(start))
@@ -182,7 +186,7 @@ impl FileRange {
         self.start.0 < other.end().0 && other.start.0 < self.end().0
     }
 
-    /// The bytes that are in both; none where they are apart.
+    /// The bytes that are in both; empty if the ranges don't overlap.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Self::between(self.start.max(other.start), self.end().min(other.end()))
@@ -195,15 +199,13 @@ impl FileRange {
     }
 }
 
-/// The smallest page of any processor that Linux runs on, in bytes: whole ones are mapped.
+/// The smallest page size of any processor that Linux runs on, in bytes; mappings are
+/// whole pages.
 pub(crate) const SMALLEST_PAGE: u64 = 4096;
 
-/// `value` rounded up to a multiple of `alignment`, which may be 0 or 1 for
-/// none.
+/// `value` rounded up to a multiple of `alignment`; 0 or 1 means no alignment.
 ///
-/// # Errors
-///
-/// Nothing where the result does not fit.
+/// `None` if the result does not fit.
 #[must_use]
 pub fn align_up(value: u64, alignment: u64) -> Option<u64> {
     value.checked_next_multiple_of(alignment.max(1))
@@ -231,7 +233,7 @@ impl Chunk {
         FileRange::new(self.offset, self.bytes.len() as u64)
     }
 
-    /// The part of it that lies in a range; nothing where that is empty.
+    /// The part of it that lies in a range; `None` if that is empty.
     #[must_use]
     pub fn within(&self, range: &FileRange) -> Option<Self> {
         let part = self.range().intersection(range);
@@ -251,8 +253,7 @@ impl Chunk {
         output.write_all_at(&self.bytes, self.offset.0)
     }
 
-    /// Puts those of the bytes into `buffer`, which starts at `at`, that lie in
-    /// it.
+    /// Copies the bytes that lie in `buffer`, which starts at `at`, into it.
     pub fn overlay(&self, buffer: &mut [u8], at: FileOffset) {
         let part = self
             .range()

@@ -2,7 +2,7 @@
 
 use object::elf;
 
-/// An ELF file for x86_64 in the making.
+/// An ELF file for x86_64, under construction.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutBuilder {
     kind: u16,
@@ -29,7 +29,7 @@ pub(crate) struct Segment {
 const HEADERS: u64 = 64 + 10 * 56;
 
 impl LayoutBuilder {
-    /// A file of that type, with nothing in it.
+    /// An empty file of that type.
     pub(crate) fn new(kind: elf::FileType) -> Self {
         Self {
             kind: kind.0,
@@ -47,26 +47,26 @@ impl LayoutBuilder {
         HEADERS + self.content.len() as u64
     }
 
-    /// Has it begin at an address.
+    /// Sets the entry point.
     pub(crate) fn entry(mut self, address: u64) -> Self {
         self.entry = address;
         self
     }
 
-    /// Has what follows be data, in a segment of its own.
+    /// Puts what follows into a data segment of its own.
     pub(crate) fn data(mut self) -> Self {
         self.data = Some(self.next());
         self
     }
 
-    /// Adds a program header, after those of all of the file, of the interpreter and of the
+    /// Adds a program header, after those for the whole file, the interpreter and the
     /// dynamic section.
     pub(crate) fn segment(mut self, segment: Segment) -> Self {
         self.segments.push(segment);
         self
     }
 
-    /// Adds a note under a header of its own.
+    /// Adds a note with a program header of its own.
     pub(crate) fn note(mut self, owner: &[u8], kind: u32, descriptor: &[u8]) -> Self {
         let sizes = [owner.len(), descriptor.len()].map(|size| u32::try_from(size).unwrap());
         let mut bytes: Vec<u8> = [sizes[0], sizes[1], kind]
@@ -88,7 +88,7 @@ impl LayoutBuilder {
         })
     }
 
-    /// Adds content, 8-aligned; its address.
+    /// Adds content, 8-aligned; returns its address.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> u64 {
         let at = self.next();
         self.content.extend(bytes);
@@ -97,20 +97,20 @@ impl LayoutBuilder {
         at
     }
 
-    /// Adds words of 4 bytes.
+    /// Adds 4-byte words.
     pub(crate) fn put_words(&mut self, words: &[u32]) -> u64 {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         self.put(&bytes)
     }
 
-    /// Has it name a loader.
+    /// Names a loader.
     pub(crate) fn interpreter(mut self, path: &str) -> Self {
         let at = self.put(format!("{path}\0").as_bytes());
         self.interpreter = Some(at);
         self
     }
 
-    /// Adds an entry of the dynamic section.
+    /// Adds a dynamic entry.
     pub(crate) fn dynamic(mut self, tag: elf::DynamicTag, value: u64) -> Self {
         self.dynamic.push((tag.0, value));
         self

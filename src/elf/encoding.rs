@@ -1,8 +1,8 @@
-//! The records of ELF files, free of class and byte order.
+//! The records of ELF files, independent of class and byte order.
 //!
-//! Planning works on these records; only this file knows that a field is four
-//! or eight bytes wide and which byte comes first. The layouts themselves are
-//! those of crate `object`.
+//! Planning works on these records; only this file knows whether a field is four or eight
+//! bytes wide and which byte comes first. The layouts themselves come from crate
+//! `object`.
 
 use object::Endianness;
 use object::elf;
@@ -24,8 +24,8 @@ impl Encoding {
     ///
     /// # Errors
     ///
-    /// The bytes are not the start of an ELF file, or of one of unknown class,
-    /// byte order or version.
+    /// The bytes are not the start of an ELF file, or the class, byte order or version is
+    /// unknown.
     pub fn of(ident: &[u8]) -> Result<Self, Error> {
         if ident.is_empty() {
             return Err(Error::Empty);
@@ -54,7 +54,7 @@ impl Encoding {
         Ok(Self { is_64, endian })
     }
 
-    /// Bytes of an address, and of what is as wide.
+    /// The size of an address, and of every other word-sized field, in bytes.
     #[must_use]
     pub const fn word(self) -> u64 {
         if self.is_64 { 8 } else { 4 }
@@ -76,12 +76,12 @@ impl Encoding {
     }
 }
 
-/// A record of the format, of fixed size in each class.
+/// A record of the format, whose size is fixed in each class.
 pub trait Record: Sized {
     /// Its size in the file, in bytes.
     fn size(encoding: Encoding) -> u64;
 
-    /// Reads one from the start of `bytes`; nothing where they are too few.
+    /// Reads one from the start of `bytes`; `None` if they are too few.
     fn decode(encoding: Encoding, bytes: &[u8]) -> Option<Self>;
 
     /// Appends its bytes.
@@ -114,9 +114,9 @@ pub trait Record: Sized {
     }
 }
 
-/// Implements [`Record`] for one of our structs from the two raw ones. Fields
-/// under `plain` are equally wide in both classes, those under `wide` are four
-/// and eight bytes, those under `typed` as well, of a type of `object`'s.
+/// Implements [`Record`] for one of our structs from the two raw ones. Fields under
+/// `plain` are equally wide in both classes; those under `wide` are four or eight bytes,
+/// and so are those under `typed`, which have a type from `object`.
 macro_rules! record {
     (
         $ours:ident, $raw32:ident, $raw64:ident,

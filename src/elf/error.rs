@@ -2,8 +2,8 @@
 
 use std::io;
 
-/// What is wrong with a file, and what to do about it; the caller puts the
-/// file's name in front.
+/// What is wrong with a file, and what to do about it; the caller prefixes the file's
+/// name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -21,7 +21,7 @@ pub enum Error {
     /// The file contradicts itself.
     #[error("malformed ELF file: {0}; build it again")]
     Malformed(&'static str),
-    /// A number of sections that no program has.
+    /// More sections than any program has.
     #[error("it has more than 65279 sections; strip it, or link it again")]
     TooManySections,
     /// A number does not fit the file's class.

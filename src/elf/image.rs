@@ -1,4 +1,4 @@
-//! An ELF file: what its headers say, and the bytes that they speak of.
+//! An ELF file: its headers and its bytes.
 
 use std::ops::Deref;
 
@@ -6,10 +6,9 @@ use object::elf;
 
 use super::{Error, Layout, Section, Source};
 
-/// An ELF file whose headers are read and whose other bytes are read when they are
-/// asked for.
+/// An ELF file whose headers have been read; its other bytes are read on demand.
 ///
-/// All that can be asked of its [`Layout`] can be asked of it.
+/// It dereferences to its [`Layout`].
 #[derive(Clone, Debug)]
 pub struct Image<S> {
     /// What the headers say.
@@ -30,8 +29,9 @@ impl<S: Source> Image<S> {
     /// Reads the headers of a file.
     ///
     /// # Errors
+    /// # Errors
     ///
-    /// As [`Layout::read`].
+    /// See [`Layout::read`].
     pub fn read(source: S) -> Result<Self, Error> {
         Ok(Self {
             layout: Layout::read(&source)?,
@@ -39,7 +39,7 @@ impl<S: Source> Image<S> {
         })
     }
 
-    /// The name of a section, as far as a name may be long; bytes that are not UTF-8
+    /// The name of a section, cut at the longest length allowed; bytes that are not UTF-8
     /// are replaced.
     #[must_use]
     pub fn section_name(&self, section: &Section) -> String {
@@ -63,7 +63,7 @@ impl<S: Source> Image<S> {
     ///
     /// # Errors
     ///
-    /// The name is cut off, has no end, or is longer than a path may be.
+    /// The name is cut off, unterminated, or longer than a path may be.
     pub fn interpreter(&self) -> Result<Option<String>, Error> {
         let Some(segment) = self.segment(elf::PT_INTERP) else {
             return Ok(None);
@@ -88,7 +88,7 @@ impl<S: Source> Image<S> {
         Ok(Some(String::from_utf8_lossy(name).into_owned()))
     }
 
-    /// The string at an offset of the dynamic string table.
+    /// The string at an offset into the dynamic string table.
     ///
     /// # Errors
     ///
@@ -113,8 +113,8 @@ impl<S: Source> Image<S> {
     ///
     /// # Errors
     ///
-    /// A name is not in the dynamic string table, or they are longer than those of
-    /// any program: many entries may name one long string.
+    /// A name is not in the dynamic string table, or the names are together longer than
+    /// those of any program: many entries may refer to one long string.
     pub fn needed(&self) -> Result<Vec<String>, Error> {
         const LONGEST: usize = 1 << 20;
         let mut needed = Vec::new();

@@ -1,4 +1,4 @@
-//! What a program has the loader look up in libraries.
+//! The names that a program asks the loader to look up in libraries.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use super::encoding::Symbol;
 use super::source::{blocks, records};
 use super::{Dynamic, Error, Image, Source, tables};
 
-/// Whether a program looks up a name, which ends with a zero.
+/// Whether a program looks up a name, given with its terminating zero.
 ///
 /// # Errors
 ///
@@ -33,8 +33,8 @@ pub(crate) fn has(
     Ok(false)
 }
 
-/// Where the dynamic strings have a name: once in a program, but for other names that
-/// end with it.
+/// The offsets of a name in the dynamic strings: usually one, more if other names end
+/// with it.
 fn places(image: &Image<impl Source>, name: &[u8]) -> Result<HashSet<u64>, Error> {
     const MOST: usize = 1 << 12;
     let strings = image.dynamic_strings()?;

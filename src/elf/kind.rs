@@ -6,17 +6,18 @@ use object::elf;
 
 use super::{Dynamic, Error, Layout};
 
-/// What an ELF file is, by its header, its interpreter and its dynamic section.
+/// What an ELF file is, judging by its header, interpreter and dynamic section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
     /// A program that a loader starts.
     DynamicProgram,
-    /// A program at fixed addresses that the kernel starts alone.
+    /// A program at fixed addresses that the kernel starts without a loader.
     StaticProgram,
-    /// Likewise, at any address: it relocates itself.
+    /// A program that the kernel starts without a loader at any address: it relocates
+    /// itself.
     StaticPie,
-    /// A library; also one that can be started, as libc.so.6.
+    /// A library; also one that can be started, such as libc.so.6.
     SharedLibrary,
     /// ET_REL.
     Relocatable,
@@ -68,11 +69,11 @@ impl Layout {
         }
     }
 
-    /// Refuses what is not a program with a dynamic loader.
+    /// Refuses anything but a program with a dynamic loader.
     ///
     /// # Errors
     ///
-    /// Says what the file is instead.
+    /// The error says what the file is instead.
     pub fn require_dynamic_program(&self) -> Result<&Dynamic, Error> {
         match (self.kind(), &self.dynamic) {
             (Kind::DynamicProgram, Some(dynamic)) => Ok(dynamic),
@@ -85,12 +86,12 @@ impl Layout {
         }
     }
 
-    /// Refuses what is not a program that Linux starts; the dynamic section, if
-    /// it has one.
+    /// Refuses anything but a program that Linux can start; returns its dynamic section,
+    /// if it has one.
     ///
     /// # Errors
     ///
-    /// Says what the file is instead.
+    /// The error says what the file is instead.
     pub fn require_program(&self) -> Result<Option<&Dynamic>, Error> {
         if !matches!(self.kind(), Kind::StaticProgram | Kind::StaticPie) {
             self.require_dynamic_program()?;

@@ -1,5 +1,5 @@
-//! What the headers of a file say. Program headers rule; section headers are a
-//! courtesy to tools and may be absent or false.
+//! What the headers of a file say. Program headers are authoritative; section headers are
+//! a courtesy to tools and may be absent or wrong.
 
 mod dynamic;
 mod loads;
@@ -26,8 +26,7 @@ pub struct Layout {
     /// The program headers, in file order.
     pub segments: Vec<ProgramHeader>,
     loads: Loads,
-    /// The section headers; empty where the file has none, or none that can be
-    /// read.
+    /// The section headers; empty if the file has none, or none that can be read.
     pub sections: Vec<Section>,
     pub(super) section_names: FileRange,
     allocated: Ranges,
@@ -62,8 +61,8 @@ impl Section {
     }
 }
 
-/// The end of the addresses of programs in ELF64 files, the lowest of any
-/// architecture's (x86_64 with four levels of page tables).
+/// The end of the address space of programs in ELF64 files: the lowest of any
+/// architecture (x86_64 with four levels of page tables).
 const USER_END: u64 = 1 << 47;
 
 impl Layout {
@@ -71,8 +70,8 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// Not an ELF file, one that is cut off, or one whose program headers or
-    /// dynamic section contradict themselves.
+    /// The file is not ELF, it is cut off, or its program headers or dynamic section
+    /// contradict themselves.
     pub fn read(source: &(impl Source + ?Sized)) -> Result<Self, Error> {
         let length = source.length()?;
         let start = source.read_at(FileOffset(0), length.min(64))?;
@@ -119,29 +118,28 @@ impl Layout {
             .filter(move |segment| segment.kind == kind)
     }
 
-    /// Where the byte at an address is in the file; nothing where no PT_LOAD
-    /// brings it from the file.
+    /// The file offset of the byte at an address; `None` if no PT_LOAD maps it from the
+    /// file.
     #[must_use]
     pub fn offset_of(&self, address: VirtAddr) -> Option<FileOffset> {
         let load = self.load_of(address)?;
         load.offset.checked_add(address - load.vaddr)
     }
 
-    /// The PT_LOAD that brings the byte at an address from the file.
+    /// The PT_LOAD that maps the byte at an address from the file.
     #[must_use]
     pub fn load_of(&self, address: VirtAddr) -> Option<&ProgramHeader> {
         self.loads.bringing(address)
     }
 
-    /// Whether the program has memory at an address, be it from the file or
-    /// not.
+    /// Whether the program has memory at an address, from the file or not.
     #[must_use]
     pub fn is_memory(&self, address: VirtAddr) -> bool {
         self.loads.holding(address).is_some()
     }
 
-    /// The PT_LOADs that bring `size` bytes of memory at `address` from one range
-    /// of the file, if they do: most often one.
+    /// The PT_LOADs that map `size` bytes of memory at `address` from one range of the
+    /// file, usually a single one; `None` if they don't.
     #[must_use]
     pub fn loads_of(&self, address: VirtAddr, size: u64) -> Option<&[ProgramHeader]> {
         self.loads.spanning(address, size)
@@ -167,23 +165,22 @@ impl Layout {
         ))
     }
 
-    /// The file range behind `size` bytes of memory at `address`, if there is one:
-    /// what one PT_LOAD brings, or several that go on where the former ends.
+    /// The file range that `size` bytes of memory at `address` are mapped from, if it is
+    /// one range: from one PT_LOAD, or several, each of which continues the previous one.
     #[must_use]
     pub fn range_at(&self, address: VirtAddr, size: u64) -> Option<FileRange> {
         self.loads.range_at(address, size)
     }
 
-    /// The file range behind all memory from an address on that is in one.
+    /// The file range of all memory from an address on that is mapped without a gap.
     #[must_use]
     pub fn rest_at(&self, address: VirtAddr) -> Option<FileRange> {
         self.loads.rest_at(address)
     }
 
-    /// Whether a PT_NOTE leads to notes: to the same bytes in memory as in the file.
-    /// One that does not is nobody's. GNU strip makes such headers, without a true
-    /// address, of what it leaves of several notes; nothing reads them when the
-    /// program runs.
+    /// Whether a PT_NOTE leads to notes: the same bytes in memory as in the file. One
+    /// that does not is unused. GNU strip leaves such headers, with a wrong address, when
+    /// it removes some of several notes; nothing reads them at run time.
     #[must_use]
     pub fn is_of_notes(&self, segment: &ProgramHeader) -> bool {
         segment.kind == elf::PT_NOTE
@@ -200,7 +197,8 @@ impl Layout {
         Some(load.vaddr + (range.start - load.offset))
     }
 
-    /// That no segment lies in the upper half of the addresses, which is the kernel's.
+    /// Checks that no segment lies in the upper half of the address space, which is the
+    /// kernel's.
     ///
     /// # Errors
     ///
@@ -225,8 +223,7 @@ impl Layout {
         FileRange::new(self.header.phoff, size)
     }
 
-    /// The end of everything that the headers know of, in bytes from the start
-    /// of the file.
+    /// The end of everything that the headers describe.
     #[must_use]
     pub fn known_end(&self) -> FileOffset {
         let table = |offset, size: u16, count: usize| {
@@ -322,8 +319,8 @@ fn read_segments(
     Ok(segments)
 }
 
-/// Section headers and the place of their names; none where the table is absent or
-/// false.
+/// The section headers and the file range of their names; empty if the table is absent or
+/// wrong.
 fn read_sections(
     source: &(impl Source + ?Sized),
     encoding: Encoding,

@@ -1,4 +1,4 @@
-//! The dynamic loaders whose ways are known, by their names.
+//! The dynamic loaders whose behaviour is known, by name.
 
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()

@@ -1,6 +1,6 @@
-//! A program as it is when it runs: what the kernel maps of the file, and what a dynamic
-//! loader then finds in memory. All else in this crate reads the file; here is told whether
-//! that is the same.
+//! A running program: what the kernel maps from the file, and what a dynamic loader then
+//! finds in memory. Everything else in this crate reads the file; this module tells
+//! whether the two agree.
 
 mod mapping;
 
@@ -15,33 +15,34 @@ use super::encoding::{Dyn, ProgramHeader, Record, Symbol};
 use super::loaders::is_glibc;
 use super::{Dynamic, Error, FileRange, Image, Layout, Source, VirtAddr, relocations, tables};
 
-/// How what runs differs from what the file says, or may.
+/// How what runs differs, or may differ, from what the file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Divergence {
-    /// More program headers than the kernel takes.
+    /// More program headers than the kernel accepts.
     TooManyHeaders,
     /// Memory at the address of a segment holds something else.
     Covered,
-    /// The kernel tells the loader of program headers (AT_PHDR) that are not those of the
-    /// file.
+    /// The program headers whose address the kernel passes to the loader (AT_PHDR) are
+    /// not those of the file.
     HeadersElsewhere,
-    /// Kernels before 5.18 do.
+    /// As `HeadersElsewhere`, but only with kernels before 5.18.
     HeadersFormerlyElsewhere,
-    /// PT_PHDR, by which loaders know where the program is, has another address, or is not
-    /// there.
+    /// PT_PHDR, from which loaders compute the load bias, has a different address, or is
+    /// missing.
     WrongBias,
-    /// Two PT_INTERP: the kernel follows the first, loaders the last.
+    /// Two PT_INTERP: the kernel uses the first, loaders the last.
     TwoInterpreters,
-    /// The name of the interpreter is another one in memory, where loaders read it.
+    /// The name of the interpreter is different in memory, where loaders read it.
     InterpreterElsewhere,
-    /// No dynamic section, or not all of it is in memory.
+    /// There is no dynamic section, or not all of it is in memory.
     NoDynamic,
-    /// Two entries of a tag: of most the loader takes the last.
+    /// Two entries with the same tag: for most tags, the loader takes the last.
     RepeatedEntry(elf::DynamicTag),
-    /// An entry by which glibc loads what is in no list of libraries.
+    /// An entry that makes glibc load something that is not listed as a needed library.
     LoadsMore(elf::DynamicTag),
-    /// A relocation changes what is looked up later: program headers, dynamic section, notes.
+    /// A relocation changes something that is read later: program headers, dynamic
+    /// section, notes.
     Relocated,
 }
 
@@ -94,8 +95,8 @@ impl fmt::Display for Divergence {
     }
 }
 
-/// Looks for differences between what runs and what the file says. Only a dynamic loader
-/// looks at more than segments.
+/// Looks for differences between what runs and what the file says. Only with a dynamic
+/// loader is more than the segments checked.
 ///
 /// # Errors
 ///
@@ -123,7 +124,7 @@ pub fn divergences(image: &Image<impl Source>) -> Result<Vec<Divergence>, Error>
     Ok(found)
 }
 
-/// Whether the loader may be one that gives what segments leave of their pages to malloc:
+/// Whether the loader may be one that gives the unused rest of segments' pages to malloc:
 /// musl's, or an unknown one.
 fn may_reclaim_gaps(image: &Image<impl Source>) -> bool {
     let interpreter = image.interpreter().ok().flatten();
@@ -143,9 +144,9 @@ impl Memory<'_> {
         (!loads.all(is_there)).then_some(Divergence::Covered)
     }
 
-    /// Since Linux 5.18 AT_PHDR is an address in the last segment that has the start of the
-    /// table; before, it was computed from the first segment, wherever the table was
-    /// (`load_elf_binary` and `create_elf_tables`, fs/binfmt_elf.c).
+    /// Since Linux 5.18, AT_PHDR is an address in the last segment that contains the
+    /// start of the table; before, it was computed from the first segment, wherever the
+    /// table was (`load_elf_binary` and `create_elf_tables`, fs/binfmt_elf.c).
     fn headers_elsewhere(&self) -> Option<Divergence> {
         let table = self.layout.program_headers();
         let first = self.layout.segment(elf::PT_LOAD)?;
@@ -160,7 +161,7 @@ impl Memory<'_> {
         (!was_found).then_some(Divergence::HeadersFormerlyElsewhere)
     }
 
-    /// The link-time address of the program headers; nothing where no segment has them.
+    /// The link-time address of the program headers; `None` if no segment contains them.
     fn headers(&self) -> Option<VirtAddr> {
         let table = self.layout.program_headers();
         let start = FileRange::new(table.start, 1);
@@ -169,8 +170,8 @@ impl Memory<'_> {
         load.vaddr.checked_add(table.start - load.offset)
     }
 
-    /// glibc and musl compute the load bias from AT_PHDR and the last PT_PHDR, and take 0
-    /// where there is none (elf/rtld.c, `rtld_setup_main_map`; ldso/dynlink.c, `__dls3`).
+    /// glibc and musl compute the load bias from AT_PHDR and the last PT_PHDR, and assume
+    /// 0 if there is none (elf/rtld.c, `rtld_setup_main_map`; ldso/dynlink.c, `__dls3`).
     fn wrong_bias(&self) -> Option<Divergence> {
         let address = self.headers();
         let mut headers = self.layout.segments_of(elf::PT_PHDR).peekable();
@@ -180,8 +181,8 @@ impl Memory<'_> {
         (!is_right).then_some(Divergence::WrongBias)
     }
 
-    /// The kernel follows the offset in the first PT_INTERP. Loaders take themselves for a
-    /// library of the name at the address in the last (glibc, elf/rtld.c,
+    /// The kernel uses the offset in the first PT_INTERP. Loaders take the string at the
+    /// address in the last one as their own library name (glibc, elf/rtld.c,
     /// `rtld_setup_main_map`; musl, ldso/dynlink.c, `__dls3` and `load_library`).
     fn interpreter(&self) -> Option<Divergence> {
         let mut named = self.layout.segments_of(elf::PT_INTERP);
@@ -193,7 +194,7 @@ impl Memory<'_> {
         (!is_there).then_some(Divergence::InterpreterElsewhere)
     }
 
-    /// Loaders go on to DT_NULL, whatever the size in the header.
+    /// Loaders read up to DT_NULL, whatever size the header gives.
     fn no_dynamic(&self) -> Option<Divergence> {
         let dynamic = self.layout.dynamic.as_ref();
         let header = self.layout.segment(elf::PT_DYNAMIC);
@@ -215,9 +216,9 @@ impl Memory<'_> {
     }
 }
 
-/// Entries that mean more than they say. glibc loads the libraries of DT_AUDIT and
-/// DT_DEPAUDIT before all others (elf/rtld.c, `process_dl_audit`) and those of DT_AUXILIARY
-/// and DT_FILTER among them (elf/dl-deps.c).
+/// Entries with side effects. glibc loads the libraries of DT_AUDIT and DT_DEPAUDIT
+/// before all others (elf/rtld.c, `process_dl_audit`) and those of DT_AUXILIARY and
+/// DT_FILTER along with the others (elf/dl-deps.c).
 fn entries(layout: &Layout) -> Vec<Divergence> {
     const LOAD: [elf::DynamicTag; 4] = [
         elf::DT_AUDIT,
@@ -247,7 +248,8 @@ fn entries(layout: &Layout) -> Vec<Divergence> {
     found
 }
 
-/// What is read when the program has been relocated, as by constructors of libraries.
+/// Relocations of anything that is read after relocation, for example by constructors of
+/// libraries.
 fn relocated(image: &Image<impl Source>) -> Result<Option<Divergence>, Error> {
     let read_late = [elf::PT_DYNAMIC, elf::PT_NOTE, elf::PT_PHDR];
     let memory = |it: &ProgramHeader| it.vaddr..it.vaddr.saturating_add(it.memsz.max(it.filesz));
@@ -268,8 +270,9 @@ fn relocated(image: &Image<impl Source>) -> Result<Option<Divergence>, Error> {
     Ok(is_changed.then_some(Divergence::Relocated))
 }
 
-/// Ranges that hold all of these: the same, or one from the first to the last where a hostile
-/// file has so many that each relocation would have to be compared with all of them.
+/// A few ranges that cover all of these: the same ones, or a single one from the first to
+/// the last if a hostile file has so many that comparing each relocation with all of them
+/// would take too long.
 fn few(ranges: Vec<Range<VirtAddr>>) -> Vec<Range<VirtAddr>> {
     const MOST: usize = 16;
     if ranges.len() <= MOST {
@@ -280,8 +283,8 @@ fn few(ranges: Vec<Range<VirtAddr>>) -> Vec<Range<VirtAddr>> {
     std::iter::once(start.unwrap_or_default()..end.unwrap_or_default()).collect()
 }
 
-/// Whether code of the program is called when it is relocated: resolvers of indirect
-/// functions (R_*_IRELATIVE, STT_GNU_IFUNC).
+/// Whether relocating the program calls its code: resolvers of indirect functions
+/// (R_*_IRELATIVE, STT_GNU_IFUNC).
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! The notes of owner `sandbox` under a program header, without what others have
-//! there: a hostile file may be all notes.
+//! The notes of owner `sandbox` under a program header, without those of other owners: a
+//! hostile file may consist of notes.
 
 use std::io;
 
@@ -7,32 +7,32 @@ use sandbox_format::note::OWNER;
 
 use super::{Error, FileOffset, FileRange, Image, Source};
 
-/// Bytes of the words before a note's owner.
+/// The size of the words before a note's owner, in bytes.
 const WORDS: usize = 12;
 
-/// More than all notes of a program take, in bytes: policy and filter have limits of
-/// their own.
+/// More than all notes of a program take, in bytes: policy and filter have their own
+/// limits.
 const LONGEST: u64 = LONGEST_UNDO + (1 << 20);
 
-/// The longest UNDO descriptor, in bytes: headers and the dynamic section are its most.
+/// The longest UNDO descriptor, in bytes: most of it is headers and the dynamic section.
 pub(crate) const LONGEST_UNDO: u64 = 4 << 20;
 
 /// Bytes that are read at a time.
 const WINDOW: u64 = 1 << 16;
 
-/// The notes, one after the other as they stand in the file, each with its padding. The
-/// last may be cut off, as a damaged file has it.
+/// The notes, in the order of the file, each with its padding. The last may be cut off if
+/// the file is damaged.
 pub(crate) struct SandboxNotes {
     pub(crate) bytes: Vec<u8>,
-    /// For each, where it is in these bytes, and in the file.
+    /// The position of each note in these bytes, and in the file.
     places: Vec<(usize, FileOffset)>,
-    /// Whether all notes of the range could be read to its end.
+    /// Whether all notes of the range could be read, up to its end.
     pub(crate) is_whole: bool,
 }
 
 impl SandboxNotes {
-    /// Reads those of a range of notes that are padded as a program header says with
-    /// its alignment.
+    /// Reads those in a range of notes, padded according to the alignment in the program
+    /// header.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl SandboxNotes {
         Ok(())
     }
 
-    /// Where a part of the bytes, which lies in one note, is in the file.
+    /// The file range of a part of the bytes, which must lie within one note.
     pub(crate) fn place(&self, part: &[u8]) -> Option<FileRange> {
         let own = self.bytes.as_ptr().addr();
         let at = part.as_ptr().addr().checked_sub(own)?;
@@ -106,7 +106,7 @@ impl SandboxNotes {
     }
 }
 
-/// The bytes of a range that are looked at, and some that follow.
+/// The part of a range being looked at, and some bytes that follow.
 struct Window<'s, S: ?Sized> {
     source: &'s S,
     range: FileRange,
@@ -125,8 +125,8 @@ impl<'s, S: Source + ?Sized> Window<'s, S> {
         }
     }
 
-    /// What there is from an offset on: enough for the words and an owner of ours, but
-    /// at the end of the range.
+    /// The bytes available at an offset: enough for the words and the owner `sandbox`,
+    /// except at the end of the range.
     fn at(&mut self, offset: FileOffset) -> io::Result<&[u8]> {
         let wanted = FileRange::new(offset, (WORDS + OWNER.len()) as u64);
         let wanted = wanted.intersection(&self.range);

@@ -1,5 +1,5 @@
-//! Many ranges of a file, and whether another shares bytes with one of them: found
-//! by searching, since a hostile file may have as many questions as ranges.
+//! Many ranges of a file, and whether another one overlaps any of them. This is a search,
+//! since a hostile file may cause as many queries as it has ranges.
 
 use super::{FileOffset, FileRange};
 
@@ -7,7 +7,7 @@ use super::{FileOffset, FileRange};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ranges {
     starts: Vec<FileOffset>,
-    /// For each, how far it and those before it reach.
+    /// For each, the furthest end among it and those before it.
     reach: Vec<FileOffset>,
 }
 
@@ -26,7 +26,7 @@ impl Ranges {
         }
     }
 
-    /// How far those reach that start before an offset.
+    /// The furthest end of those that start before an offset.
     fn reach_before(&self, offset: FileOffset) -> FileOffset {
         let behind = self.starts.partition_point(|&start| start < offset);
         behind
@@ -39,7 +39,7 @@ impl Ranges {
         self.reach_before(range.end()) > range.start
     }
 
-    /// Whether one of them overlaps a range, and reaches beyond it.
+    /// Whether one of them overlaps a range, and extends beyond it.
     pub(crate) fn cross(&self, range: &FileRange) -> bool {
         self.reach_before(range.start) > range.start || self.reach_before(range.end()) > range.end()
     }

@@ -9,40 +9,40 @@ use super::machine::{Machine, RelocationTypes};
 use super::source::{blocks, numbers};
 use super::{Dynamic, Error, FileOffset, FileRange, Image, Layout, Source, VirtAddr};
 
-/// What a relocation says.
+/// The content of a relocation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Relocation {
     /// The address that it writes to.
     pub(crate) target: VirtAddr,
     /// The index of its symbol; 0 for none.
     pub(crate) symbol: u64,
-    /// Its type, which is the processor's.
+    /// Its type, which is processor-specific.
     pub(crate) kind: u32,
-    /// What is added to the symbol's or the program's address; nothing where
-    /// that stands at the target.
+    /// The addend to the symbol's or the program's address; `None` if it is stored at the
+    /// target.
     pub(crate) addend: Option<u64>,
     /// Where the addend is in the file.
     pub(crate) addend_in_file: Option<FileRange>,
 }
 
 impl Relocation {
-    /// Whether it does no more than to add the load bias.
+    /// Whether it only adds the load bias.
     pub(crate) fn is_relative(&self, layout: &Layout) -> bool {
         Machine::of(layout).relocations.relative == Some(self.kind) && self.symbol == 0
     }
 }
 
-/// What relocations write to. Some types fill more than a word; how much is copied, the
-/// symbol says.
+/// What relocations write to. Some types fill more than a word (psABIs of x86-64, i386
+/// and aarch64, "Relocation Types"); for copy relocations, the symbol gives the size.
 pub(crate) struct Extents<'a, S> {
     image: &'a Image<S>,
     /// The address of the dynamic symbols.
     symbols: Option<VirtAddr>,
-    /// How many more are read.
+    /// How many more copy relocations are read.
     copies: u32,
 }
 
-/// More relocations that copy than any program has.
+/// More copy relocations than any program has.
 const MOST_COPIES: u32 = 1 << 16;
 
 impl<'a, S: Source> Extents<'a, S> {
@@ -58,7 +58,7 @@ impl<'a, S: Source> Extents<'a, S> {
     ///
     /// # Errors
     ///
-    /// The file can't be read, or too many of its relocations copy.
+    /// The file can't be read, or it has too many copy relocations.
     pub(crate) fn of(&mut self, relocation: &Relocation) -> Result<Range<VirtAddr>, Error> {
         let word = self.image.encoding.word();
         let RelocationTypes {
@@ -78,7 +78,7 @@ impl<'a, S: Source> Extents<'a, S> {
         Ok(relocation.target..relocation.target.saturating_add(size))
     }
 
-    /// A dynamic symbol; nothing where it is not in the file.
+    /// A dynamic symbol; `None` if it is not in the file.
     fn symbol(&self, index: u64) -> Result<Option<Symbol>, Error> {
         let size = Symbol::size(self.image.encoding);
         let place = |table: VirtAddr| table.checked_add(index.checked_mul(size)?);
@@ -91,8 +91,8 @@ impl<'a, S: Source> Extents<'a, S> {
     }
 }
 
-/// Size in bytes of a table of relocations, as the dynamic section has it; nothing
-/// for other tables.
+/// Size in bytes of a table of relocations, according to the dynamic section; `None` for
+/// other tables.
 pub(crate) fn size_of(dynamic: &Dynamic, table: elf::DynamicTag) -> Option<u64> {
     let size = match table {
         elf::DT_RELA => elf::DT_RELASZ,
@@ -104,8 +104,8 @@ pub(crate) fn size_of(dynamic: &Dynamic, table: elf::DynamicTag) -> Option<u64> 
     dynamic.get(size)
 }
 
-/// Calls `visit` for each but those that do nothing. DT_RELR is left out: it
-/// has neither symbols nor addends.
+/// Calls `visit` for each relocation except those that do nothing. DT_RELR is left out:
+/// it has neither symbols nor addends.
 ///
 /// # Errors
 ///
@@ -136,9 +136,9 @@ pub(crate) fn each(
     Ok(())
 }
 
-/// Calls `visit` for each that a program without dynamic section carries out
-/// itself, those of indirect functions (glibc's csu/libc-start.c, `apply_irel`).
-/// Its code knows them by address; only section headers tell where they are.
+/// Calls `visit` for each relocation that a program without a dynamic section applies
+/// itself, those of indirect functions (glibc's csu/libc-start.c, `apply_irel`). Its code
+/// knows their address; in the file, only section headers tell where they are.
 ///
 /// # Errors
 ///
@@ -167,7 +167,7 @@ pub(crate) fn each_of_static(
     Ok(())
 }
 
-/// Calls `visit` for each of a table with entries of a size.
+/// Calls `visit` for each relocation of a table with entries of a given size.
 fn each_in(
     image: &Image<impl Source>,
     table: FileRange,
@@ -225,10 +225,10 @@ fn decode(layout: &Layout, at: FileOffset, bytes: &[u8]) -> Relocation {
     }
 }
 
-/// The first place among the addresses that packed relative relocations (DT_RELR)
-/// write to, if there is one.
-/// An even word is an address; each bit of an odd one, from the second on, stands for
-/// one of the words that follow (gABI, "Relative Relocation Table").
+/// The first address in `addresses` that packed relative relocations (DT_RELR) write
+/// to, if there is one. An even word is an address; each bit of an odd one, from the
+/// second on, stands for one of the words that follow (gABI, "Relative Relocation
+/// Table").
 ///
 /// # Errors
 ///
@@ -279,8 +279,7 @@ fn overlap(one: &Range<VirtAddr>, other: &Range<VirtAddr>) -> bool {
     one.start < other.end && other.start < one.end
 }
 
-/// Whether a relocation calls code of the program, to ask it for an address
-/// (R_*_IRELATIVE).
+/// Whether a relocation calls code of the program to get an address (R_*_IRELATIVE).
 ///
 /// # Errors
 ///

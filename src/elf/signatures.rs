@@ -1,5 +1,5 @@
-//! Signatures of a program that are in its own file. Each tool has names of its
-//! own; what they have in common is what is looked for.
+//! Signatures of a program inside its own file. Each tool uses names of its own; we look
+//! for what they have in common.
 
 use object::elf;
 
@@ -10,17 +10,17 @@ use super::{Error, FileOffset, Image, Section, Source};
 /// `.sha256_sig` (AppImage), `.note.signature.v1`, `.hmac`.
 const WORDS: [&str; 4] = ["sig", "signature", "digest", "hmac"];
 
-/// What stands at the very end of a file that was signed as kernel modules are
-/// (linux/module_signature.h, `MODULE_SIG_STRING`), as IMA accepts for any file.
+/// The very end of a file that was signed like a kernel module (linux/module_signature.h,
+/// `MODULE_SIG_STRING`), which IMA accepts for any file.
 const APPENDED: &[u8] = b"~Module signature appended~\n";
 
-/// What of a section is looked at: some reserve room and fill it with zeros.
+/// How much of a section is looked at: some are reserved room, filled with zeros.
 const LOOK: u64 = 1 << 12;
 
-/// More than anybody reads.
+/// More than anyone would read.
 const MOST: usize = 8;
 
-/// Where the file has signatures, for people.
+/// Where the file has signatures, in a form for people to read.
 ///
 /// # Errors
 ///
@@ -41,7 +41,8 @@ pub fn signatures(image: &Image<impl Source>) -> Result<Vec<String>, Error> {
     Ok(found)
 }
 
-/// What a program has in memory, but for notes, is for the program itself.
+/// Whether a section is named like a signature. What a program has in memory, except for
+/// notes, is for the program itself.
 fn is_named_so(section: &Section, name: &str) -> bool {
     let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
     let is_apart = !section.is_allocated() || section.header.kind == elf::SHT_NOTE;

@@ -1,4 +1,4 @@
-//! Reading a few ranges of a file without holding the whole of it.
+//! Reading a few ranges of a file without holding all of it in memory.
 
 use std::fs::File;
 use std::io;
@@ -30,8 +30,8 @@ pub trait Source {
     ///
     /// # Errors
     ///
-    /// The bytes are not there, can't be read, or are more than any table of a
-    /// program has: a sparse file can claim what no memory holds.
+    /// The bytes are not there, can't be read, or are more than any table of a program
+    /// has: a sparse file can claim more than memory can hold.
     fn read_at(&self, offset: FileOffset, size: u64) -> io::Result<Vec<u8>> {
         let end = offset.checked_add(size);
         if end.is_none_or(|end| self.length().is_ok_and(|length| end.0 > length)) {
@@ -50,18 +50,18 @@ pub trait Source {
     ///
     /// # Errors
     ///
-    /// As [`Source::read_at`].
+    /// See [`Source::read_at`].
     fn read_range(&self, range: FileRange) -> io::Result<Vec<u8>> {
         self.read_at(range.start, range.size)
     }
 }
 
-/// What tables are read in, in bytes: so much memory does one take, however long it
-/// is.
+/// The size of the blocks in which tables are read, in bytes: a table takes no more
+/// memory than this, however long it is.
 const BLOCK: u64 = 1 << 16;
 
-/// The bytes of a range, in blocks of whole records of `record` bytes, and where each
-/// block is.
+/// The bytes of a range, in blocks of whole records of `record` bytes, each with its
+/// position.
 ///
 /// # Errors
 ///
@@ -173,7 +173,7 @@ impl Source for [u8] {
     }
 }
 
-/// Refuses to read what reaches beyond the end of a file.
+/// Refuses to read beyond the end of a file.
 pub(crate) fn require_within(length: u64, offset: FileOffset, buffer: &[u8]) -> io::Result<()> {
     if FileRange::new(offset, buffer.len() as u64).end().0 > length {
         return Err(io::ErrorKind::UnexpectedEof.into());

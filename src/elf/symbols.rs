@@ -1,4 +1,4 @@
-//! The symbols of the symbol table, which tools read and loaders do not, and what a program
+//! The symbol table, which tools read and loaders do not, and the symbols that a program
 //! offers to its libraries.
 
 use std::cell::OnceCell;
@@ -30,12 +30,13 @@ pub(crate) enum Which {
 /// The names of a symbol table.
 pub(crate) struct Table {
     range: FileRange,
-    /// Read once somebody asks; many symbols may have to be looked at.
+    /// Read on demand; many symbols may have to be looked at.
     names: OnceCell<Vec<u8>>,
 }
 
 impl Table {
-    /// Whether a symbol's name starts so; with a NUL at the end, is this one.
+    /// Whether a symbol's name starts with this; if it ends with a NUL, whether it is the
+    /// name.
     pub(crate) fn name_starts_with(
         &self,
         source: &(impl Source + ?Sized),
@@ -49,8 +50,7 @@ impl Table {
     }
 }
 
-/// Calls `visit` for the symbols of the file. A table that is not in the file is
-/// no table.
+/// Calls `visit` for the symbols of the file. A table that is not in the file is ignored.
 pub(crate) fn each(
     image: &Image<impl Source>,
     which: Which,
@@ -93,8 +93,8 @@ pub(crate) fn each(
 /// table is not read.
 const MAX_DYNAMIC: u64 = 1 << 18;
 
-/// Whether a program defines functions of all these names, each with its NUL, for
-/// its libraries to use; without section headers this is not looked for.
+/// Whether a program defines functions with all these names, each given with its NUL, for
+/// its libraries to use; always false without section headers.
 #[must_use]
 pub fn defines(image: &Image<impl Source>, names: &[&[u8]]) -> bool {
     let of_kind = |section: &&Section| section.header.kind == elf::SHT_DYNSYM;
@@ -122,8 +122,8 @@ pub fn defines(image: &Image<impl Source>, names: &[&[u8]]) -> bool {
     missing.is_empty()
 }
 
-/// Whether a section shares bytes with a segment, or with headers: what stands
-/// there are no symbols of tools, which may change.
+/// Whether a section overlaps a segment or headers: its content is then not symbols for
+/// tools, which may be changed.
 fn is_loaded(layout: &Layout, section: &Section) -> bool {
     let loads = layout.segments_of(elf::PT_LOAD);
     let loads = loads.map(|load| load.range());

@@ -1,4 +1,4 @@
-//! The tables that the dynamic section leads to, and how long they are, which mostly only
+//! The tables that the dynamic section points to, and their lengths, which mostly only
 //! the hash tables tell (gABI chapter 5, "Dynamic Section").
 
 use std::io;
@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::source::numbers;
 use super::{Dynamic, Error, FileRange, Image, Layout, Source, VirtAddr};
 
-/// The dynamic entries that lead to them.
+/// The dynamic entries that point to them.
 pub(crate) const TAGS: [elf::DynamicTag; 11] = [
     elf::DT_STRTAB,
     elf::DT_SYMTAB,
@@ -24,8 +24,8 @@ pub(crate) const TAGS: [elf::DynamicTag; 11] = [
     elf::DT_JMPREL,
 ];
 
-/// Address and size in bytes of the dynamic symbols, as the hash tables tell
-/// it, else the section headers.
+/// Address and size in bytes of the dynamic symbols, according to the hash tables or else
+/// the section headers.
 pub(crate) fn symbol_table(
     image: &Image<impl Source>,
     dynamic: &Dynamic,
@@ -51,21 +51,21 @@ pub(crate) fn symbol_table(
     Ok(size.filter(|&size| size > 0).map(|size| (address, size)))
 }
 
-/// The size that the section headers give for the dynamic symbols, for files
-/// whose hash tables don't tell.
+/// The size that the section headers give for the dynamic symbols, for files whose hash
+/// tables don't tell.
 fn symbol_section_size(layout: &Layout, address: VirtAddr) -> Option<u64> {
     let mut sections = layout.sections.iter().map(|section| &section.header);
     let found = sections.find(|header| header.kind == elf::SHT_DYNSYM)?;
     (found.addr == address).then_some(found.size)
 }
 
-/// The addresses of the tables that the dynamic section leads to.
+/// The addresses of the tables that the dynamic section points to.
 pub(crate) fn starts(dynamic: &Dynamic) -> impl Iterator<Item = VirtAddr> {
     TAGS.iter().filter_map(|&tag| dynamic.address(tag))
 }
 
-/// The next address behind `address` at which a table or a section starts. What
-/// is empty tells nothing of where something ends.
+/// The next address after `address` at which a table or a section starts. An empty one
+/// does not show where another ends.
 pub(crate) fn next_start(
     layout: &Layout,
     dynamic: &Dynamic,
@@ -80,13 +80,13 @@ pub(crate) fn next_start(
     (layout.load_of(next) == layout.load_of(address)).then_some(next)
 }
 
-/// Where `count` words of `width` bytes are in the file.
+/// The file range of `count` words of `width` bytes.
 fn words_at(layout: &Layout, address: VirtAddr, count: u64, width: u64) -> Option<FileRange> {
     layout.range_at(address, count.checked_mul(width)?)
 }
 
-/// The first numbers at an address, of `width` bytes each; nothing where they are
-/// not in the file.
+/// The first numbers at an address, of `width` bytes each; `None` if they are not in the
+/// file.
 fn first<const COUNT: usize>(
     image: &Image<impl Source>,
     address: VirtAddr,
@@ -100,8 +100,8 @@ fn first<const COUNT: usize>(
     Ok(found?.try_into().ok())
 }
 
-/// Size in bytes and number of symbols of a System V hash table (gABI chapter
-/// 5, "Hash Table"): numbers of buckets and of chain words, and those.
+/// Size in bytes and number of symbols of a System V hash table (gABI chapter 5, "Hash
+/// Table"): the numbers of buckets and of chain words, then the buckets and chain words.
 pub(crate) fn hash_extent(
     image: &Image<impl Source>,
     address: VirtAddr,
@@ -114,8 +114,8 @@ pub(crate) fn hash_extent(
     Ok(first(image, address, width)?.and_then(size))
 }
 
-/// Whether all buckets and chains of a System V hash table lead to symbols that it
-/// has; not where it is not wholly in the file.
+/// Whether all buckets and chains of a System V hash table refer to symbols that it has;
+/// false if the table is not wholly in the file.
 pub(crate) fn hash_is_closed(image: &Image<impl Source>, address: VirtAddr) -> Result<bool, Error> {
     let Some((size, symbols)) = hash_extent(image, address)? else {
         return Ok(false);
@@ -161,13 +161,13 @@ impl GnuHash {
         self.chains.size / 4
     }
 
-    /// How many symbols there are; a table without any does not tell.
+    /// How many symbols there are; unknown if the table is empty.
     fn symbols(&self) -> Option<u64> {
         (self.count() > 0).then_some(self.first + self.count())
     }
 }
 
-/// Finds the parts of a GNU hash table; nothing where it is not wholly in the file.
+/// Finds the parts of a GNU hash table; `None` if it is not wholly in the file.
 pub(crate) fn gnu_hash(
     image: &Image<impl Source>,
     address: VirtAddr,
@@ -208,10 +208,9 @@ pub(crate) fn gnu_hash(
     }))
 }
 
-/// How many words a chain of a GNU hash table has; nothing where its end is not in
-/// the file.
+/// How many words a chain of a GNU hash table has; `None` if its end is not in the file.
 fn chain_length(image: &Image<impl Source>, address: VirtAddr) -> Result<Option<u64>, Error> {
-    /// A chain of more bytes is none.
+    /// A chain longer than this, in bytes, is invalid.
     const LONGEST: u64 = 64 << 20;
     let Some(mut rest) = image.rest_at(address) else {
         return Ok(None);

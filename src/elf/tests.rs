@@ -1,4 +1,4 @@
-//! Reading, on files that are made here.
+//! Tests of reading, on files that are made here.
 
 use object::elf;
 
@@ -76,8 +76,8 @@ fn a_name_outside_of_the_strings_is_an_error() {
     assert!(matches!(needed, Err(Error::Malformed(_))), "{needed:?}");
 }
 
-/// A file with room for `symbols` symbols and a hash table, and the size of the dynamic
-/// symbols that is found by it.
+/// Builds a file with room for `symbols` symbols and a hash table; returns the size of
+/// the dynamic symbols found through it.
 fn size_of_symbols(symbols: usize, tag: elf::DynamicTag, table: &[u32]) -> Option<u64> {
     let mut builder = LayoutBuilder::new(elf::ET_DYN);
     let at = builder.put(&vec![0; symbols * 24]);

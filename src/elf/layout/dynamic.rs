@@ -11,8 +11,8 @@ use crate::elf::{Error, FileRange, Source, VirtAddr};
 pub struct Dynamic {
     /// The entries before the first DT_NULL.
     pub entries: Vec<Dyn>,
-    /// How many entries there is room for, the terminating DT_NULL among them
-    /// (GNU ld's `--spare-dynamic-tags=0` leaves it to what comes behind).
+    /// How many entries there is room for, including the terminating DT_NULL (with GNU
+    /// ld's `--spare-dynamic-tags=0`, the zero is outside the section, in what follows).
     pub slots: usize,
     /// Where it is in the file.
     pub range: FileRange,
@@ -40,8 +40,8 @@ impl Dynamic {
         self.get(tag).map(VirtAddr)
     }
 
-    /// Whether relocations may write to what is not writable otherwise (DT_TEXTREL, or
-    /// DF_TEXTREL in DT_FLAGS).
+    /// Whether relocations may write to memory that is otherwise read-only (DT_TEXTREL,
+    /// or DF_TEXTREL in DT_FLAGS).
     #[must_use]
     pub fn has_text_relocations(&self) -> bool {
         // Of several the loader takes one or the other.
@@ -59,15 +59,15 @@ impl Dynamic {
     }
 }
 
-/// More entries than any program has, which needs hundreds of libraries at most;
-/// loaders know no limit.
+/// More entries than any program has: it needs hundreds of libraries at most. Loaders
+/// have no limit.
 const LONGEST: u64 = 1 << 16;
 
 /// The dynamic section of a program, if there is one.
 ///
 /// # Errors
 ///
-/// It can't be read, or loaders and tools would see different ones.
+/// It can't be read, or loaders and tools would see different dynamic sections.
 pub(crate) fn read(
     layout: &Layout,
     source: &(impl Source + ?Sized),
@@ -119,7 +119,7 @@ pub(crate) fn read(
     }))
 }
 
-/// Whether a zero behind the dynamic section ends it, as loaders see it.
+/// Whether a zero after the dynamic section ends it, as loaders see it.
 fn ends_behind(layout: &Layout, source: &(impl Source + ?Sized), dynamic: &FileRange) -> bool {
     let next = source
         .read_at(dynamic.end(), Dyn::size(layout.encoding))
@@ -127,7 +127,7 @@ fn ends_behind(layout: &Layout, source: &(impl Source + ?Sized), dynamic: &FileR
     Dyn::decode(layout.encoding, &next).is_some_and(|entry| entry.tag == elf::DT_NULL)
 }
 
-/// Entries that lead to a table, or tell its size or kind.
+/// Entries that point to a table, or give its size or kind.
 const TABLES: [elf::DynamicTag; 24] = [
     elf::DT_STRTAB,
     elf::DT_STRSZ,
@@ -155,7 +155,7 @@ const TABLES: [elf::DynamicTag; 24] = [
     elf::DT_PREINIT_ARRAYSZ,
 ];
 
-/// Of two entries with one tag loaders take the last (glibc's
+/// If two entries have the same tag, loaders take the last (glibc's
 /// `elf_get_dynamic_info`, musl's `decode_vec`), tools the first.
 fn refuse_ambiguous(entries: &[Dyn]) -> Result<(), Error> {
     let is_repeated = |&tag| entries.iter().filter(|entry| entry.tag == tag).count() > 1;
