@@ -1,29 +1,42 @@
-//! The differences between processors, in one table.
+//! What differs from one processor to the next, in one table.
 
 use object::elf;
 
 use super::encoding::{Dyn, Encoding, Record};
 use super::{Layout, VirtAddr};
 
-/// What is particular to programs for a processor.
+/// What is particular to the programs of a processor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Machine {
-    /// The largest page size that kernels use, in bytes: segments with different
-    /// permissions must not share a page.
+    /// The largest page that kernels use, in bytes: segments of different
+    /// permissions must not share one.
     pub(crate) max_page_size: u64,
     /// Size in bytes of a word of the System V hash table in ELF64 files.
     pub(crate) hash_word: u64,
-    /// Segments that only their program header points to.
+    /// Segments that nothing but their program header leads to.
     pub(crate) informative_segments: &'static [elf::ProgramType],
-    /// Sections in memory that nothing points to at run time.
+    /// Sections in memory that nothing at run time leads to.
     pub(crate) informative_sections: &'static [elf::SectionType],
     /// A dynamic entry whose value is a distance from the entry itself.
     pub(crate) self_relative_entry: Option<elf::DynamicTag>,
     /// Whether local symbols mark where code and data start.
     pub(crate) has_mapping_symbols: bool,
-    /// The type of relocation that only adds the load bias, for processors that a runtime
-    /// can be added for.
-    pub(crate) relative_relocation: Option<u32>,
+    /// The types of its relocations.
+    pub(crate) relocations: RelocationTypes,
+}
+
+/// Types of relocations; `None` for those that are not needed to be known, since no runtime
+/// can be put into programs, or that the processor does not have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RelocationTypes {
+    /// It only adds the load bias.
+    pub(crate) relative: Option<u32>,
+    /// It copies as much as its symbol says.
+    pub(crate) copy: Option<u32>,
+    /// It fills two words: a descriptor of thread-local storage.
+    pub(crate) descriptor: Option<u32>,
+    /// It calls code of the program, to ask it for an address.
+    pub(crate) resolver: Option<u32>,
 }
 
 /// What most processors have in common.
@@ -42,9 +55,9 @@ const COMMON: Machine = Machine {
     },
 };
 
-/// x86: 4 KiB pages; the 2 MiB that GNU ld uses for x86-64 are for huge pages.
-/// R_386_RELATIVE and R_X86_64_RELATIVE are the same number.
-const X86: Machine = Machine {
+/// x86-64: 4 KiB pages; the 2 MiB that GNU ld has are about huge ones. Relocations: psABI,
+/// "Relocation Types".
+const X86_64: Machine = Machine {
     max_page_size: 0x1000,
     relocations: RelocationTypes {
         relative: Some(elf::R_X86_64_RELATIVE.0),
@@ -67,10 +80,10 @@ const I386: Machine = Machine {
     ..COMMON
 };
 
-/// arm and aarch64: pages of up to 64 KiB, also for 32-bit programs, which 64-bit kernels
-/// run (arch/arm64/Kconfig, COMPAT). lld assumes this for both; GNU ld assumes 4 KiB for
-/// arm. Mapping symbols: ELF for the Arm Architecture, ELF for the Arm 64-bit
-/// Architecture, "Mapping symbols".
+/// arm and aarch64: pages of up to 64 KiB, with which 64-bit kernels run 32-bit
+/// programs, too (arch/arm64/Kconfig, COMPAT), as lld has it for both; GNU ld
+/// has 4 KiB for arm. Mapping symbols: ELF for the Arm Architecture, ELF for the
+/// Arm 64-bit Architecture, "Mapping symbols".
 const ARM: Machine = Machine {
     has_mapping_symbols: true,
     ..COMMON
@@ -112,16 +125,16 @@ const ALPHA: Machine = Machine {
 
 /// mips: pages of up to 64 KiB (arch/mips/Kconfig).
 ///
-/// Linkers put register masks and ABI flags right after the program headers. The kernel
-/// reads the flags by their file offset (arch/mips/kernel/elf.c, `arch_elf_pt_proc`),
-/// glibc by address (sysdeps/mips/dl-machine-reject-phdr.h). `.MIPS.options`, the 64-bit
-/// ABIs' form of the register masks, has a program header on IRIX only
-/// (bfd/elfxx-mips.c).
+/// Linkers put register masks and ABI flags right behind the program headers.
+/// The kernel reads the flags by their file offset (arch/mips/kernel/elf.c,
+/// `arch_elf_pt_proc`), glibc by address (sysdeps/mips/dl-machine-reject-phdr.h).
+/// `.MIPS.options`, the 64-bit ABIs' form of the register masks, has a program
+/// header on IRIX only (bfd/elfxx-mips.c).
 ///
-/// The dynamic section is read-only. DT_MIPS_RLD_MAP_REL leads loaders to the word
-/// through which debuggers find the loaded objects (glibc, sysdeps/mips/dl-debug.h; musl,
-/// arch/mips/reloc.h and ldso/dynlink.c); with a wrong distance they would write
-/// somewhere else.
+/// The dynamic section is read-only. Through DT_MIPS_RLD_MAP_REL loaders find
+/// the word behind which debuggers find the loaded objects (glibc,
+/// sysdeps/mips/dl-debug.h; musl, arch/mips/reloc.h and ldso/dynlink.c), so that
+/// a false distance has them write somewhere else.
 const MIPS: Machine = Machine {
     informative_segments: &[
         elf::PT_MIPS_REGINFO,
@@ -134,8 +147,9 @@ const MIPS: Machine = Machine {
 };
 
 impl Machine {
-    /// The table. Page sizes are those of GNU ld 2.40 (CONSTANT(MAXPAGESIZE) in a linker
-    /// script) unless stated otherwise; ppc and ppc64 differ only in their 64 KiB pages.
+    /// The table. Page sizes are those of GNU ld 2.40 (CONSTANT(MAXPAGESIZE) in
+    /// a linker script) where nothing else is said; ppc and ppc64 have nothing
+    /// particular but their 64 KiB.
     pub(crate) fn of(layout: &Layout) -> Self {
         match layout.header.machine {
             elf::EM_386 => I386,
@@ -150,8 +164,8 @@ impl Machine {
         }
     }
 
-    /// Makes self-relative entries of a dynamic section point to where they did in the
-    /// one that it replaces.
+    /// Has self-relative entries of a dynamic section lead where they led in
+    /// the one that it takes the place of.
     pub(crate) fn keep_targets(
         &self,
         encoding: Encoding,

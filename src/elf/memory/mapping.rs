@@ -1,7 +1,6 @@
-//! The memory that the kernel builds from the PT_LOAD headers (fs/binfmt_elf.c), by
-//! link-time address. It maps whole pages, one segment after the other, and a later
-//! segment replaces pages of earlier ones; with pages larger than the smallest, it would
-//! replace more.
+//! The memory that the kernel makes of the PT_LOAD headers (fs/binfmt_elf.c), by link-time
+//! addresses. It maps whole pages, one segment after the other, and a later one takes the
+//! pages of earlier ones; of larger pages than the smallest they would take more.
 
 use std::ops::Range;
 
@@ -10,15 +9,15 @@ use crate::elf::{FileOffset, FileRange, SMALLEST_PAGE, VirtAddr};
 
 /// What memory holds when a program starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Content {
-    /// Bytes of the file, starting at this offset.
+enum Backing {
+    /// Bytes of the file, the first of which is at this offset.
     File(FileOffset),
     Zero,
     /// It depends on more than the file.
     Unknown,
 }
 
-/// Neighbouring bytes of the same origin.
+/// Neighbouring bytes of one origin.
 #[derive(Clone, Debug)]
 struct Extent {
     range: Range<VirtAddr>,
@@ -45,13 +44,13 @@ impl Extent {
     }
 }
 
-/// The memory of a program on one version of the kernel: ascending, without overlaps.
+/// The memory of a program, as one of the kernels makes it: ascending, none shared.
 #[derive(Clone, Debug, Default)]
 struct Mapping(Vec<Extent>);
 
 impl Mapping {
-    /// Maps a range, replacing whatever was there.
-    fn map(&mut self, range: Range<VirtAddr>, content: Content) {
+    /// Maps a range anew, whatever was there.
+    fn map(&mut self, range: Range<VirtAddr>, backing: Backing) {
         if range.is_empty() {
             return;
         }
@@ -71,9 +70,9 @@ impl Mapping {
             .splice(first..behind.max(first), all.collect::<Vec<_>>());
     }
 
-    /// Whether all of a range is mapped, and each part, given by its distance from the
-    /// range's start, holds what `expected` returns.
-    fn holds(&self, range: &Range<VirtAddr>, expected: impl Fn(u64) -> Content) -> bool {
+    /// Whether all of a range is mapped, and holds what `expected` says of each part, given
+    /// as the distance from the range's start.
+    fn holds(&self, range: &Range<VirtAddr>, expected: impl Fn(u64) -> Backing) -> bool {
         let first = self.0.partition_point(|it| it.range.end <= range.start);
         let mut at = range.start;
         for extent in &self.0[first..] {
@@ -91,8 +90,8 @@ impl Mapping {
         at >= range.end
     }
 
-    /// Maps a segment as kernels do since Linux 6.6 (`elf_load`): for one without bytes
-    /// in the file, all pages are new, including the first.
+    /// A segment as kernels map it since Linux 6.6 (`elf_load`): the pages of one without
+    /// bytes of the file are all new ones, the first of them, too.
     fn load(&mut self, load: &ProgramHeader) {
         let Some(segment) = Segment::of(load) else {
             return;
@@ -116,9 +115,9 @@ impl Mapping {
         }
     }
 
-    /// Fills with zeros between the end of all file content so far and the end of all
-    /// memory so far, as kernels before Linux 6.6 did (`set_brk`).
-    fn fill(&mut self, bss: VirtAddr, brk: VirtAddr, filling: Content) {
+    /// The zeros between the end of all file content so far and of all memory so far, as
+    /// kernels before Linux 6.6 had them (`set_brk`).
+    fn fill(&mut self, bss: VirtAddr, brk: VirtAddr, filling: Backing) {
         if brk > bss {
             self.map(up(bss)..up(brk), Backing::Zero);
             self.map(bss..up(bss), filling);
@@ -126,7 +125,7 @@ impl Mapping {
     }
 }
 
-/// A segment with consistent addresses.
+/// A segment whose addresses are in order.
 struct Segment {
     start: VirtAddr,
     file_end: VirtAddr,
@@ -135,7 +134,7 @@ struct Segment {
 }
 
 impl Segment {
-    /// `None` if the kernel refuses it because it ends beyond all addresses.
+    /// Nothing where the kernel refuses it: it ends beyond all addresses.
     fn of(load: &ProgramHeader) -> Option<Self> {
         let start = load.vaddr.align_down(SMALLEST_PAGE);
         let room = VirtAddr(u64::MAX - SMALLEST_PAGE);
@@ -171,8 +170,7 @@ fn filling(load: &ProgramHeader) -> Backing {
     }
 }
 
-/// The end of the page that contains an address, or the address itself if a page ends
-/// there.
+/// The end of the page that ends at an address or holds it.
 fn up(address: VirtAddr) -> VirtAddr {
     VirtAddr(
         address
@@ -182,7 +180,7 @@ fn up(address: VirtAddr) -> VirtAddr {
     )
 }
 
-/// The memory of a program on each of the kernel versions.
+/// The memory of a program, as each of the kernels makes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Mappings([Mapping; 2]);
 
@@ -207,7 +205,7 @@ impl Mappings {
         mappings
     }
 
-    /// Whether memory at an address holds these bytes of the file, on every kernel.
+    /// Whether memory from an address on holds these bytes of the file, whatever the kernel.
     pub(crate) fn shows(&self, address: VirtAddr, bytes: FileRange) -> bool {
         let expected = |distance| Backing::File(bytes.start.saturating_add(distance));
         self.all_hold(address, bytes.size, expected)
@@ -218,7 +216,7 @@ impl Mappings {
         self.all_hold(address, size, |_| Backing::Zero)
     }
 
-    /// Whether no segment contains any of it.
+    /// Whether no segment has any of it.
     pub(crate) fn is_unmapped(&self, address: VirtAddr, size: u64) -> bool {
         let range = address..address.saturating_add(size);
         let has = |mapping: &Mapping| mapping.0.iter().any(|it| it.within(&range).is_some());
@@ -240,9 +238,9 @@ fn since_6_6(loads: &[ProgramHeader]) -> Mapping {
     mapping
 }
 
-/// As `load_elf_binary` used to do it: zeros are written before the next segment, and
-/// after the last. For a segment without bytes in the file that begins within a page,
-/// that page of the file is mapped.
+/// As `load_elf_binary` did it: zeros are made before the next segment, and after the last.
+/// Of a segment without bytes of the file that begins within a page, that page of the file
+/// is mapped.
 fn before_6_6(loads: &[ProgramHeader]) -> Mapping {
     let mut mapping = Mapping::default();
     let (mut bss, mut brk) = (VirtAddr(0), VirtAddr(0));
