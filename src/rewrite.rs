@@ -1,11 +1,11 @@
 //! Rewriting ELF files: putting a policy into a program, and taking it out.
 //!
-//! Phases that only look backwards: `pieces` are the parts of a program that may move (but
-//! for those that are `pinned`), `references` checks what the loader follows, `room` decides
-//! what moves, `cut` where the file gives way, `placement` where all of it goes, `assemble`
-//! makes the bytes. The result is a [`Plan`], a value made without touching a file;
-//! [`write()`] carries it out, and [`undo`] is the way back. [`embedded`] and [`inline`] read
-//! what a patched program carries.
+//! The phases only look backwards: `pieces` finds the parts of a program that may move
+//! (except those that are `pinned`), `references` checks what the loader follows, `room`
+//! decides what moves, `cut` where the file is split, `placement` where everything goes,
+//! and `assemble` makes the bytes. The result is a [`Plan`], a value made without
+//! touching a file; [`write()`] carries it out, and [`undo`] reverts it. [`embedded`] and
+//! [`inline`] read what a patched program carries.
 
 mod assemble;
 pub mod best_effort;

@@ -85,7 +85,7 @@ impl<S: Source> Assembly<'_, S> {
         Ok((plan, effects))
     }
 
-    /// What else comes of it, with this file header in so long a file.
+    /// Other effects of the patch, given this file header and length.
     fn effects(&self, header: FileHeader, patched_length: u64) -> Effects {
         let Patching { image, tail, .. } = self.patching;
         let hook = self.patching.hook();
@@ -100,11 +100,11 @@ impl<S: Source> Assembly<'_, S> {
         }
     }
 
-    /// The section headers, behind what ends at `end`.
+    /// The section headers, after what ends at `end`.
     ///
-    /// Where they end, what was appended may begin, to which they leave its place
-    /// within a page: file systems share the blocks of two copies only then, and
-    /// readers can map it as before.
+    /// Appended data may begin where they end, so they keep its position within a page:
+    /// only then can file systems share the blocks of the two copies, and readers map it
+    /// as before.
     fn section_headers(&self, end: FileOffset) -> Result<Option<Table>, Error> {
         const ALIGN: u64 = 8;
         let image = self.patching.image;
@@ -120,7 +120,7 @@ impl<S: Source> Assembly<'_, S> {
         make(end + shift)
     }
 
-    /// What of the appended data comes last.
+    /// The part of the appended data that comes last.
     fn last(&self, elf_end: FileOffset) -> Option<Run> {
         let last = self.patching.tail.last;
         (last.size > 0).then_some(Run {
@@ -130,7 +130,7 @@ impl<S: Source> Assembly<'_, S> {
         })
     }
 
-    /// The number in the last bytes that names the place of the rest.
+    /// The number in the last bytes that gives the position of the rest.
     fn renumbered(&self, last: Option<Run>) -> Result<Option<Chunk>, Error> {
         let tail = self.patching.tail;
         let Some((number, last)) = tail.renumbered.zip(last) else {
@@ -203,7 +203,7 @@ impl<S: Source> Assembly<'_, S> {
         Ok(chunks)
     }
 
-    /// Symbol table entries that name moved addresses.
+    /// Symbol table entries that refer to moved addresses.
     fn symbols(&self) -> Result<Vec<Chunk>, Error> {
         let chunk = |symbol: &Symbol| {
             let mut entry = symbol.entry;
@@ -223,7 +223,7 @@ impl<S: Source> Assembly<'_, S> {
         Ok(self.patching.image.source.read_range(range)?)
     }
 
-    /// The new segment that is not writable.
+    /// The new read-only segment.
     fn segment(
         &self,
         header: FileHeader,
@@ -294,7 +294,7 @@ impl<S: Source> Assembly<'_, S> {
         }
     }
 
-    /// The dynamic strings as they are.
+    /// The dynamic strings, unchanged.
     fn strings(&self) -> Result<FileRange, Error> {
         let mut placed = self.placement.placed.iter();
         let strings = placed.find(|placed| placed.piece.kind == PieceKind::Strings);
@@ -307,7 +307,7 @@ impl<S: Source> Assembly<'_, S> {
         self.placement.address(self.placement.head.start)
     }
 
-    /// The runtime, told where to go on and where the notes are.
+    /// The runtime, with the places where it continues and where the notes are filled in.
     fn runtime(&self, code: &[u8], hook: &Hook) -> Result<Vec<u8>, Error> {
         let placement = self.placement;
         let start = placement.head.start;

@@ -1,7 +1,7 @@
-//! Taking a patch out of a file that another tool changed afterwards, `strip`
-//! for one: what the patch moved goes back to where it was, and the headers
-//! that it added go. The space that they took is left, without content; what stood in
-//! front goes with them.
+//! Taking a patch out of a file that another tool, such as `strip`, changed afterwards:
+//! what the patch moved goes back to where it was, and the headers that it added are
+//! removed. The space that they took remains, without content; anything put before the
+//! original segments is removed with them.
 
 mod headers;
 
@@ -25,7 +25,7 @@ use crate::rewrite::error::{Error, Lost};
 ///
 /// # Errors
 ///
-/// The other tool moved what has to be put back.
+/// The other tool moved something that has to be put back.
 pub fn plan(image: &Image<impl Source>, undo: &Undo) -> Result<Plan, Error> {
     let original = OriginalHeaders::decode(image, undo)?;
     let added = Added::find(image, &original)?;
@@ -46,8 +46,8 @@ pub fn plan(image: &Image<impl Source>, undo: &Undo) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-/// By how many bytes the original's segments stand further up in this file, behind
-/// what the patch put in front of them.
+/// How many bytes further up in the file the original's segments are, after what the
+/// patch put before them.
 fn rise(original: &OriginalHeaders, added: &Added) -> Result<u64, Error> {
     let mut pairs = added.others.iter().zip(&original.segments);
     let first = pairs.find(|(_, old)| old.kind == elf::PT_LOAD);
@@ -56,8 +56,8 @@ fn rise(original: &OriginalHeaders, added: &Added) -> Result<u64, Error> {
     rise.ok_or(Lost::Segments.into())
 }
 
-/// What moved, and the segments that were added, are parts of the file: all together
-/// they are no longer than that.
+/// Moved parts and added segments are parts of the file: together they can't be longer
+/// than the file.
 fn check_sizes(layout: &Layout, undo: &Undo, added: &Added) -> Result<(), Error> {
     let moved = undo.moves.iter().map(|moved| moved.size);
     let loaded = added.loads.iter().map(|load| load.filesz);
@@ -72,9 +72,9 @@ fn check_sizes(layout: &Layout, undo: &Undo, added: &Added) -> Result<(), Error>
     }
 }
 
-/// For each of the original's segments where its end was in the file, if a tool cut it
-/// off: GNU strip does so with what no section covers, as where the patch took the
-/// segment's last part. Nothing where something else is there now.
+/// For each of the original's segments, where its end was in the file, if a tool cut it
+/// off: GNU strip cuts off what no section covers, for example if the patch took the
+/// segment's last part. `None` if something else is there now.
 fn cut_off(layout: &Layout, original: &OriginalHeaders, added: &Added) -> Vec<Option<FileRange>> {
     let sections = layout.sections.iter().map(Section::range);
     let segments = layout.segments.iter().map(ProgramHeader::range);
@@ -92,9 +92,9 @@ fn cut_off(layout: &Layout, original: &OriginalHeaders, added: &Added) -> Vec<Op
         .collect()
 }
 
-/// Whether the result is as sound as what can be patched. The record may be
-/// false, and another tool may have put something of its own where what moved
-/// would go back to.
+/// Checks that the result is as sound as a file must be for patching. The record may be
+/// wrong, and another tool may have put something of its own where moved parts would go
+/// back to.
 fn check(result: &(impl Source + ?Sized)) -> Result<(), Error> {
     let is_sound = || {
         let image = Image::read(result)?;
@@ -111,7 +111,7 @@ struct Remover<'a, S> {
     undo: &'a Undo,
     /// How much further up in the file than in the original the segments are.
     rise: u64,
-    /// What moved, in the order of where it is.
+    /// What moved, sorted by the new place.
     moves: Vec<Move>,
     /// For each of the original's segments, what was cut off its end.
     cut_off: Vec<Option<FileRange>>,
@@ -141,9 +141,9 @@ impl<S: Source> Remover<'_, S> {
         })
     }
 
-    /// What changes in this file, of which later chunks win over earlier ones: first the
-    /// bytes that the patch wrote over in the segment of the headers, whose offsets no tool
-    /// changes, then what moved, then the headers.
+    /// What changes in this file; later chunks take precedence over earlier ones: first
+    /// the bytes that the patch overwrote in the segment of the headers, whose offsets no
+    /// tool changes, then what moved, then the headers.
     fn overwrites(&self) -> Result<Vec<Chunk>, Error> {
         let encoding = self.image.encoding;
         let dynamic = self.image.dynamic.as_ref();
@@ -173,7 +173,7 @@ impl<S: Source> Remover<'_, S> {
         Ok(overwrites)
     }
 
-    /// What the patch wrote over in the segment of the headers.
+    /// What the patch overwrote in the segment of the headers.
     fn in_first_segment(&self) -> Result<Vec<Chunk>, Error> {
         let mut loads = self.image.segments_of(elf::PT_LOAD);
         let first = loads.find(|load| load.offset.0 == self.rise);
@@ -216,8 +216,8 @@ impl<S: Source> Remover<'_, S> {
         offset.ok_or(Lost::Segments.into())
     }
 
-    /// The words in other segments that led to a runtime in the program: what
-    /// they were, where they are now.
+    /// The words in other segments that pointed to a runtime in the program, with their
+    /// original content, at their current place.
     fn elsewhere(&self) -> Result<Vec<Chunk>, Error> {
         let word = self.image.encoding.word();
         let mut chunks = Vec::new();
@@ -244,7 +244,7 @@ impl<S: Source> Remover<'_, S> {
         segments.any(|segment| segment.kind == elf::PT_DYNAMIC && segment.offset == chunk.offset)
     }
 
-    /// Puts the parts that moved back, from where they are now.
+    /// Puts the moved parts back, from where they are now.
     fn moved_back(&self) -> Result<Vec<Chunk>, Error> {
         let back = |moved: &Move| {
             let range = self.range_of(moved)?;
@@ -257,8 +257,7 @@ impl<S: Source> Remover<'_, S> {
         self.undo.moves.iter().map(back).collect()
     }
 
-    /// Where what a PT_NOTE without a true address leads to goes back to, if it had
-    /// moved.
+    /// Where the target of a PT_NOTE with a wrong address goes back to, if it had moved.
     fn back_from(&self, now: &ProgramHeader) -> Option<FileOffset> {
         let is_nobodys = now.kind == elf::PT_NOTE && !self.image.is_of_notes(now);
         let address = self.image.address_of(&now.range()).filter(|_| is_nobodys)?;
@@ -267,7 +266,7 @@ impl<S: Source> Remover<'_, S> {
         self.offset_of(from).ok()
     }
 
-    /// What moved to where an address is.
+    /// The moved part that contains an address now.
     fn moved_to(&self, address: VirtAddr) -> Option<&Move> {
         let behind = self.moves.partition_point(|moved| moved.to <= address);
         let moved = &self.moves[behind.checked_sub(1)?];
@@ -303,7 +302,7 @@ impl<S: Source> Remover<'_, S> {
         Ok(segments)
     }
 
-    /// The dynamic section at its old place, with what other tools entered.
+    /// The dynamic section at its old place, with what other tools added.
     fn dynamic(&self, now: &Dynamic) -> Result<Chunk, Error> {
         let tag = elf::DynamicTag(i64::from(note::DYNAMIC_TAG));
         // The library's name was put behind the original's strings.
@@ -374,8 +373,8 @@ impl<S: Source> Remover<'_, S> {
         section.header.addr.0 != 0 && name() == section_headers::LEFT
     }
 
-    /// The section headers, if there are any: parts that moved back are found
-    /// at their old place, and the headers of what the patch added are emptied.
+    /// The section headers, if there are any: moved parts get their old place, and the
+    /// headers that the patch added are emptied.
     fn sections(&self) -> Result<Option<Chunk>, Error> {
         if self.image.sections.is_empty() {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Copying the bulk of a file: by the kernel, and without its holes.
+//! Copying most of a file: in the kernel, and without its holes.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,19 +10,18 @@ use rustix::fs::Advice;
 
 use crate::elf::{FileOffset, FileRange};
 
-/// How much is copied before it is sent to the disk, in bytes.
+/// How much is copied before it is sent to disk, in bytes.
 const PIECE: u64 = 8 << 20;
 
 /// No file system has larger blocks, in bytes.
 const BLOCK: u64 = 1 << 16;
 
-/// Copies a range to `place` in the output, where there is nothing yet; holes
-/// stay holes.
+/// Copies a range to `place` in the output, where nothing has been written yet; holes
+/// remain holes.
 ///
-/// Where the file system can share blocks (XFS, btrfs), a whole file is not
-/// copied (ioctl_ficlone(2)). `io::copy` hands the data to the kernel, which
-/// shares what is a whole number of blocks in both files (copy_file_range(2),
-/// fs/read_write.c).
+/// If the file system can share blocks (XFS, btrfs), a whole file is not copied
+/// (ioctl_ficlone(2)). `io::copy` leaves the copying to the kernel, which shares blocks
+/// that are whole in both files (copy_file_range(2), fs/read_write.c).
 pub(super) fn copy(
     input: &File,
     range: FileRange,
@@ -81,10 +80,10 @@ fn copy_data(
     }
 }
 
-/// Has the kernel write what is copied to the disk while the next piece is
-/// copied, so that less is left to wait for in the end. That is what it does
-/// when it is told that dirty pages are not needed; it keeps them until they are
-/// written (mm/fadvise.c, POSIX_FADV_DONTNEED).
+/// Makes the kernel write what was copied to disk while the next piece is being copied,
+/// so that less is left to wait for at the end. The kernel starts writing when it is told
+/// that dirty pages are no longer needed; it keeps them until they are written
+/// (mm/fadvise.c, POSIX_FADV_DONTNEED).
 fn start_writing(output: &File, copied: mpsc::Receiver<FileRange>) {
     for range in copied {
         let size = NonZeroU64::new(range.size);
@@ -92,8 +91,8 @@ fn start_writing(output: &File, copied: mpsc::Receiver<FileRange>) {
     }
 }
 
-/// The next stretch that is no hole, from `at` on and before `end` (lseek(2),
-/// SEEK_DATA); all of it where the file system does not tell.
+/// The next stretch of data between `at` and `end` (lseek(2), SEEK_DATA); everything if
+/// the file system can't tell.
 fn next_data(file: &File, at: FileOffset, end: FileOffset) -> io::Result<Option<FileRange>> {
     use rustix::fs::SeekFrom::{Data, Hole};
     use rustix::io::Errno;
@@ -122,8 +121,8 @@ mod tests {
 
     extern "C" fn do_nothing(_: libc::c_int) {}
 
-    /// Sends signals to this thread while `work` is done, whose handler has system
-    /// calls end early (no SA_RESTART).
+    /// Sends signals to this thread while `work` runs; their handler makes system calls
+    /// return early (no SA_RESTART).
     fn interrupted<T>(work: impl FnOnce() -> T) -> T {
         // SAFETY: a struct of integers and pointers may be zero; the handler has
         // the signature of one, and does nothing.

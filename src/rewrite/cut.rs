@@ -1,7 +1,7 @@
-//! Where the file is cut for the new segments: behind what is loaded, and before
-//! what is not, such as debug sections and symbol tables. That is where a linker
-//! would have put them, and tools count on it: dwz refuses or breaks a program
-//! that has loaded sections behind others.
+//! Where the file is cut for the new segments: after what is loaded, and before what is
+//! not, such as debug sections and symbol tables. A linker would have put them there, and
+//! tools rely on it: dwz refuses or breaks a program that has loaded sections after
+//! others.
 
 use object::elf;
 
@@ -10,10 +10,10 @@ use super::tail::Tail;
 use crate::elf::encoding::{FileHeader, Record};
 use crate::elf::{FileOffset, FileRange, Layout, Section};
 
-/// The offset at which the new segments may be put in. What stands there moves
-/// up; nothing does where the cut is the end.
+/// The offset at which the new segments may be inserted. What is there moves up; nothing
+/// does if the cut is at the end.
 ///
-/// That is where something that is not loaded begins before it and ends behind
+/// It is at the end if something that is not loaded begins before the cut and ends after
 /// it.
 pub(super) fn find(layout: &Layout, tail: &Tail) -> FileOffset {
     let end = tail.elf_end();
@@ -29,7 +29,7 @@ pub(super) fn find(layout: &Layout, tail: &Tail) -> FileOffset {
     }
 }
 
-/// The end of what is loaded, or is said to be.
+/// The end of what is loaded, or claimed to be.
 fn loaded_end(layout: &Layout) -> FileOffset {
     let loads = layout.segments_of(elf::PT_LOAD).map(|load| load.range());
     let sections = layout.sections.iter();
@@ -46,8 +46,8 @@ fn loaded_end(layout: &Layout) -> FileOffset {
     in_file.max().unwrap_or_default()
 }
 
-/// What sections and program headers lead to that is not loaded, or not known to
-/// be. The section headers themselves are written anew.
+/// What sections and program headers point to that is not loaded, or not known to be. The
+/// section headers themselves are written anew.
 fn unloaded(layout: &Layout) -> impl Iterator<Item = FileRange> {
     let sections = layout.sections.iter();
     let sections = sections.filter(|section| !section.is_allocated());

@@ -1,4 +1,4 @@
-//! The policy that a file carries, read as the runtime reads it.
+//! The policy in a file, read as the runtime reads it.
 
 use object::elf;
 use sandbox_format::bpf::Instruction;
@@ -16,7 +16,7 @@ use crate::rewrite::error::Error;
 /// More notes than any program has; the rest of a hostile file is not read.
 const MAX_NOTES: u64 = 64 << 20;
 
-/// What a patched file holds.
+/// The policy and its related notes in a patched file.
 #[derive(Clone, Debug)]
 pub struct Embedded {
     /// The POLICY descriptor.
@@ -25,9 +25,9 @@ pub struct Embedded {
     pub header: Header,
     /// The filter.
     pub filter: Filter,
-    /// Where the descriptors are in the file by which the runtime goes, the policy's first.
+    /// Where the descriptors that the runtime uses are in the file, the policy's first.
     pub places: Vec<FileRange>,
-    /// The way back, where the note is there.
+    /// How to undo the patch, if the note is present.
     pub undo: Option<Undo>,
 }
 
@@ -46,21 +46,21 @@ pub enum Danger {
     Relocated,
 }
 
-/// A filter as the RESTRICTION descriptor has it.
+/// A filter, as in the RESTRICTION descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// The audit architecture (`AUDIT_ARCH_*`) that it is for.
+    /// The audit architecture (`AUDIT_ARCH_*`) that it applies to.
     pub arch: u32,
-    /// Whether the kernel is to log every action but allow.
+    /// Whether the kernel should log every action except allow.
     pub log: bool,
-    /// What the filter is known by in a process.
+    /// What identifies the filter in a process.
     pub identity: u64,
     /// The instructions.
     pub program: Vec<Instruction>,
 }
 
 impl Filter {
-    /// As it stands in a note.
+    /// Converts one from a note.
     pub(super) fn of(seccomp: &Seccomp<'_>, order: ByteOrder) -> Self {
         Self {
             arch: seccomp.arch,
@@ -72,13 +72,13 @@ impl Filter {
 }
 
 impl Embedded {
-    /// Whether the program has the runtime in itself.
+    /// Whether the runtime is inside the program.
     #[must_use]
     pub fn is_inline(&self) -> bool {
         self.header.is_inline()
     }
 
-    /// The loadable segment that all of it is in.
+    /// The loadable segment that contains all of it.
     #[must_use]
     pub fn segment<'l>(&self, layout: &'l Layout) -> Option<&'l ProgramHeader> {
         let holds = |load: &&ProgramHeader| {
@@ -88,8 +88,8 @@ impl Embedded {
         layout.segments_of(elf::PT_LOAD).find(holds)
     }
 
-    /// What can change the segment before the policy is in force, although the
-    /// segment itself is not writable; `None` if nothing can.
+    /// What can change the segment before the policy is in force, even if the segment
+    /// itself is not writable; `None` if nothing can.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ fn note_segments(image: &Image<impl Source>) -> Result<Vec<(SandboxNotes, u64)>,
     Ok(segments)
 }
 
-/// The notes of a range, and what they are padded to, as the runtime decides it
+/// The notes of a range and their padding, which is determined as the runtime does
 /// (`sandbox_format::note::Collector::segment`).
 pub(super) fn read_padded(
     image: &Image<impl Source>,
@@ -171,11 +171,11 @@ pub fn is_marked(layout: &Layout) -> bool {
         .is_some_and(|dynamic| dynamic.get(tag).is_some())
 }
 
-/// Reads the policy of a file; nothing where it has none.
+/// Reads the policy of a file; `None` if it has none.
 ///
 /// # Errors
 ///
-/// Notes that the runtime would refuse: the program then does not start.
+/// The runtime would refuse the notes: the program would not start.
 pub fn read(image: &Image<impl Source>) -> Result<Option<Embedded>, Error> {
     let order = image.encoding.note_order();
     let segments = note_segments(image)?;
@@ -215,7 +215,7 @@ pub fn read(image: &Image<impl Source>) -> Result<Option<Embedded>, Error> {
     }))
 }
 
-/// What a libsandbox.so says of itself in its RUNTIME note.
+/// What a libsandbox.so says about itself in its RUNTIME note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Runtime {
     /// The version of the note format that it reads.
@@ -224,7 +224,7 @@ pub struct Runtime {
     pub version: String,
 }
 
-/// Reads the RUNTIME note of a library; nothing where it has none.
+/// Reads the RUNTIME note of a library; `None` if it has none.
 ///
 /// # Errors
 ///

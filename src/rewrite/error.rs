@@ -4,18 +4,17 @@ use std::io;
 
 use crate::elf;
 
-/// What keeps a patch from being made or taken out; the caller puts the file's name in
-/// front.
+/// Why a patch can't be made or taken out; the caller prefixes the file's name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file can't be read, or not for what it is.
+    /// The file can't be read, or is not of the expected kind.
     #[error(transparent)]
     Elf(elf::Error),
-    /// The patched file would have numbers that do not fit its class, or any file.
+    /// The patched file would need numbers that do not fit its class, or any file.
     #[error("the patched file would be too large for its ELF class")]
     TooLarge,
-    /// The kernel would refuse it with more.
+    /// The kernel would refuse a program with more.
     #[error(
         "it has {count} program headers and needs {added} more, but the kernel starts no program \
          with so many; link it with fewer segments"
@@ -36,7 +35,7 @@ pub enum Error {
          bytes in the file; link the program without that"
     )]
     NoCongruentRoom {
-        /// What stands behind the table.
+        /// What follows the table.
         obstacle: String,
         /// How many bytes the file would grow by.
         hole: u64,
@@ -50,13 +49,13 @@ pub enum Error {
          ('upx -d') and patch that"
     )]
     Packed,
-    /// A process that was saved.
+    /// A process that was saved to a file.
     #[error(
         "it is a saved heap (unexec), which does not start where its heap does not begin right \
          behind its data, and patching puts a segment there"
     )]
     SavedHeap,
-    /// The new segments would stand too low in memory in front of the program.
+    /// The new segments would be too low in memory before the program.
     #[error("there is no room in memory before its segments")]
     NoRoomInFront,
     /// The runtime can't jump that far.

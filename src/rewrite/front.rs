@@ -1,13 +1,12 @@
-//! New segments in front: for programs at fixed addresses they stand before all
-//! others, in the file and in memory, under a new file header and program header
-//! table. The kernel puts the heap behind the last segment (fs/binfmt_elf.c,
-//! `load_elf_binary`, `elf_brk`), so it begins where it did, which programs that were
-//! saved with their heap count on. Nothing else has to leave its place: the old header
-//! and table stay where they were in memory.
+//! New segments in front: in programs at fixed addresses they come before all others, in
+//! the file and in memory, with a new file header and program header table. The kernel
+//! puts the heap after the last segment (fs/binfmt_elf.c, `load_elf_binary`, `elf_brk`),
+//! so it still begins where it did, which programs saved with their heap rely on. Nothing
+//! else has to move: the old header and table stay where they were in memory.
 //!
-//! All segments keep one distance of address and offset, so that kernels before 5.18,
-//! which compute the address of the program headers (AT_PHDR) from the first one's,
-//! find them.
+//! The difference between address and offset is the same in all segments, so that kernels
+//! before 5.18, which compute the address of the program headers (AT_PHDR) from that of
+//! the first segment, find them.
 
 use object::elf;
 
@@ -18,12 +17,12 @@ use crate::elf::encoding::ProgramHeader;
 use crate::elf::machine::Machine;
 use crate::elf::{Image, Layout, Source};
 
-/// The lowest address that every system lets a program have (Debian's
-/// `vm.mmap_min_addr`; proc(5)).
+/// The lowest address that every system allows a program (Debian's `vm.mmap_min_addr`;
+/// proc(5)).
 const LOWEST_ADDRESS: u64 = 0x1_0000;
 
-/// What has to move where the new segments stand in front: the strings, which grow,
-/// and the build-id. Nothing where they can't stand there.
+/// What has to move if the new segments are in front: the strings, which grow, and the
+/// build-id. `None` if they can't be in front.
 pub(super) fn room(
     image: &Image<impl Source>,
     pieces: &[Piece],
@@ -53,7 +52,7 @@ pub(super) fn room(
     })
 }
 
-/// Whether all segments can keep their place in memory while they move in the file.
+/// Whether all segments can keep their addresses while they move in the file.
 fn is_possible(layout: &Layout) -> bool {
     let page = Machine::of(layout).max_page_size;
     let mut loads = layout.segments_of(elf::PT_LOAD);
@@ -63,8 +62,8 @@ fn is_possible(layout: &Layout) -> bool {
         && first.is_some_and(|first| loads.all(|load| load.vaddr >= first.vaddr && is_even(load)))
 }
 
-/// The difference of address and offset once everything has moved up by `shift` bytes
-/// in the file; nothing where the new segments would stand too low in memory.
+/// The difference between address and offset after everything has moved up by `shift`
+/// bytes in the file; `None` if the new segments would be too low in memory.
 pub(super) fn bias(layout: &Layout, shift: u64) -> Option<u64> {
     let first = layout.segment(elf::PT_LOAD)?;
     let bias = first

@@ -1,27 +1,28 @@
-//! Programs that count on where the kernel puts the heap: behind the data, without
-//! address space layout randomisation. It goes by the last segment (fs/binfmt_elf.c,
-//! `load_elf_binary`, `elf_brk`), and patching adds one where [`super::front`] can't.
+//! Programs that rely on where the kernel puts the heap: after the data, without address
+//! space layout randomisation. The kernel goes by the last segment (fs/binfmt_elf.c,
+//! `load_elf_binary`, `elf_brk`), and patching adds one if [`super::front`] can't be
+//! used.
 
 use object::elf;
 
 use crate::elf::{Dynamic, Image, Source, imports};
 use crate::rewrite::error::Error;
 
-/// How much a program counts on it.
+/// How much a program relies on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Heap {
-    /// Not, as far as it tells.
+    /// Not at all, as far as can be told.
     Anywhere,
-    /// It asks for the heap's place itself (sbrk(2)), at fixed addresses.
+    /// It asks where the heap is (sbrk(2)), at fixed addresses.
     Asked,
     /// It is a saved heap: a process that was written to a file (`unexec` of GCL, of
-    /// Emacs before 27), which goes on where it was only without randomisation.
+    /// Emacs before 27) and that can only continue without randomisation.
     Saved,
 }
 
 impl Heap {
-    /// What a program tells by its type and by what it looks up.
+    /// Determines it from the program's type and from the names that it looks up.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Where a program is made to call a runtime that is in it.
+//! Where a program is made to call a runtime inside it.
 
 mod called;
 pub(super) mod initialiser;
@@ -12,31 +12,31 @@ use crate::elf::encoding::Encoding;
 use crate::elf::{Chunk, Dynamic, FileRange, Image, Layout, Source, VirtAddr};
 use crate::rewrite::error::{Error, NotLater};
 
-/// From when on the policy is to be in force.
+/// When the policy comes into force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {
-    /// From the program's entry point on: before the C library's own start-up in
-    /// a static program, after the constructors of all libraries in another.
+    /// At the program's entry point: before the C library's own start-up in a static
+    /// program, after the constructors of all libraries in a dynamic one.
     Entry,
-    /// From the last of the program's initialisers on (DT_INIT_ARRAY), which is
-    /// the last thing before `main`.
+    /// At the last of the program's initialisers (DT_INIT_ARRAY), which is the last step
+    /// before `main`.
     Main,
-    /// [`Start::Main`] in a static program, if that can be; else [`Start::Entry`].
-    /// A dynamic program starts with code of libraries, and one that is preloaded
-    /// can keep initialisers from being called, but not the entry point.
+    /// [`Start::Main`] in a static program, if possible; otherwise [`Start::Entry`]. A
+    /// dynamic program starts with code of libraries, and a preloaded one can keep
+    /// initialisers from being called, but not the entry point.
     Best,
 }
 
 /// The place that leads to the runtime, and what it led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hook {
-    /// The address that the runtime goes on to.
+    /// The address at which the runtime continues.
     pub(super) original: VirtAddr,
-    /// The words of the file that are to hold the runtime's address; none for
-    /// the entry point in the file header.
+    /// The words of the file that will hold the runtime's address; empty for the entry
+    /// point in the file header.
     pub(super) words: Vec<FileRange>,
-    /// Why it is at the entry point, though later was asked for.
+    /// Why it is at the entry point, if a later start was requested.
     pub(super) why_not_later: Option<NotLater>,
 }
 
@@ -49,7 +49,7 @@ impl Hook {
         }
     }
 
-    /// The words with the runtime's address in them.
+    /// The words, with the runtime's address in them.
     pub(super) fn chunks(&self, encoding: Encoding, runtime: VirtAddr) -> Vec<Chunk> {
         let order = encoding.note_order();
         let bytes = |range: &FileRange| match range.size {
@@ -98,7 +98,7 @@ fn at_entry(layout: &Layout, why_not_later: Option<NotLater>) -> Result<Hook, Er
     })
 }
 
-/// Whether an address leads to code.
+/// Whether an address points to code.
 pub(super) fn is_code(layout: &Layout, address: VirtAddr) -> bool {
     let load = layout.load_of(address);
     load.is_some_and(|load| load.is_executable())

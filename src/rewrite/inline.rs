@@ -1,4 +1,4 @@
-//! The runtime within a program: fitting it in, and finding it again.
+//! The runtime inside a program: adapting it, and finding it again.
 //! [`sandbox_format::inline`] says what it looks like.
 
 use object::elf;
@@ -12,37 +12,37 @@ use crate::elf::encoding::ProgramHeader;
 use crate::elf::{Chunk, Dynamic, FileRange, Image, Layout, Source, VirtAddr};
 use crate::rewrite::error::{Error, NotLater};
 
-/// Gives a runtime the distance to where it goes on, and where its notes are.
+/// Gives a runtime the distance to where it continues, and the place of its notes.
 ///
 /// # Errors
 ///
-/// It does not reach that far.
+/// The distance is too large.
 pub(super) fn link(runtime: &mut [u8], next: i64, notes: Place) -> Result<(), Error> {
     let header = Header { next, notes };
     header.write(runtime).map_err(|_| Error::TooFar)
 }
 
-/// A runtime that was found in a program.
+/// A runtime found in a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Where it takes over; nothing where the program does not come by.
+    /// Where it takes over; `None` if the program never reaches it.
     pub start: Option<Start>,
-    /// Why that is not later than at the entry point, if it could not be in a
-    /// static program.
+    /// Why that is not later than at the entry point, if a static program made it
+    /// impossible.
     pub why_not_later: Option<NotLater>,
-    /// Its code as it is in any program, and more that is in the segment.
+    /// Its code as it is in any program, followed by more of the segment.
     pub code: Vec<u8>,
 }
 
-/// A runtime is shorter, in bytes.
+/// No runtime is this long, in bytes.
 const LONGEST: u64 = 1 << 16;
 
-/// What the place of a runtime in its segment is a multiple of, in bytes.
+/// The alignment of a runtime within its segment, in bytes.
 pub(super) const PAGE: usize = 4096;
 
-/// Looks for the runtime that belongs to the policy of a program, in the segment of
-/// its notes: at the start, or behind the headers of the file. It must find that very
-/// policy by itself.
+/// Looks for the runtime that belongs to the policy of a program, in the segment of its
+/// notes: at the start, or after the headers of the file. On its own, it must find
+/// exactly that policy.
 ///
 /// # Errors
 ///
@@ -103,9 +103,9 @@ pub fn find(image: &Image<impl Source>, embedded: &Embedded) -> Result<Option<Fo
     }))
 }
 
-/// Whether patching changed what is taken for the last initialiser: in a static
-/// program only a section header says where it is, which may be false. After the
-/// file became longer or shorter the record does not tell.
+/// Whether patching changed what seems to be the last initialiser: in a static program
+/// only a section header says where it is, which may be wrong. If the length of the file
+/// has changed since, the record can't tell.
 fn is_recorded(hook: &Hook, layout: &Layout, embedded: &Embedded) -> bool {
     let record = embedded.undo.as_ref();
     let Some(undo) = record.filter(|undo| undo.patched_length == layout.length) else {
@@ -147,7 +147,7 @@ fn leads_to_policy(
     Ok(same_header && found.policy == embedded.policy && filter == embedded.filter)
 }
 
-/// The code of a runtime as [`Found`] has it.
+/// The code of a runtime, in the form used by [`Found`].
 #[must_use]
 pub fn comparable(runtime: &[u8]) -> Vec<u8> {
     let mut code = runtime.to_vec();

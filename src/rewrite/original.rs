@@ -1,5 +1,5 @@
-//! The program as it was before it was patched: the file itself, or what a
-//! patched file yields.
+//! The program before it was patched: the file itself, or what is restored from a patched
+//! file.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -26,7 +26,7 @@ impl<'a> Original<'a> {
     ///
     /// # Errors
     ///
-    /// Reading or writing failed; `output` is then to be thrown away.
+    /// Reading or writing failed; `output` must then be discarded.
     pub fn copy_to(&self, output: &File) -> io::Result<()> {
         let length = self.length()?;
         self.copy(FileRange::new(FileOffset(0), length), output, FileOffset(0))?;
@@ -34,12 +34,12 @@ impl<'a> Original<'a> {
         output.set_len(length)
     }
 
-    /// Copies a range of the original to `place` in the output, where there is
-    /// nothing yet.
+    /// Copies a range of the original to `place` in the output, where nothing has been
+    /// written yet.
     ///
     /// # Errors
     ///
-    /// Reading or writing failed; `output` is then to be thrown away.
+    /// Reading or writing failed; `output` must then be discarded.
     pub fn copy(&self, range: FileRange, output: &File, place: FileOffset) -> io::Result<()> {
         for run in runs::without_copies(&self.runs()?) {
             let part = run.in_original().intersection(&range);
@@ -67,7 +67,7 @@ impl<'a> Original<'a> {
         }
     }
 
-    /// What of the file is the original, but for what was overwritten.
+    /// The parts of the file that belong to the original, ignoring overwritten bytes.
     fn runs(&self) -> io::Result<Cow<'a, [Run]>> {
         Ok(match self {
             Self::Whole(file) => Cow::Owned(vec![Run {

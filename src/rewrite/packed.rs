@@ -1,12 +1,12 @@
-//! Programs that a packer has put into a program of its own.
+//! Programs that a packer has wrapped in a program of its own.
 
 use crate::elf::{Image, Source};
 use crate::rewrite::error::Error;
 
-/// Refuses a program that UPX has packed: its code counts on what stands right
-/// behind the program headers, of which patching makes more.
+/// Refuses a program packed by UPX: its code relies on what is right after the program
+/// headers, and patching adds some.
 ///
-/// There its loader has a record, whose second word is a magic number (UPX,
+/// UPX's loader has a record there, whose second word is a magic number (UPX,
 /// src/stub/src/include/linux.h, `l_info`).
 ///
 /// # Errors

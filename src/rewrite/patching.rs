@@ -1,4 +1,4 @@
-//! What is planned for: a program, and what is to be put into it.
+//! The input of planning: a program, and what to put into it.
 
 use super::hook::{Hook, Start};
 use super::room::Needs;
@@ -6,17 +6,17 @@ use super::tail::Tail;
 use crate::elf::{Dynamic, Image};
 use crate::note::Content;
 
-/// Where in the list of needed libraries the runtime stands, which decides
-/// when it is initialised.
+/// Position of the runtime in the list of needed libraries, which decides when it is
+/// initialised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
     /// Before all others: initialised last by glibc.
     First,
-    /// Behind all others: initialised last by musl.
+    /// After all others: initialised last by musl.
     Last,
 }
 
-/// What puts a policy in force.
+/// How a policy is put in force.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Enforcement<'a> {
@@ -27,7 +27,7 @@ pub enum Enforcement<'a> {
         /// Its place among the others.
         position: Position,
     },
-    /// Code that is put into the program.
+    /// Code inside the program.
     Inline {
         /// The code, as `sandbox_format::inline` describes it.
         runtime: &'a [u8],
@@ -45,13 +45,13 @@ pub struct Request<'a> {
     pub content: &'a Content,
 }
 
-/// What puts a policy in force, with its place in this program.
+/// How a policy is put in force, with the place in this program.
 pub(super) enum Mechanism<'a> {
     Library { path: &'a str, position: Position },
     Inline { runtime: &'a [u8], hook: Hook },
 }
 
-/// What is planned for.
+/// The input of planning.
 pub(super) struct Patching<'a, S> {
     pub(super) image: &'a Image<S>,
     /// The notes.
@@ -77,7 +77,7 @@ impl<S> Patching<'_, S> {
         }
     }
 
-    /// Where the program is made to call the runtime, if that is in it.
+    /// Where the program is made to call the runtime, if that is inside it.
     pub(super) fn hook(&self) -> Option<&Hook> {
         match &self.mechanism {
             Mechanism::Library { .. } => None,

@@ -8,10 +8,10 @@ use crate::elf::machine::Machine;
 use crate::elf::{Dynamic, FileOffset, FileRange, Image, Layout, Source, VirtAddr, tables};
 use crate::rewrite::error::Error;
 
-/// Linkers leave fewer bytes than this between two parts, for alignment.
+/// Between two parts, linkers leave fewer bytes than this for alignment.
 pub(super) const PADDING: u64 = 16;
 
-/// What a movable part is; it tells which header or entry leads to it.
+/// The kind of a movable part; it determines which header or entry points to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PieceKind {
     /// The program interpreter's name (PT_INTERP).
@@ -26,12 +26,12 @@ pub(super) enum PieceKind {
     GnuHash,
     /// The System V hash table (DT_HASH).
     Hash,
-    /// What a processor's ABI has programs tell of themselves.
+    /// Processor-specific information about the program (ABI flags and the like).
     Information,
 }
 
 impl PieceKind {
-    /// How people call it.
+    /// Its name, for people.
     #[must_use]
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -59,8 +59,8 @@ pub(super) struct Piece {
     pub(super) align: u64,
 }
 
-/// The movable parts of a program in file order. A part whose extent is not
-/// certain, or that shares bytes with something else, is left out: it stays.
+/// The movable parts of a program in file order. A part whose extent is uncertain, or
+/// that overlaps something else, is left out: it stays.
 ///
 /// # Errors
 ///
@@ -92,8 +92,8 @@ pub(super) fn find(image: &Image<impl Source>) -> Result<Vec<Piece>, Error> {
     Ok(separate(image, merge_notes(pieces)))
 }
 
-/// The address of notes whose header GNU strip left without one, for tools, which go
-/// by its offset.
+/// The address of notes whose header lost it to GNU strip, for tools, which go by its
+/// offset.
 fn left_without_address(layout: &Layout, segment: &ProgramHeader) -> Option<VirtAddr> {
     let range = segment.range();
     let behind_headers = range.start >= layout.program_headers().end();
@@ -120,7 +120,7 @@ fn piece(
     })
 }
 
-/// The alignment that a header asks for, as far as a movable part can need it: a
+/// The alignment that a header asks for, limited to what a movable part can need: a
 /// damaged header may say anything.
 fn alignment(said: u64, least: u64) -> u64 {
     if said.is_power_of_two() {
@@ -130,7 +130,7 @@ fn alignment(said: u64, least: u64) -> u64 {
     }
 }
 
-/// What only the processor's own program headers, or nothing at all, lead to.
+/// Parts that only processor-specific program headers, or nothing at all, point to.
 fn information(layout: &Layout) -> Vec<Piece> {
     let machine = Machine::of(layout);
     let segments = layout
@@ -163,7 +163,7 @@ fn information(layout: &Layout) -> Vec<Piece> {
     found
 }
 
-/// More parts that tell of themselves than any program has.
+/// More such parts than any program has.
 const MOST_INFORMATION: usize = 8;
 
 fn dynamic_pieces(image: &Image<impl Source>) -> Result<Vec<Piece>, Error> {
@@ -195,7 +195,7 @@ fn dynamic_pieces(image: &Image<impl Source>) -> Result<Vec<Piece>, Error> {
     Ok(pieces)
 }
 
-/// What the table is, of those that may move, that a dynamic entry leads to.
+/// The kind of movable table that a dynamic entry points to, if any.
 pub(super) fn table_of(tag: elf::DynamicTag) -> Option<PieceKind> {
     match tag {
         elf::DT_STRTAB => Some(PieceKind::Strings),
@@ -206,11 +206,11 @@ pub(super) fn table_of(tag: elf::DynamicTag) -> Option<PieceKind> {
     }
 }
 
-/// The bytes from a table's start to the next thing that is known, if that is
-/// where the table is said to end. Loaders take no notice of the sizes of
-/// symbols and strings, so that a false one does no harm until the table is
-/// moved in part. Where a section says the same, that is the size: what follows
-/// may be something that is not loaded (Go's linker puts its `.shstrtab` there).
+/// The bytes from a table's start to the next known item, if the table is said to end
+/// there. Loaders ignore the sizes of symbols and strings, so that a wrong size does no
+/// harm until the table is moved in part. If a section gives the same size, that is the
+/// size: what follows may be something that is not loaded (Go's linker puts its
+/// `.shstrtab` there).
 fn extent(layout: &Layout, dynamic: &Dynamic, address: VirtAddr, size: u64) -> Option<u64> {
     let end = address.checked_add(size)?;
     match tables::next_start(layout, dynamic, address) {
@@ -225,7 +225,7 @@ fn is_section(layout: &Layout, address: VirtAddr, size: u64) -> bool {
     sections.any(|section| (section.header.addr, section.header.size) == (address, size))
 }
 
-/// PT_NOTE segments that overlap move as one.
+/// Merges overlapping PT_NOTE segments, which move as one.
 fn merge_notes(pieces: Vec<Piece>) -> Vec<Piece> {
     let mut merged: Vec<Piece> = Vec::new();
     for piece in pieces {
@@ -245,8 +245,8 @@ fn merge_notes(pieces: Vec<Piece>) -> Vec<Piece> {
     merged
 }
 
-/// Leaves out what shares bytes with another piece, or with a part of an
-/// allocated section that reaches beyond it.
+/// Leaves out pieces that overlap another piece, or part of an allocated section that
+/// extends beyond the piece.
 fn separate(layout: &Layout, pieces: Vec<Piece>) -> Vec<Piece> {
     // In the order of their starts.
     let mut reach = FileOffset(0);
@@ -267,7 +267,8 @@ fn separate(layout: &Layout, pieces: Vec<Piece>) -> Vec<Piece> {
         .collect()
 }
 
-/// The piece that has a byte of the file, among pieces that are apart and in order.
+/// The index of the piece that contains a byte of the file; the pieces must be in order
+/// and must not overlap.
 pub(super) fn holding(pieces: &[Piece], offset: FileOffset) -> Option<usize> {
     let behind = pieces.partition_point(|piece| piece.range.start <= offset);
     let index = behind.checked_sub(1)?;

@@ -1,5 +1,5 @@
-//! Pieces that only seem movable: a program may put data of its own into
-//! `.interp` or a note section, and refer to it by address. They stay.
+//! Pieces that only seem movable: a program may put its own data into `.interp` or a note
+//! section, and refer to it by address. They stay.
 
 use object::elf;
 use sandbox_format::note::{Note, Notes};
@@ -11,9 +11,9 @@ use crate::elf::source::records;
 use crate::elf::{Dynamic, Image, Source, VirtAddr, relocations, symbols};
 use crate::rewrite::error::Error;
 
-/// Leaves out the pieces that something refers to by address, as far as the
-/// file tells: by a symbol, by a relocation. Of notes only those are known to be
-/// read through program headers alone whose owners say so.
+/// Leaves out the pieces that something refers to by address, if the file shows it: by a
+/// symbol or a relocation. Notes are known to be read only through program headers if
+/// their owners guarantee it.
 ///
 /// # Errors
 ///
@@ -79,8 +79,8 @@ fn is_of_toolchain(
         || table.name_starts_with(source, symbol.name, b"__abi_tag\0")
 }
 
-/// `$d` at the start of data, `$a`, `$t` or `$x` of code, perhaps with something
-/// behind a period; they say what stands there, and nothing refers to them.
+/// `$d` at the start of data, `$a`, `$t` or `$x` at the start of code, possibly with a
+/// period and more; they say what is there, and nothing refers to them.
 fn is_mapping_symbol(
     table: &symbols::Table,
     source: &(impl Source + ?Sized),
@@ -94,8 +94,8 @@ fn is_mapping_symbol(
         .any(|name| table.name_starts_with(source, symbol.name, name))
 }
 
-/// Notes of the linker, the C library and the language runtimes, and those that
-/// the FDO package metadata specification asks for.
+/// Whether the notes are those of the linker, the C library and the language runtimes, or
+/// those required by the FDO package metadata specification.
 fn has_known_notes(image: &Image<impl Source>, piece: &Piece) -> Result<bool, Error> {
     const OWNERS: [&[u8]; 5] = [b"GNU\0", b"Go\0\0", b"FDO\0", b"stapsdt\0", b"LLVM\0"];
     let bytes = image.source.read_at(piece.range.start, piece.range.size)?;

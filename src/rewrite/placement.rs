@@ -24,7 +24,7 @@ pub(super) struct Placed {
     pub(super) offset: FileOffset,
     /// The new link-time address.
     pub(super) address: VirtAddr,
-    /// Whether it is in the new segment, else where another piece stood.
+    /// Whether it is in the new segment; if not, it is where another piece was.
     pub(super) in_new_segment: bool,
 }
 
@@ -33,38 +33,39 @@ pub(super) struct Placed {
 pub(super) struct Placement {
     /// The program header table.
     pub(super) table: FileRange,
-    /// What keeps it from growing in place, if it is in the new segment for that.
+    /// What keeps the table from growing in place, if that is why it is in the new
+    /// segment.
     pub(super) obstacle: Option<String>,
     /// The moved pieces, in the order of their old offsets.
     pub(super) placed: Vec<Placed>,
     /// The dynamic strings with the library's name, or the runtime. The new segment
-    /// starts with them where it is behind everything else.
+    /// starts with them if it comes after everything else.
     pub(super) head: FileRange,
-    /// Whether that is a runtime.
+    /// Whether `head` is a runtime.
     pub(super) has_runtime: bool,
     /// The policy notes.
     pub(super) notes: FileRange,
-    /// What they are padded to, in bytes.
+    /// Their padding, in bytes.
     pub(super) notes_align: usize,
-    /// The piece whose PT_NOTE covers them as well, by its old file offset.
+    /// The piece whose PT_NOTE also covers them, by its old file offset.
     pub(super) shared_note: Option<FileOffset>,
-    /// The new segment that is not writable.
+    /// The new read-only segment.
     pub(super) segment: FileRange,
-    /// Whether it stands in front of everything else, and starts with the file header
-    /// and the program headers.
+    /// Whether it comes before everything else, starting with the file header and the
+    /// program headers.
     pub(super) in_front: bool,
     /// The dynamic section, if it moves.
     pub(super) dynamic: Option<FileRange>,
     /// Where the dynamic section was.
     pub(super) dynamic_from: FileRange,
-    /// Symbols that name moved addresses.
+    /// Symbols that refer to moved addresses.
     pub(super) symbols: Vec<Symbol>,
-    /// What the UNDO note keeps.
+    /// What the UNDO note records.
     pub(super) recorded: Vec<FileRange>,
-    /// Difference of address and offset in the new segments.
+    /// The difference between address and offset in the new segments.
     bias: u64,
-    /// What is kept of the ELF file: what stands before the new segments, if
-    /// anything does, and what moves up to make room for them.
+    /// What is kept of the ELF file: what comes before the new segments, if anything, and
+    /// what moves up to make room for them.
     pub(super) runs: Vec<Run>,
 }
 
@@ -131,13 +132,13 @@ impl Placement {
         })
     }
 
-    /// Whether the program header table leaves its place for the new segment.
+    /// Whether the program header table moves to the new segment.
     pub(super) fn table_moves(&self) -> bool {
         self.in_front || self.obstacle.is_some()
     }
 
-    /// By how many bytes what is loaded moves up in the file: not at all where the new
-    /// segments stand behind it.
+    /// How many bytes everything loaded moves up in the file: none if the new segments
+    /// come after it.
     pub(super) fn rise(&self) -> u64 {
         self.runs.first().map_or(0, |run| run.patched.0)
     }
@@ -147,21 +148,21 @@ impl Placement {
         offset.biased(self.bias)
     }
 
-    /// The end of all that is loaded or kept of the ELF file.
+    /// The end of everything in the ELF file that is loaded or kept.
     pub(super) fn end(&self) -> FileOffset {
         let segments = self.dynamic.unwrap_or(self.segment).end();
         let runs = self.runs.iter().map(|run| run.in_patched().end());
         runs.fold(segments, FileOffset::max)
     }
 
-    /// Where a part of the ELF file is now that is not loaded; nothing where it is
-    /// not in one piece.
+    /// Where a part of the ELF file that is not loaded is now; `None` if it is no longer
+    /// in one piece.
     pub(super) fn kept(&self, range: &FileRange) -> Option<FileRange> {
         runs::patched_range(&self.runs, range)
     }
 
-    /// How much of something of `size` bytes that starts within what moves moves
-    /// with its start.
+    /// For something of `size` bytes that starts within what moves: how many of them move
+    /// together with its start.
     pub(super) fn size_from(&self, offset: FileOffset, size: u64) -> u64 {
         let placed = self.placed_at(offset);
         placed.map_or(size, |placed| size.min(placed.piece.range.end() - offset))
@@ -180,7 +181,7 @@ impl Placement {
         Some((placed.offset + delta, placed.address.wrapping_add(delta)))
     }
 
-    /// The moved piece that had a byte.
+    /// The moved piece that contained a byte.
     fn placed_at(&self, offset: FileOffset) -> Option<&Placed> {
         let byte = FileRange::new(offset, 1);
         let mut placed = self.placed.iter();
@@ -197,12 +198,12 @@ struct Beginning {
 }
 
 impl Beginning {
-    /// Behind everything else: the strings or the runtime, the table if it moves, and
-    /// what else moves.
+    /// After everything else: the strings or the runtime, the table if it moves, and
+    /// everything else that moves.
     ///
     /// The first bytes of the segment belong to the strings or to the runtime, which no
-    /// program header points at: llvm-objcopy takes a header of the same offset that
-    /// stands earlier in the table for the segment's parent, and lays it out with that
+    /// program header points to: llvm-objcopy takes a header of the same offset that
+    /// comes earlier in the table for the segment's parent, and lays it out with that
     /// header's alignment.
     fn behind<S: Source>(
         patching: &Patching<'_, S>,
@@ -226,8 +227,8 @@ impl Beginning {
         })
     }
 
-    /// In front: the file header, the table, the build-id, and only then the strings
-    /// or the runtime. The build-id is in the first page so.
+    /// In front: the file header, the table, the build-id, and only then the strings or
+    /// the runtime, so that the build-id is in the first page.
     fn in_front<S: Source>(patching: &Patching<'_, S>, room: &Room) -> Result<Self, Error> {
         let mut table = table(patching.image, room);
         table.start = FileOffset(FileHeader::size(patching.image.encoding));
@@ -248,10 +249,10 @@ impl Beginning {
     }
 }
 
-/// What tables for the loader are aligned to, in bytes.
+/// The alignment of tables for the loader, in bytes.
 const TABLE_ALIGN: u64 = 8;
 
-/// The program header table, with those that are added, where it stands.
+/// The program header table, including the added headers, at its current place.
 fn table(layout: &Layout, room: &Room) -> FileRange {
     let size = room::table_size(layout, layout.segments.len() + room.headers);
     FileRange::new(layout.header.phoff, size)
@@ -270,9 +271,9 @@ fn head_size<S>(patching: &Patching<'_, S>, displaced: &[Displaced]) -> Result<u
     }
 }
 
-/// Places the pieces in the new segment, from `end` on, and tells its new end. The
-/// strings have their place already where they grow; addresses in the new segment are
-/// not known yet.
+/// Places the pieces in the new segment, starting at `end`, and returns its new end. The
+/// strings are already placed if they grow; addresses in the new segment are not known
+/// yet.
 fn place(
     displaced: &[Displaced],
     strings: Option<FileOffset>,
@@ -312,14 +313,14 @@ fn undo_size(runs: usize, recorded: &[FileRange], moves: usize) -> Result<usize,
     Ok(size)
 }
 
-/// The alignment of the notes under whose header the policy's come, if they share one.
+/// The alignment of the notes whose header the policy's notes share, if they do.
 fn shared(placed: &[Placed], room: &Room) -> Option<u64> {
     let is_shared = |placed: &&Placed| Some(placed.piece.range.start) == room.shared_note;
     let shared = placed.iter().find(is_shared)?;
     Some(shared.piece.align)
 }
 
-/// Where the policy notes are, behind `end`, and what they are padded to.
+/// The place of the policy notes, after `end`, and their padding.
 fn notes<S>(
     patching: &Patching<'_, S>,
     end: FileOffset,
@@ -333,9 +334,9 @@ fn notes<S>(
     Ok((FileRange::new(start.ok_or(Error::TooLarge)?, size), align))
 }
 
-/// A dynamic section with room for the new entries, that fills whole pages: the
-/// runtime makes them read-only, and musl gives what a writable segment leaves
-/// of its last page to malloc (ldso/dynlink.c, `reclaim_gaps`).
+/// A dynamic section with room for the new entries, filling whole pages: the runtime
+/// makes them read-only, and musl gives the unused rest of a writable segment's last page
+/// to malloc (ldso/dynlink.c, `reclaim_gaps`).
 fn moved_dynamic(
     layout: &Layout,
     dynamic: &Dynamic,
@@ -347,9 +348,9 @@ fn moved_dynamic(
     Ok(FileRange::new(start, size))
 }
 
-/// What is overwritten in place, and the dynamic section even if it moves:
-/// `strip` clears what no section covers, and where another tool changed the
-/// file the section is put together from its old and new content.
+/// What is overwritten in place, and the dynamic section even if it moves: `strip` clears
+/// what no section covers, and if another tool changed the file, the section is put
+/// together from its old and new content.
 fn recorded<S>(patching: &Patching<'_, S>, placed: &[Placed], table: &FileRange) -> Vec<FileRange> {
     let image = patching.image;
     // A table that moves is recorded as well, for the same reason.

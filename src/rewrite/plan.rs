@@ -7,18 +7,18 @@ use super::runs::{self, Run};
 use crate::elf::source::require_within;
 use crate::elf::{Chunk, FileOffset, Source};
 
-/// The changes. All that is not named stays as it is.
+/// The changes. Everything not listed stays as it is.
 ///
-/// A patched file is put together from runs of the original. What is written over
-/// them, between them and behind them has its place in the patched file.
+/// A patched file is assembled from runs of the original. What is written over, between
+/// and after them is given by its place in the patched file.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What is kept of the original, and where it is then, in the order of that. A
-    /// run may be kept twice.
+    /// What is kept of the original, with its new place, sorted by that. A run may be
+    /// kept twice.
     pub runs: Vec<Run>,
     /// What changes within the runs.
     pub overwrites: Vec<Chunk>,
-    /// What is put between and behind them, in ascending order.
+    /// What is put between and after them, in ascending order.
     pub added: Vec<Chunk>,
 }
 
@@ -31,7 +31,7 @@ impl Plan {
         runs.max(added).unwrap_or_default().0
     }
 
-    /// All that is written over what was copied, and beside it.
+    /// Everything that is written over and beside what was copied.
     pub(super) fn chunks(&self) -> impl Iterator<Item = &Chunk> {
         self.overwrites.iter().chain(&self.added)
     }
@@ -46,7 +46,7 @@ impl Plan {
     }
 }
 
-/// A file as a plan will have it.
+/// A file as it will be after a plan is carried out.
 #[derive(Clone, Copy, Debug)]
 pub struct Patched<'a, S: ?Sized> {
     plan: &'a Plan,

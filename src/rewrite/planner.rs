@@ -12,12 +12,12 @@ use crate::elf::{Dynamic, Image, Source};
 use crate::rewrite::error::Error;
 
 impl Plan {
-    /// Plans the patch of a program, and tells what else it does.
+    /// Plans the patch of a program, and says what else it does.
     ///
     /// # Errors
     ///
-    /// Not a program that can put a policy in force so, or one that can't be
-    /// patched without breaking it; says why.
+    /// The program can't put a policy in force this way, or can't be patched without
+    /// breaking it; the error says why.
     pub fn make(
         image: &Image<impl Source>,
         request: &Request<'_>,
@@ -55,7 +55,7 @@ impl Plan {
     }
 }
 
-/// In front where that can be, else behind everything.
+/// In front if possible, otherwise after everything else.
 fn place<S: Source>(patching: &Patching<'_, S>, pieces: &[Piece]) -> Result<Placement, Error> {
     let image = patching.image;
     let needs = patching.needs();

@@ -1,7 +1,7 @@
-//! What the loader follows in the tables of a program. Loaders check nothing:
-//! a name outside of the string table, or a relocation into the dynamic
-//! section, does no harm as long as nobody changes what happens to be there.
-//! A file that has them is damaged, and is refused rather than broken.
+//! What the loader follows in the tables of a program. Loaders check nothing: a name
+//! outside the string table, or a relocation into the dynamic section, does no harm until
+//! someone changes what happens to be there. A file that contains them is damaged, and is
+//! refused rather than broken.
 
 use std::io;
 
@@ -20,7 +20,7 @@ use crate::rewrite::error::Error;
 ///
 /// # Errors
 ///
-/// Names the table that is wrong.
+/// The error names the table that is wrong.
 pub(super) fn check(
     image: &Image<impl Source>,
     dynamic: &Dynamic,
@@ -47,9 +47,9 @@ pub(super) fn check(
     references.check_relocations()
 }
 
-/// Program headers whose file offset leads to nothing that may move: nobody
-/// reads PT_NULL, PT_GNU_STACK has only flags, and what PT_GNU_RELRO makes
-/// read-only is a range of addresses.
+/// Program headers whose file offset points to nothing that may move: nothing reads
+/// PT_NULL, PT_GNU_STACK has only flags, and PT_GNU_RELRO makes a range of addresses
+/// read-only.
 pub(super) const OF_NO_PIECE: [elf::ProgramType; 4] = [
     elf::PT_NULL,
     elf::PT_LOAD,
@@ -57,15 +57,15 @@ pub(super) const OF_NO_PIECE: [elf::ProgramType; 4] = [
     elf::PT_GNU_RELRO,
 ];
 
-/// More records of version requirements than any program has: an index of a version
-/// is 15 bits long.
+/// More records of version requirements than any program has: a version index has 15
+/// bits.
 const MOST_VERSIONS: u32 = 1 << 16;
 
 struct References<'a, S> {
     image: &'a Image<S>,
     dynamic: &'a Dynamic,
     pieces: &'a [Piece],
-    /// The dynamic symbols, where their number is known.
+    /// The dynamic symbols, if their number is known.
     symbols: Option<FileRange>,
 }
 
@@ -94,7 +94,7 @@ fn symbols(
 }
 
 impl<S: Source> References<'_, S> {
-    /// The runtime reads the dynamic section in memory.
+    /// Checks the dynamic section, which the runtime reads in memory.
     fn check_dynamic_segment(&self) -> Result<(), Error> {
         let Some(segment) = self.image.segment(elf::PT_DYNAMIC) else {
             return Ok(());
@@ -119,8 +119,8 @@ impl<S: Source> References<'_, S> {
         Ok(())
     }
 
-    /// The ELF header, the program headers and the dynamic section are changed each
-    /// by itself.
+    /// The ELF header, the program headers and the dynamic section are changed
+    /// separately, so they must not overlap.
     fn check_apart(&self) -> Result<(), Error> {
         let table = self.image.program_headers();
         let header = FileRange::new(FileOffset(0), self.image.header.ehsize.into());
@@ -133,7 +133,7 @@ impl<S: Source> References<'_, S> {
         Ok(())
     }
 
-    /// The runtime reads all notes in memory.
+    /// Checks the notes, all of which the runtime reads in memory.
     fn check_notes(&self) -> Result<(), Error> {
         let is_readable = |note: &ProgramHeader| {
             let loads = self.image.loads_of(note.vaddr, note.filesz);
@@ -148,7 +148,8 @@ impl<S: Source> References<'_, S> {
         }
     }
 
-    /// The kernel maps whole pages; 4 KiB are the smallest of any processor.
+    /// Checks for whole pages, which the kernel maps; 4 KiB is the smallest page of any
+    /// processor.
     fn check_loads(&self) -> Result<(), Error> {
         let is_wrong = |load: &ProgramHeader| {
             load.filesz > 0
@@ -163,8 +164,8 @@ impl<S: Source> References<'_, S> {
         Ok(())
     }
 
-    /// What moves is found by its address; whoever follows the offset of a
-    /// program header, as the kernel does for PT_INTERP, must find just that.
+    /// What moves is found by its address; anything that follows the offset of a program
+    /// header, as the kernel does for PT_INTERP, must find the same bytes.
     fn check_headers(&self) -> Result<(), Error> {
         let is_wrong = |segment: &ProgramHeader| {
             let file = segment.range();
@@ -203,7 +204,7 @@ impl<S: Source> References<'_, S> {
         Some(strings.range)
     }
 
-    /// How many dynamic symbols there are, where that is known.
+    /// How many dynamic symbols there are, if known.
     fn symbol_count(&self) -> Option<u64> {
         let size = Symbol::size(self.image.encoding);
         self.symbols.map(|symbols| symbols.size / size)
@@ -233,7 +234,7 @@ impl<S: Source> References<'_, S> {
         Ok(())
     }
 
-    /// An entry leads to its own table, or at least to nothing that may move.
+    /// An entry must point to its own table, or at least to nothing that may move.
     fn check_tables(&self) -> Result<(), Error> {
         let is_wrong = |tag| {
             let address = self.dynamic.get(tag)?;
@@ -266,7 +267,7 @@ impl<S: Source> References<'_, S> {
         Ok(())
     }
 
-    /// Whether the System V hash table leads to symbols only.
+    /// Checks that the System V hash table refers only to symbols.
     fn check_hash(&self) -> Result<(), Error> {
         let Some(address) = self.dynamic.address(elf::DT_HASH) else {
             return Ok(());
@@ -280,8 +281,8 @@ impl<S: Source> References<'_, S> {
         }
     }
 
-    /// Each symbol in the hash table must hash to where it is found: look-ups
-    /// of the runtime's names go through this table, too.
+    /// Each symbol in the hash table must hash to the bucket where it is found: look-ups
+    /// of the runtime's names also use this table.
     fn check_gnu_hash(&self) -> Result<(), Error> {
         let wrong = Err(Error::malformed(
             "its GNU hash table does not fit its dynamic symbols",
@@ -338,8 +339,8 @@ impl<S: Source> References<'_, S> {
         Ok(numbers(&self.image.source, self.image.encoding, range, 4)?)
     }
 
-    /// The names in `.gnu.version_r`, and that `.gnu.version` has no index that
-    /// nothing defines (LSB, "Symbol Versioning").
+    /// Checks the names in `.gnu.version_r`, and that every index in `.gnu.version` is
+    /// defined (LSB, "Symbol Versioning").
     fn check_versions(&self) -> Result<(), Error> {
         let wrong = || Error::malformed("its symbol versions lie outside their tables");
         let needed = self.largest_needed_version()?;
@@ -372,7 +373,7 @@ impl<S: Source> References<'_, S> {
         }
     }
 
-    /// The largest index of a version that is needed.
+    /// The largest index of a needed version.
     fn largest_needed_version(&self) -> Result<Option<u16>, Error> {
         let wrong = || Error::malformed("its version requirements lie outside their tables");
         let Some(mut at) = self.dynamic.address(elf::DT_VERNEED) else {
@@ -430,8 +431,8 @@ impl<S: Source> References<'_, S> {
         }
     }
 
-    /// Relocations that write to the dynamic section would change what stands
-    /// there now, and those of symbols that are not there read what does.
+    /// Relocations that write to the dynamic section would change what is there now, and
+    /// those with missing symbols read whatever is there.
     fn check_relocations(&self) -> Result<(), Error> {
         let segment = self.image.segment(elf::PT_DYNAMIC);
         let dynamic = segment.map_or(VirtAddr(0)..VirtAddr(0), |segment| {

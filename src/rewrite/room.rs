@@ -1,6 +1,6 @@
-//! Room for more program headers: the table grows where it stands, since only
-//! there do all kernels find it (before Linux 5.18 AT_PHDR is computed from the
-//! first segment's address and `e_phoff`), and what stood behind it moves.
+//! Room for more program headers: the table grows where it is, since only there do all
+//! kernels find it (before Linux 5.18 AT_PHDR is computed from the first segment's
+//! address and `e_phoff`), and what followed it moves.
 
 mod shared;
 
@@ -17,7 +17,7 @@ use crate::rewrite::error::Error;
 /// (fs/coredump.c, `FILTER(ELF_HEADERS)`); debuggers find the build-id there.
 const FIRST_PAGE: FileOffset = FileOffset(SMALLEST_PAGE);
 
-/// A larger table, in bytes, is not moved for the sake of order alone.
+/// A larger table, in bytes, is not moved just to keep the order.
 const MAX_FOR_ORDER: u64 = 1 << 20;
 
 /// Where a displaced piece goes.
@@ -25,11 +25,11 @@ const MAX_FOR_ORDER: u64 = 1 << 20;
 pub(super) enum Destination {
     /// Into the new segment.
     NewSegment,
-    /// To this file offset, where another displaced piece stood.
+    /// To this file offset, where another displaced piece was.
     Vacated(FileOffset),
 }
 
-/// A piece that leaves its place.
+/// A piece that moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Displaced {
     /// The piece.
@@ -38,12 +38,12 @@ pub(super) struct Displaced {
     pub(super) to: Destination,
 }
 
-/// What a patch needs of a program.
+/// What a patch needs in a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Needs {
-    /// Loadable segments more; and there is the policy's PT_NOTE.
+    /// Additional loadable segments, not counting the policy's PT_NOTE.
     pub(super) loads: usize,
-    /// Whether the dynamic strings move, since they grow.
+    /// Whether the dynamic strings move because they grow.
     pub(super) strings_move: bool,
 }
 
@@ -52,24 +52,23 @@ pub(super) struct Needs {
 pub(super) struct Room {
     /// How many program headers are added.
     pub(super) headers: usize,
-    /// The piece whose PT_NOTE is to cover the policy's notes as well, by its
-    /// file offset; what they share stands at the end of the new segment.
+    /// The piece whose PT_NOTE will also cover the policy's notes, by its file offset;
+    /// the notes that share it are at the end of the new segment.
     pub(super) shared_note: Option<FileOffset>,
-    /// What keeps the table from growing in place, so that it moves to the new
-    /// segment.
+    /// What keeps the table from growing in place, so that it moves to the new segment.
     pub(super) obstacle: Option<String>,
-    /// Whether the table and the new segment stand before everything else.
+    /// Whether the table and the new segment come before everything else.
     pub(super) in_front: bool,
     /// The pieces that move.
     pub(super) displaced: Vec<Displaced>,
 }
 
 impl Room {
-    /// Refuses a table that the kernel would.
+    /// Refuses a table that the kernel would refuse.
     ///
     /// # Errors
     ///
-    /// It would be as large as that.
+    /// The table would be too large.
     pub(super) fn check_size(&self, layout: &Layout) -> Result<(), Error> {
         let count = layout.segments.len();
         if table_size(layout, count + self.headers) > LONGEST_TABLE {
@@ -143,12 +142,12 @@ fn to_new_segment(piece: &Piece) -> Displaced {
     }
 }
 
-/// Decides which pieces move so that the table can grow in place; what the
+/// Decides which pieces move so that the table can grow in place; the space that the
 /// strings leave is used as well.
 ///
 /// # Errors
 ///
-/// Something that can't move stands behind the table.
+/// Something that can't move follows the table.
 fn grow(
     image: &Image<impl Source>,
     pieces: &[Piece],
@@ -179,11 +178,11 @@ fn grow(
     }
 }
 
-/// What a table that grows in place takes of what stands behind it.
+/// The range after the table that it takes when it grows in place.
 ///
 /// # Errors
 ///
-/// Something that can't move stands there.
+/// Something that can't move is there.
 fn growth(image: &Image<impl Source>, pieces: &[Piece], extra: usize) -> Result<FileRange, Error> {
     let table = image.program_headers();
     if pieces.iter().any(|piece| piece.range.overlaps(&table)) {
@@ -198,9 +197,9 @@ fn growth(image: &Image<impl Source>, pieces: &[Piece], extra: usize) -> Result<
     Ok(growth)
 }
 
-/// Tries to keep all notes right behind the table, before anything else of
-/// their segment, by moving what stands there: of a segment that begins
-/// otherwise `objcopy --only-keep-debug` makes a file that it complains about.
+/// Tries to keep all notes right after the table, before anything else in their segment,
+/// by moving what is there: if a segment begins differently, `objcopy --only-keep-debug`
+/// makes a file that it complains about.
 fn in_order(
     image: &Image<impl Source>,
     moving: &[Piece],
@@ -237,7 +236,7 @@ pub(super) fn table_size(layout: &Layout, count: usize) -> u64 {
     ProgramHeader::size(layout.encoding) * count as u64
 }
 
-/// The grown table must be in memory, in a segment that holds it or can grow.
+/// Checks that the grown table is in memory, in a segment that holds it or can grow.
 fn check_mapped(layout: &Layout, grown: &FileRange) -> Result<(), Error> {
     if is_held(layout, grown) || growing_load(layout, grown).is_some() {
         return Ok(());
@@ -252,9 +251,9 @@ fn is_held(layout: &Layout, grown: &FileRange) -> bool {
     loads.any(|load| load.range().contains(grown))
 }
 
-/// The segment that grows with the table: where it ends with the table, as in
-/// static programs that have nothing else there, and nothing follows in the file
-/// or in memory. None where a segment holds the grown table.
+/// The segment that grows with the table: one that ends with the table, as in static
+/// programs that have nothing else there, and that nothing follows in the file or in
+/// memory. `None` if a segment already holds the grown table.
 pub(super) fn growing_load<'l>(layout: &'l Layout, grown: &FileRange) -> Option<&'l ProgramHeader> {
     let own = FileRange::new(grown.start, table_size(layout, layout.segments.len()));
     let can_grow = |load: &&ProgramHeader| {
@@ -273,8 +272,8 @@ pub(super) fn growing_load<'l>(layout: &'l Layout, grown: &FileRange) -> Option<
     layout.segments_of(elf::PT_LOAD).find(can_grow)
 }
 
-/// Every byte that the table will grow over must belong to a piece, or be
-/// padding between two of them.
+/// Checks that every byte that the table will grow over belongs to a piece, or is padding
+/// between two of them.
 fn check_growth(
     image: &Image<impl Source>,
     pieces: &[Piece],
@@ -336,9 +335,9 @@ fn check_growth(
     Ok(())
 }
 
-/// Notes go to vacated places in the first page where they fit, so that they
-/// stay in core dumps; everything else goes to the new segment. They keep their
-/// order, for objcopy's sake, unless the build-id would find no place then.
+/// Notes go to vacated places in the first page if they fit, so that they stay in core
+/// dumps; everything else goes to the new segment. They keep their order, for objcopy's
+/// sake, unless that would leave no place for the build-id.
 fn settle(
     image: &Image<impl Source>,
     moving: &[Piece],
@@ -372,8 +371,8 @@ fn place(holes: &[FileRange], order: &[&Piece]) -> Vec<Displaced> {
     order.iter().map(&mut place).collect()
 }
 
-/// The places that the moving pieces leave in the table's segment, behind the grown
-/// table; neighbours with only padding between them are one.
+/// The places that the moving pieces leave in the table's segment, after the grown table;
+/// neighbours separated only by padding are merged.
 fn holes(
     image: &Image<impl Source>,
     moving: &[Piece],
@@ -408,7 +407,7 @@ fn holes(
     Ok(holes)
 }
 
-/// Takes room for a piece from the first hole in the first page that has it.
+/// Takes room for a piece from the first hole in the first page that is large enough.
 fn take(holes: &mut [FileRange], piece: &Piece) -> Option<FileOffset> {
     for hole in holes {
         let place = hole.start.align_up(piece.align)?;

@@ -1,5 +1,5 @@
-//! Runs: bytes that a program and its patched file have in common, each at an
-//! offset of its own.
+//! Runs: bytes that a program and its patched file have in common, each with an offset in
+//! both.
 
 use std::io;
 
@@ -12,7 +12,7 @@ pub struct Run {
     pub original: FileOffset,
     /// Where they are in the patched file.
     pub patched: FileOffset,
-    /// How many they are.
+    /// How many there are.
     pub size: u64,
 }
 
@@ -29,8 +29,8 @@ impl Run {
         FileRange::new(self.patched, self.size)
     }
 
-    /// Where the patched file has a part of the original; nothing where the run
-    /// does not hold all of it.
+    /// Where the patched file has a part of the original; `None` if the run does not
+    /// contain all of it.
     #[must_use]
     pub fn patched_range(&self, original: &FileRange) -> Option<FileRange> {
         let at = original.start.checked_sub(self.original)?;
@@ -39,13 +39,13 @@ impl Run {
     }
 }
 
-/// Where the patched file has a part of the original, in the first run that holds
-/// all of it.
+/// Where the patched file has a part of the original, in the first run that contains all
+/// of it.
 pub(super) fn patched_range(runs: &[Run], original: &FileRange) -> Option<FileRange> {
     runs.iter().find_map(|run| run.patched_range(original))
 }
 
-/// The runs but for those that hold what an earlier one does.
+/// The runs, except for those that repeat what an earlier one contains.
 pub(super) fn without_copies(runs: &[Run]) -> impl Iterator<Item = &Run> {
     let is_copy = |at: usize| {
         let mut earlier = runs[..at].iter();
@@ -55,8 +55,8 @@ pub(super) fn without_copies(runs: &[Run]) -> impl Iterator<Item = &Run> {
     all.filter_map(move |(at, run)| (!is_copy(at)).then_some(run))
 }
 
-/// What of the patched file no run holds, of `runs` in the order in which it has
-/// them.
+/// The parts of the patched file that are in no run; `runs` must be in the order of the
+/// patched file.
 pub(super) fn between(runs: &[Run], length: u64) -> impl Iterator<Item = FileRange> {
     let starts = runs
         .iter()
@@ -67,8 +67,8 @@ pub(super) fn between(runs: &[Run], length: u64) -> impl Iterator<Item = FileRan
     gaps.map(|(end, start)| FileRange::between(end, start))
 }
 
-/// Fills `buffer` with the bytes at `offset` of a file that is put together from
-/// parts of another: `parts` says where it has them, and where the other does.
+/// Fills `buffer` with the bytes at `offset` of a file that is assembled from parts of
+/// another: `parts` says where they are in the first file, and where in the other.
 /// Between them are zeros.
 pub(super) fn read(
     parts: impl IntoIterator<Item = (FileRange, FileOffset)>,

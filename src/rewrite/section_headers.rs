@@ -1,5 +1,5 @@
-//! The section header table of the patched file. Loaders don't read it; `strip`
-//! and debuggers do, and drop or miss what it does not tell.
+//! The section header table of the patched file. Loaders don't read it; `strip` and
+//! debuggers do, and drop or miss what it does not list.
 
 use object::elf;
 use sandbox_format::note;
@@ -9,7 +9,7 @@ use crate::elf::encoding::{FileHeader, Record, SectionHeader};
 use crate::elf::{Chunk, FileOffset, FileRange, Image, Layout, Section, Source, VirtAddr};
 use crate::rewrite::error::Error;
 
-/// The new table with the section names in front of it.
+/// The new table, preceded by the section names.
 pub(super) struct Table {
     /// Names and table.
     pub(super) chunk: Chunk,
@@ -17,12 +17,12 @@ pub(super) struct Table {
     pub(super) offset: FileOffset,
     /// How many headers it has.
     pub(super) count: u16,
-    /// The index of the section of names.
+    /// The index of the section that holds the names.
     pub(super) names: u16,
 }
 
-/// Makes the table, to stand at `offset` behind its names; nothing where the
-/// file has no section headers.
+/// Makes the table, to be placed at `offset` after its names; `None` if the file has no
+/// section headers.
 pub(super) fn make(
     image: &Image<impl Source>,
     placement: &Placement,
@@ -82,7 +82,7 @@ pub(super) fn make(
     }))
 }
 
-/// A section's header, true to where its content is now.
+/// A section's header, updated to where its content is now.
 fn moved(section: &Section, placement: &Placement) -> SectionHeader {
     let mut header = section.header;
     if !section.is_allocated() {
@@ -112,11 +112,10 @@ fn moved(section: &Section, placement: &Placement) -> SectionHeader {
     header
 }
 
-/// The program headers, where they moved: `eu-strip` clears what no section
-/// covers.
+/// The program headers, if they moved: `eu-strip` clears what no section covers.
 const PROGRAM_HEADERS: &str = ".sandbox.phdrs";
 
-/// A runtime that is in the program.
+/// A runtime inside the program.
 const RUNTIME: &str = ".sandbox.text";
 
 /// The headers of new sections, with their names.
@@ -150,10 +149,10 @@ fn new(placement: &Placement) -> Vec<(&'static str, SectionHeader)> {
     new
 }
 
-/// What the program finds where it was, though the new segments have it in front: the
-/// file header and the program headers, which linkers lead to (`__ehdr_start`), and the
-/// dynamic section (`_DYNAMIC`), if it moved. `strip` clears what no section covers,
-/// and cuts it off.
+/// What the program expects where it was, although the new segments have it in front: the
+/// file header and the program headers, which a linker symbol refers to (`__ehdr_start`),
+/// and the dynamic section (`_DYNAMIC`), if it moved. `strip` clears what no section
+/// covers, or cuts it off.
 fn former(layout: &Layout, placement: &Placement) -> Vec<(&'static str, SectionHeader)> {
     let end = FileOffset(FileHeader::size(layout.encoding)).max(layout.program_headers().end());
     let dynamic = placement.dynamic.map(|_| placement.dynamic_from);
@@ -187,16 +186,16 @@ fn former(layout: &Layout, placement: &Placement) -> Vec<(&'static str, SectionH
     ranges.filter_map(section).collect()
 }
 
-/// What is left of the first segment where the patch moved something, or has put a new
-/// header in front.
+/// What remains of the first segment if the patch moved something, or put a new header in
+/// front.
 pub(super) const LEFT: &str = ".sandbox.left";
 
-/// That section, for programs that are not position-independent. To make room in
-/// one, patchelf takes the place of all sections behind the program headers up to
-/// the first of code or data (0.14.3, src/patchelf.cc, `rewriteSectionsExecutable`);
-/// without this one it finds so much that it puts the dynamic section there, where
-/// loaders can't write to it. It is not said to be loaded: GNU strip splits a segment
-/// whose sections are in another order than their headers.
+/// That section, for programs that are not position-independent. To make room in one,
+/// patchelf uses the space of all sections after the program headers up to the first with
+/// code or data (0.14.3, src/patchelf.cc, `rewriteSectionsExecutable`); without this one
+/// it finds so much that it puts the dynamic section there, where loaders can't write to
+/// it. It is not marked as loaded: GNU strip splits a segment whose sections are in a
+/// different order from their headers.
 fn left(layout: &Layout, placement: &Placement) -> Option<(&'static str, SectionHeader)> {
     let is_fixed = layout.header.kind == elf::ET_EXEC && layout.dynamic.is_some();
     if !is_fixed || placement.table_moves() {

@@ -1,5 +1,6 @@
-//! Symbols that name moved parts: the C library's start files define `__abi_tag`, the address
-//! of the ABI note, linkers `_DYNAMIC`, and old ones a symbol for each section.
+//! Symbols that refer to moved parts: the C library's start files define `__abi_tag`, the
+//! address of the ABI note, linkers define `_DYNAMIC`, and old ones a symbol for each
+//! section.
 
 use object::elf;
 
@@ -7,7 +8,7 @@ use super::room::Displaced;
 use crate::elf::symbols::{Symbol, Which, each};
 use crate::elf::{FileOffset, FileRange, Image, Section, Source};
 
-/// Finds those that name what moves, among the local symbols: nothing that moves
+/// Finds the symbols that refer to what moves, among the local ones: nothing that moves
 /// has a global name.
 pub(super) fn of_moved_parts(
     image: &Image<impl Source>,

@@ -1,11 +1,9 @@
 //! What was appended to an ELF file: archives of self-extracting programs,
 //! bundled resources, signatures.
-//!
-//! Their readers look for them at the end of the file, or where the section headers
-//! end, and find them there in the patched file, too. Others have been told the
-//! offset from the start of the file: for them, what was appended stays where it
-//! is, and what is new comes behind it. Where it can't be told which it is, both
-//! will find it.
+//! Their readers look for them at the end of the file, or where the section headers end,
+//! and find them there in the patched file, too. Other readers know the offset from the
+//! start of the file: for them, what was appended stays where it is, and anything new
+//! comes after it. If it can't be told which applies, both will work.
 
 mod formats;
 mod named;
@@ -17,22 +15,22 @@ use crate::rewrite::error::Error;
 use formats::Format;
 use named::Number;
 
-/// Shorter runs of zeros are padding.
+/// Shorter runs of zeros count as padding.
 const PADDING: u64 = 4096;
 
 /// What was appended, and where it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tail {
-    /// Its bytes; none where nothing was appended.
+    /// Its bytes; empty if nothing was appended.
     pub(super) range: FileRange,
-    /// Whether it stays where it is, and with it all that stands before it: what
-    /// is new comes behind it.
+    /// Whether it stays where it is, along with everything before it: anything new comes
+    /// after it.
     pub(super) stays: bool,
-    /// The part of it that is the last of the patched file, be it for the second
-    /// time; may be empty.
+    /// The part of it at the very end of the patched file, possibly as a second copy; may
+    /// be empty.
     pub(super) last: FileRange,
-    /// Its last bytes name the place at which it starts by this, which is to name
-    /// the place where it starts the second time.
+    /// The number by which its last bytes give the offset where it starts; in the second
+    /// copy, it must give that copy's start.
     pub(super) renumbered: Option<Number>,
     /// How it is found.
     pub(super) reader: Reader,
@@ -44,29 +42,30 @@ pub(super) struct Tail {
 pub enum Reader {
     /// From the end of the file, as far as can be told.
     FromEnd,
-    /// As this format is found, of which its readers are known.
+    /// As is usual for this format, whose readers are known.
     Known(&'static str),
     /// Perhaps by its offset, for this reason.
     ByOffset(&'static str),
-    /// By its offset, which its last bytes name: those at the end name what is there.
+    /// By its offset, given in its last bytes: those at the end refer to the copy there.
     ByTrailer,
 }
 
-/// What was appended to a program, and where the patched file has it.
+/// What was appended to a program, and where it is in the patched file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// How many bytes.
     pub size: u64,
     /// Whether it is where it was.
     pub in_place: bool,
-    /// By how many bytes it was moved up, if all of it is at the end.
+    /// How many bytes it was moved up, if all of it is at the end.
     pub shift: Option<u64>,
     /// How it is found.
     pub reader: Reader,
 }
 
 impl Reader {
-    /// Why they may know the offset, for people; nothing where they do not, or are known.
+    /// Why its readers may know the offset, for people; `None` if they do not, or are
+    /// known.
     #[must_use]
     pub const fn why(self) -> Option<&'static str> {
         match self {
@@ -78,7 +77,7 @@ impl Reader {
 }
 
 impl Tail {
-    /// Nothing was appended to a file of `length` bytes.
+    /// For a file of `length` bytes that nothing was appended to.
     const fn none(length: u64) -> Self {
         let nothing = FileRange::new(FileOffset(length), 0);
         Self::at_end(nothing, Reader::FromEnd)
@@ -94,8 +93,7 @@ impl Tail {
         }
     }
 
-    /// It stays in place, and what is new stands before its last bytes, which are
-    /// there again.
+    /// It stays in place, and anything new comes before a second copy of its last bytes.
     const fn in_place(range: FileRange, trailer: u64, reader: Reader) -> Self {
         Self {
             stays: true,
@@ -108,8 +106,7 @@ impl Tail {
         Self::in_place(range, range.size, reader)
     }
 
-    /// The end of what is in front of all that is new, but for what a cut moves
-    /// behind it.
+    /// The end of what comes before everything new, except for what a cut moves after it.
     pub(super) const fn elf_end(&self) -> FileOffset {
         if self.stays {
             self.range.end()
@@ -118,8 +115,8 @@ impl Tail {
         }
     }
 
-    /// For people, where the patched file is so long; nothing where nothing was
-    /// appended.
+    /// A description for people, given the length of the patched file; `None` if nothing
+    /// was appended.
     pub(super) fn appended(&self, patched_length: u64) -> Option<Appended> {
         let is_whole = self.last == self.range;
         (self.range.size > 0).then(|| Appended {
@@ -131,12 +128,11 @@ impl Tail {
     }
 }
 
-/// The bytes behind the last one that the headers know of, and where they go.
+/// The bytes after the last one that the headers describe, and where they go.
 ///
 /// # Errors
 ///
-/// They can't be found in the patched file, wherever they are in it, or can't be
-/// read.
+/// Their readers would not find them anywhere in the patched file, or they can't be read.
 pub(super) fn find(image: &Image<impl Source>) -> Result<Tail, Error> {
     let start = image.known_end();
     let range = FileRange::between(start, FileOffset(image.length));
@@ -182,10 +178,10 @@ pub(super) fn find(image: &Image<impl Source>) -> Result<Tail, Error> {
     }
 }
 
-/// The offsets at which it starts: its first byte, and the first one behind zeros
-/// that align it.
+/// The offsets at which it may start: its first byte, and the first byte after zeros that
+/// align it.
 fn starts(source: &(impl Source + ?Sized), range: &FileRange) -> Result<Vec<FileOffset>, Error> {
-    /// No format aligns what it appends to more.
+    /// No format aligns what it appends to more than this.
     const MAX_ALIGNMENT: u64 = 1 << 20;
     let first = range.start;
     let head = source.read_at(first, range.size.min(MAX_ALIGNMENT))?;

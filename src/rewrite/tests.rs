@@ -71,7 +71,7 @@ fn file(content: &[u8]) -> File {
     file
 }
 
-/// What the record says the original was.
+/// The original according to the record.
 fn restored(patched: &[u8]) -> Vec<u8> {
     let image = Image::read(patched).expect("an ELF file");
     let found = embedded::read(&image).expect("notes").expect("a policy");

@@ -1,11 +1,10 @@
 //! The way back: what the UNDO note records, and whether it can be trusted.
 //!
-//! A patched file consists of parts of the original, of which some bytes were
-//! overwritten, and of what was put between and behind them. The note keeps the
-//! overwritten bytes, where the parts are, and a checksum of everything that
-//! patching wrote. The rest of the file was copied and is not looked at, so that
-//! patching need not read it: a tool that changed bytes there, and nothing else,
-//! has changed the original, not the patch.
+//! A patched file consists of parts of the original, some bytes of which were
+//! overwritten, and of what was put between and after them. The note keeps the
+//! overwritten bytes, the places of the parts, and a checksum of everything that patching
+//! wrote. The rest of the file was copied and is not checked, so that patching need not
+//! read it: a tool that changed only bytes there has changed the original, not the patch.
 
 use std::io;
 
@@ -17,21 +16,20 @@ use crate::elf::notes::LONGEST_UNDO;
 use crate::elf::{Chunk, FileOffset, FileRange, Source, VirtAddr};
 use crate::rewrite::error::Error;
 
-/// XXH3-128 of what patching wrote. It guards against accidents, not against
-/// attackers: who can write the file can write the note.
+/// XXH3-128 of what patching wrote. It protects against accidents, not against attackers:
+/// anyone who can write the file can write the note.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest(pub u128);
 
 impl Digest {
-    /// As it stands in the descriptor: most significant byte first, in every
-    /// file.
+    /// The bytes in the descriptor: most significant byte first, in every file.
     #[must_use]
     pub fn to_bytes(self) -> [u8; DIGEST_SIZE] {
         self.0.to_be_bytes()
     }
 }
 
-/// Bytes that are read at a time.
+/// Bytes read at a time.
 const BLOCK: u64 = 1 << 18;
 
 /// Where the digest is in a descriptor.
@@ -52,15 +50,15 @@ const RANGE_HEADER: usize = 2 * 8;
 /// Bytes of a move: old address, new address, size.
 const MOVE: usize = 3 * 8;
 
-/// More runs than any patch makes: each range is looked for in all of them.
+/// More runs than any patch makes: each range is searched for in all of them.
 const MAX_RUNS: u32 = 16;
 
-/// What the content of a range is padded to, so that all descriptors are: tools
-/// that round the size of a note, to 4 or to 8, change nothing.
+/// The padding of the content of a range, so that all descriptors are padded: tools that
+/// round the size of a note, to 4 or to 8, then change nothing.
 const PADDING: usize = 8;
 
-/// More ranges, and more moves, than any patch has: a handful of each, and a range for
-/// each symbol that names what moves.
+/// More ranges, or moves, than any patch has: a handful of each, and a range for each
+/// symbol that refers to what moves.
 pub(super) const MOST: usize = 1 << 12;
 
 /// A part of the program that the patch moved, by link-time addresses, which
@@ -71,7 +69,7 @@ pub struct Move {
     pub from: VirtAddr,
     /// Where it is.
     pub to: VirtAddr,
-    /// Its size in bytes, as it was.
+    /// Its original size in bytes.
     pub size: u64,
 }
 
@@ -84,19 +82,19 @@ pub struct Undo {
     pub patched_length: u64,
     /// The file offset of this descriptor.
     pub place: FileOffset,
-    /// Of what patching wrote.
+    /// The checksum of what patching wrote.
     pub digest: Digest,
-    /// What of the original the patched file has, in the order in which it has it.
+    /// The parts of the original in the patched file, in the order of the patched file.
     pub runs: Vec<Run>,
-    /// The bytes that stood where the patch wrote.
+    /// The bytes that were where the patch wrote.
     pub originals: Vec<Chunk>,
     /// What moved.
     pub moves: Vec<Move>,
 }
 
 impl Undo {
-    /// Bytes of a descriptor of this many runs, that keeps these ranges and this
-    /// many moves.
+    /// The size of a descriptor with this many runs, these ranges and this many moves, in
+    /// bytes.
     #[must_use]
     pub fn size(runs: usize, ranges: &[FileRange], moves: usize) -> usize {
         let content = |range: &FileRange| {
@@ -125,10 +123,9 @@ impl Undo {
     /// length before and after, place, digest; for each run its offset before and
     /// after and its length; for each range its offset, its length and its bytes,
     /// padded; for each move old address, new address and size.
-    ///
     /// # Errors
     ///
-    /// There are more of them than the format can say.
+    /// There are more of them than the format allows.
     pub fn to_bytes(&self, order: ByteOrder) -> Result<Vec<u8>, Error> {
         let word = |size: usize| {
             u32::try_from(size)
@@ -161,8 +158,8 @@ impl Undo {
     ///
     /// # Errors
     ///
-    /// It is cut off, of another version, or its runs or ranges contradict its
-    /// lengths or each other.
+    /// It is cut off, has another version, or its runs or ranges contradict its lengths
+    /// or each other.
     pub fn parse(bytes: &[u8], order: ByteOrder) -> Result<Self, Error> {
         let mut fields = Fields {
             bytes,
@@ -223,7 +220,7 @@ impl Undo {
         }
     }
 
-    /// Whether runs and ranges lie where the lengths let them, the runs in order.
+    /// Whether runs and ranges fit within the lengths, with the runs in order.
     fn is_possible(&self) -> bool {
         let mut end = FileOffset(0);
         for run in &self.runs {
@@ -237,14 +234,14 @@ impl Undo {
         self.originals.iter().all(holds)
     }
 
-    /// Where the descriptor's digest is in the patched file.
+    /// The place of the descriptor's digest in the patched file.
     #[must_use]
     pub fn place_of_digest(&self) -> FileOffset {
         self.place.saturating_add(DIGEST as u64)
     }
 
-    /// Whether everything that patching wrote is in this file as it was written,
-    /// so that undoing the patch loses nothing that another tool did since.
+    /// Whether everything that patching wrote is still in this file unchanged, so that
+    /// undoing the patch loses nothing that another tool has done since.
     ///
     /// # Errors
     ///
@@ -255,8 +252,8 @@ impl Undo {
         Ok(possible && self.digest_of(patched)? == self.digest)
     }
 
-    /// The digest of what patching wrote into a file: the ranges that it has
-    /// overwritten, and what it put between and behind the runs.
+    /// The digest of what patching wrote into a file: the overwritten ranges, and what
+    /// was put between and after the runs.
     ///
     /// # Errors
     ///
@@ -289,7 +286,7 @@ fn truncated() -> Error {
     Error::Note(note::Problem::Truncated)
 }
 
-/// A descriptor that is read from its start on.
+/// A descriptor being read from the start.
 struct Fields<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -318,7 +315,7 @@ impl<'a> Fields<'a> {
         Ok([self.wide()?, self.wide()?, self.wide()?])
     }
 
-    /// As many as are said, as long as there are bytes for them.
+    /// Reads as many as announced, as long as there are bytes for them.
     fn each<T>(
         &mut self,
         count: u32,

@@ -1,5 +1,4 @@
-//! Carrying out a plan: the bulk is copied by the kernel, the rest is written
-//! over it.
+//! Carrying out a plan: the bulk is copied by the kernel, the rest is written over it.
 
 use std::fs::File;
 use std::io;
@@ -7,11 +6,11 @@ use std::io;
 use super::original::Original;
 use super::plan::Plan;
 
-/// Writes the patched file to `output`, which is empty.
+/// Writes the patched file to `output`, which must be empty.
 ///
 /// # Errors
 ///
-/// Reading or writing failed; `output` is then to be thrown away.
+/// Reading or writing failed; `output` must then be discarded.
 pub fn write(plan: &Plan, original: &Original<'_>, output: &File) -> io::Result<()> {
     for run in &plan.runs {
         original.copy(run.in_original(), output, run.patched)?;

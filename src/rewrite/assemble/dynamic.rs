@@ -60,7 +60,7 @@ impl<S: Source> Assembly<'_, S> {
         Ok(entries)
     }
 
-    /// Adds what has the loader load the runtime.
+    /// Adds the entries that make the loader load the runtime.
     fn add_library(&self, entries: &mut Vec<Dyn>, position: Position) -> Result<(), Error> {
         let needed = Dyn {
             tag: elf::DT_NEEDED,

@@ -9,7 +9,7 @@ use crate::elf::{FileRange, Source};
 use crate::rewrite::{references, room};
 
 impl<S: Source> Assembly<'_, S> {
-    /// The program headers: those there were, and those of the new segments.
+    /// The program headers: the existing ones, and those of the new segments.
     pub(super) fn segments(&self) -> Vec<ProgramHeader> {
         let placement = self.placement;
         let grows = if placement.table_moves() {
@@ -42,7 +42,7 @@ impl<S: Source> Assembly<'_, S> {
         segments
     }
 
-    /// A program header, after what it leads to has moved.
+    /// A program header, updated after what it points to has moved.
     fn changed(&self, segment: &ProgramHeader) -> ProgramHeader {
         let placement = self.placement;
         let leads_to = |range, align| self.header(segment.kind, segment.flags, range, align);
@@ -104,7 +104,7 @@ impl<S: Source> Assembly<'_, S> {
         }
     }
 
-    /// A program header whose bytes are where they were in memory.
+    /// A program header whose bytes stay where they were in memory.
     fn risen(&self, segment: &ProgramHeader) -> ProgramHeader {
         if self.placement.rise() == 0 || leads_nowhere(segment) {
             return *segment;
@@ -145,8 +145,8 @@ impl<S: Source> Assembly<'_, S> {
         Machine::of(self.patching.image).max_page_size
     }
 
-    /// Whether the loader may write to the dynamic section; where it may not,
-    /// it does not try (`-z rodynamic`, and all of MIPS).
+    /// Whether the loader may write to the dynamic section; if it may not, it does not
+    /// try (`-z rodynamic`, and all of MIPS).
     pub(super) fn dynamic_is_writable(&self) -> bool {
         let segment = self.patching.image.segment(elf::PT_DYNAMIC);
         let load = segment.and_then(|segment| self.patching.image.load_of(segment.vaddr));
@@ -174,7 +174,7 @@ impl<S: Source> Assembly<'_, S> {
     }
 }
 
-/// Whether a program header says only that it is there.
+/// Whether a program header is a mere flag and points to nothing.
 pub(in crate::rewrite) fn leads_nowhere(segment: &ProgramHeader) -> bool {
     [elf::PT_NULL, elf::PT_GNU_STACK].contains(&segment.kind) && segment.filesz == 0
 }

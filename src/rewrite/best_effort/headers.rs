@@ -1,5 +1,5 @@
-//! The program headers of a patched file against those of the original: what the patch has
-//! added, as far as another tool left it.
+//! Comparing the program headers of a patched file with those of the original, to find
+//! what the patch added and another tool kept.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub(super) struct OriginalHeaders {
     /// Where the program headers are in the file.
     pub(super) phoff: FileOffset,
     pub(super) segments: Vec<ProgramHeader>,
-    /// Nothing where the program has none.
+    /// Empty if the program has none.
     pub(super) dynamic: Vec<Dyn>,
     /// The first value of each tag.
     pub(super) values: HashMap<elf::DynamicTag, u64>,
@@ -61,9 +61,9 @@ impl OriginalHeaders {
 
 /// What the patch added to the program headers.
 pub(super) struct Added {
-    /// The segments that it loads.
+    /// The loadable segments.
     pub(super) loads: Vec<ProgramHeader>,
-    /// The remaining headers, one for each of the original's.
+    /// The remaining headers, one for each header of the original.
     pub(super) others: Vec<ProgramHeader>,
 }
 

@@ -1,5 +1,5 @@
-//! Whether anything calls a program's initialisers. A program with start-up code
-//! of its own may have a list of them, which linkers make, and never look at it.
+//! Whether anything calls a program's initialisers. A program with its own start-up code
+//! may have a list of them, made by the linker, and never look at it.
 
 use object::elf;
 
@@ -7,11 +7,11 @@ use super::start_code::{StartCode, operands};
 use crate::elf::{Dynamic, Image, Source, VirtAddr, imports};
 use crate::rewrite::error::{Error, NotLater};
 
-/// What both C libraries call their part of the start-up, which calls the
-/// initialisers (glibc, csu/libc-start.c; musl, src/env/__libc_start_main.c).
+/// The name of the start-up function of both C libraries, which calls the initialisers
+/// (glibc, csu/libc-start.c; musl, src/env/__libc_start_main.c).
 const START_UP: &[u8] = b"__libc_start_main\0";
 
-/// Bytes of code that are read at a time.
+/// Bytes of code read at a time.
 const BLOCK: u64 = 1 << 20;
 
 /// That a program begins with a C library's start-up code, and has that go through the
@@ -47,16 +47,16 @@ pub(super) fn require(
     }
 }
 
-/// How a C library's start-up code in a dynamic program comes to the initialisers.
+/// How a C library's start-up code in a dynamic program finds the initialisers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StartUp {
-    /// The C library follows the dynamic section.
+    /// The C library uses the dynamic section.
     ByEntries,
     /// A function in the program has their addresses.
     ByCode,
 }
 
-/// Nothing where a program does not begin with such code.
+/// `None` if a program does not begin with such code.
 fn start_up(image: &Image<impl Source>, entry: VirtAddr) -> Result<Option<StartUp>, Error> {
     let Some(known) = StartCode::of(image) else {
         return Ok(None);

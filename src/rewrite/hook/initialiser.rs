@@ -1,4 +1,4 @@
-//! The last of a program's initialisers, which a runtime can take the place of.
+//! The last of a program's initialisers, which a runtime can replace.
 
 use object::elf;
 
@@ -70,7 +70,7 @@ impl Slot {
     }
 
     /// The address that it holds once the program is relocated, and the words of the file
-    /// that it comes from.
+    /// that this comes from.
     fn content(
         &self,
         image: &Image<impl Source>,
@@ -127,16 +127,16 @@ impl Slot {
     }
 }
 
-/// Whether only one segment has a word of the file.
+/// Whether only one segment contains a word of the file.
 fn is_mapped_once(layout: &Layout, word: &FileRange) -> bool {
     let loads = layout.segments_of(elf::PT_LOAD);
     let ranges = loads.map(|load| load.range());
     ranges.filter(|range| range.overlaps(word)).count() == 1
 }
 
-/// Address and size in bytes of the initialisers. Loaders look at dynamic entries
-/// only. A static program's start-up code knows them by address; where there are no
-/// entries, a section header tells where they are.
+/// Address and size in bytes of the initialisers. Loaders look only at dynamic entries. A
+/// static program's start-up code has their address; if there are no entries, a section
+/// header tells where they are.
 fn initialisers(layout: &Layout, dynamic: &Dynamic) -> Option<(VirtAddr, u64)> {
     let entries = dynamic
         .address(elf::DT_INIT_ARRAY)
@@ -152,8 +152,7 @@ fn initialisers(layout: &Layout, dynamic: &Dynamic) -> Option<(VirtAddr, u64)> {
     found.filter(|&(_, size)| size > 0)
 }
 
-/// Whether a list is not wholly in the file, or shares bytes with what the
-/// rewriter changes.
+/// Whether a list is not wholly in the file, or overlaps what the rewriter changes.
 fn shares_bytes(
     image: &Image<impl Source>,
     dynamic: &Dynamic,

@@ -12,16 +12,16 @@ const GLIBC: [u8; 13] = [
     0x31, 0xed, 0x49, 0x89, 0xd1, 0x5e, 0x48, 0x89, 0xe2, 0x48, 0x83, 0xe4, 0xf0,
 ];
 
-/// A static program of which each case changes one thing.
+/// A static program in which each case changes one thing.
 struct Program {
     start_up: &'static [u8],
-    /// Whether its code has the addresses of the list.
+    /// Whether its code contains the addresses of the list.
     refers: bool,
-    /// Where the list is said to be, as the distance from where it is.
+    /// Where the list is claimed to be, as a distance from its true place.
     skew: u64,
-    /// The size that is said, in bytes.
+    /// The claimed size, in bytes.
     size: u64,
-    /// What the last word of the list leads to; nothing is the code.
+    /// What the last word of the list points to; `None` for the code.
     last: Option<u64>,
     /// Symbol, type and number of relocations of the last word.
     relocations: (u64, elf::RelocationType, usize),

@@ -16,11 +16,11 @@ pub(super) struct Base {
     pub(super) cut: FileOffset,
     /// The file offset.
     pub(super) start: FileOffset,
-    /// Difference of address and offset.
+    /// The difference between address and offset.
     bias: u64,
 }
 
-/// A larger hole in the file is refused: not every tool that copies files keeps
+/// A larger hole in the file is refused: not every tool that copies files preserves
 /// holes.
 const MAX_HOLE: u64 = 16 << 20;
 
@@ -37,8 +37,8 @@ impl Base {
         }
     }
 
-    /// What is kept of an ELF file that ends at `elf_end`, around new segments that end at
-    /// `end`, and their difference of address and offset.
+    /// What is kept of an ELF file that ends at `elf_end`, around new segments that end
+    /// at `end`, and the difference between their addresses and offsets.
     pub(super) fn around(
         self,
         layout: &Layout,
@@ -50,7 +50,7 @@ impl Base {
         Ok((runs_around(self.cut, elf_end, shift), self.bias))
     }
 
-    /// Behind what is there, in the file and in memory.
+    /// After everything else, in the file and in memory.
     fn behind(layout: &Layout, cut: FileOffset) -> Result<Self, Error> {
         let page = Machine::of(layout).max_page_size;
         let start = cut.align_up(page).ok_or(Error::TooLarge)?;
@@ -62,9 +62,9 @@ impl Base {
         })
     }
 
-    /// Likewise, but with the first segment's distance of address and offset:
-    /// before Linux 5.18 the kernel computed the address of the program headers
-    /// (AT_PHDR) with that, wherever they were (fs/binfmt_elf.c,
+    /// After everything else, with the first segment's difference between address and
+    /// offset: before Linux 5.18 the kernel used that to compute the address of the
+    /// program headers (AT_PHDR), wherever they were (fs/binfmt_elf.c,
     /// `create_elf_tables`; since 0da1d5002745 it looks for their segment).
     fn congruent(layout: &Layout, cut: FileOffset, obstacle: &str) -> Result<Self, Error> {
         let page = Machine::of(layout).max_page_size;
@@ -101,7 +101,7 @@ fn memory_end(layout: &Layout) -> VirtAddr {
         .unwrap_or_default()
 }
 
-/// The same, where they stand in front of everything else.
+/// The start if the new segments come before everything else.
 pub(super) fn in_front(
     layout: &Layout,
     elf_end: FileOffset,
@@ -115,8 +115,8 @@ pub(super) fn in_front(
 
 /// The runs of an ELF file of `end` bytes whose part from `cut` on moves up.
 ///
-/// By whole pages, so that no section is less aligned than it was, and file
-/// systems can share the blocks (`FICLONERANGE` wants whole ones).
+/// It moves by whole pages, so that no section loses alignment, and file systems can
+/// share the blocks (`FICLONERANGE` requires whole ones).
 fn runs_around(cut: FileOffset, end: FileOffset, shift: u64) -> Vec<Run> {
     let run = |start: FileOffset, end: FileOffset, shift: u64| Run {
         original: start,

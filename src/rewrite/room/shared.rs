@@ -1,6 +1,6 @@
-//! Room for one program header less: the policy's notes share the PT_NOTE of
-//! notes that have to move. A static program has little but notes between its
-//! program headers and what start-up code refers to by address.
+//! Doing with one program header less: the policy's notes share the PT_NOTE of notes that
+//! have to move. A static program has little but notes between its program headers and
+//! what start-up code refers to by address.
 
 use object::elf;
 use sandbox_format::note::Notes;
@@ -14,8 +14,8 @@ use crate::elf::{FileRange, Image, Layout, Source};
 use crate::rewrite::error::Error;
 use crate::rewrite::pieces::{Piece, PieceKind};
 
-/// Finds it; nothing where there is none, or no notes move. Only for programs
-/// whose strings stay.
+/// Finds it; `None` if there is none, or no notes move. Only for programs whose strings
+/// stay.
 ///
 /// # Errors
 ///
@@ -71,7 +71,7 @@ pub(super) fn make(
     }))
 }
 
-/// Whether just one PT_NOTE leads to the piece, and to all of it, in memory, too.
+/// Whether exactly one PT_NOTE points to the piece, and to all of it, in memory as well.
 fn has_own_header(layout: &Layout, piece: &Piece) -> bool {
     let headers = layout.segments_of(elf::PT_NOTE);
     let own: Vec<&ProgramHeader> = headers
@@ -80,17 +80,16 @@ fn has_own_header(layout: &Layout, piece: &Piece) -> bool {
     matches!(own[..], [note] if note.range() == piece.range && layout.is_of_notes(note))
 }
 
-/// Whether more notes can follow under the same header: these are padded as it
-/// says, to the last. mold puts notes of both paddings under one.
+/// Whether more notes can follow under the same header, that is, whether these are all
+/// padded as it says. mold puts notes of both paddings under one header.
 fn can_be_continued(image: &Image<impl Source>, piece: &Piece, align: u64) -> Result<bool, Error> {
     let bytes = image.source.read_at(piece.range.start, piece.range.size)?;
     let mut notes = Notes::new(&bytes, image.encoding.note_order(), align);
     Ok(piece.range.size.is_multiple_of(align) && notes.all(|note| note.is_ok()))
 }
 
-/// Takes the build-id, if it is the first of the notes, to a place in the first
-/// page, so that it stays in core dumps; the rest of the notes is returned with
-/// it.
+/// Moves the build-id, if it is the first of the notes, to a place in the first page, so
+/// that it stays in core dumps; the rest of the notes is returned with it.
 fn keep_build_id(
     image: &Image<impl Source>,
     piece: &Piece,

@@ -1,25 +1,24 @@
-//! What is known of how the data of some formats is found.
+//! How the data of some known formats is found.
 
 use std::io;
 
 use crate::elf::{FileOffset, FileRange, Source};
 
-/// A format, known by what stands at the start and at the end of what is appended.
+/// A format, recognised by the start and the end of what is appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// A file system that is mounted from where the section headers end.
     AppImage,
-    /// An archive whose directory counts from the start of the archive, or from
-    /// that of the file.
+    /// An archive whose directory counts from the start of the archive, or of the file.
     Zip { is_absolute: bool },
-    /// A saved Lisp system, whose last bytes name its place.
+    /// A saved Lisp system, whose last bytes give its offset.
     Lisp { name: &'static str, trailer: u64 },
-    /// Modules whose size is taken from that of the file, behind a place that the
-    /// last bytes name.
+    /// Modules that follow an offset given in the last bytes, and whose size is computed
+    /// from that of the file.
     OldDeno,
 }
 
-/// The format of what is appended, if it is one that is known here.
+/// The format of what is appended, if it is known here.
 pub(super) fn recognize(
     source: &(impl Source + ?Sized),
     tail: &FileRange,
@@ -51,14 +50,14 @@ struct Last<'a, S: ?Sized> {
 }
 
 impl<S: Source + ?Sized> Last<'_, S> {
-    /// The `N` bytes that end `before` bytes before the end; zeros where there are
-    /// not so many.
+    /// The `N` bytes that end `before` bytes before the end; zeros if there are not
+    /// enough.
     fn bytes<const N: usize>(&self, before: u64) -> io::Result<[u8; N]> {
         let start = self.tail.end().checked_back(before + N as u64);
         self.at(start.unwrap_or(FileOffset(u64::MAX)))
     }
 
-    /// The `N` bytes at an offset; zeros where they are not in what is appended.
+    /// The `N` bytes at an offset; zeros if they are not in what is appended.
     fn at<const N: usize>(&self, offset: FileOffset) -> io::Result<[u8; N]> {
         let mut bytes = [0; N];
         if self.tail.contains(&FileRange::new(offset, N as u64)) {
@@ -67,7 +66,7 @@ impl<S: Source + ?Sized> Last<'_, S> {
         Ok(bytes)
     }
 
-    /// The core's offset and its magic number, which it starts with as well
+    /// The core's offset and its magic number, which is also at its start
     /// (src/runtime/coreparse.c, `search_for_embedded_core`).
     fn is_sbcl(&self) -> io::Result<bool> {
         const MAGIC: [u8; 8] = *b"LCBS\0\0\0\0";
@@ -82,14 +81,14 @@ impl<S: Source + ?Sized> Last<'_, S> {
         Ok(self.at(FileOffset(u64::from_le_bytes(self.bytes(0)?)))? == MAGIC)
     }
 
-    /// The offsets of bundle and metadata, behind a magic number, as early versions
-    /// had it. What follows the second one, up to the trailer, is the metadata.
+    /// The offsets of bundle and metadata, after a magic number, as in early versions.
+    /// What follows the second offset, up to the trailer, is the metadata.
     fn is_old_deno(&self) -> io::Result<bool> {
         Ok(self.bytes(16)? == *b"d3n0l4nd")
     }
 
-    /// The record at the end of an archive (APPNOTE.TXT 4.3.16), behind which there
-    /// may be a comment.
+    /// The record at the end of an archive (APPNOTE.TXT 4.3.16), which a comment may
+    /// follow.
     fn zip(&self) -> io::Result<Option<Format>> {
         const RECORD: usize = 22;
         const MAX_COMMENT: usize = 0xffff;
@@ -115,8 +114,8 @@ impl<S: Source + ?Sized> Last<'_, S> {
         Ok(Some(Format::Zip { is_absolute }))
     }
 
-    /// The same of an archive of more than 4 GiB, whose record has a locator between
-    /// it and the old one (4.3.14, 4.3.15).
+    /// The same for an archive of more than 4 GiB, whose record is followed by a locator
+    /// and the old record (4.3.14, 4.3.15).
     fn zip64_is_absolute(&self, end: FileOffset) -> io::Result<bool> {
         const LOCATOR: u64 = 20;
         let Some(locator) = end.checked_back(LOCATOR) else {

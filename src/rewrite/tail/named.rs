@@ -1,8 +1,8 @@
-//! Whether a program, or what is appended to it, names a place in what is appended
-//! by its offset from the start of the file.
+//! Whether a program, or what is appended to it, refers to a place in what is appended by
+//! its offset from the start of the file.
 //!
-//! All of it is linear in the size of what is looked at: the loaded bytes once, and
-//! of what is appended the start and the end.
+//! The work is linear in the size of what is examined: all loaded bytes once, and the
+//! start and the end of what is appended.
 
 use std::io;
 
@@ -11,33 +11,32 @@ use object::elf;
 
 use crate::elf::{FileOffset, FileRange, Image, Layout, Section, Source, VirtAddr};
 
-/// Bytes that are read at a time.
+/// Bytes read at a time.
 const BLOCK: u64 = 1 << 20;
 
-/// How far before and after a number is looked at.
+/// How far before and after a number to look.
 const CONTEXT: u64 = 64;
 
-/// How much of the start and of the end is searched for the offset at which it
-/// starts.
+/// How much of the start and of the end is searched for the offset at which it starts.
 const WINDOW: u64 = 4096;
 
-/// The first or the last bytes, where formats have what leads to the rest.
+/// The size of the first or the last bytes, where formats put what leads to the rest.
 const EDGE: u64 = 64;
 
-/// How often it is looked whether something begins at a place.
+/// How many places are checked for the start of something.
 const MAX_LOOKS: usize = 1024;
 
 /// Decimal numbers of fewer digits are not taken for offsets.
 const MIN_DIGITS: usize = 4;
 
-/// What is written to a place to name another one.
+/// The form in which one place refers to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Form {
     /// A number of four bytes.
     Word { is_big: bool },
     /// A number of eight bytes.
     Wide { is_big: bool },
-    /// So many decimal digits.
+    /// This many decimal digits.
     Digits(usize),
 }
 
@@ -52,7 +51,7 @@ pub(in super::super) struct Number {
 }
 
 impl Number {
-    /// Another offset in its place; nothing where that does not fit.
+    /// The bytes for another offset in its place; `None` if that does not fit.
     pub(in super::super) fn with(&self, value: u64) -> Option<Vec<u8>> {
         let word = || u32::try_from(value).ok();
         Some(match self.form {
@@ -101,8 +100,8 @@ fn needles(values: &[FileOffset]) -> Vec<Needle> {
 }
 
 impl Needle {
-    /// Where the bytes have the number. Digits are a number if none is beside
-    /// them; zeros in front belong to it.
+    /// Where the bytes contain the number. Digits are a number if no other digit is next
+    /// to them; leading zeros belong to it.
     fn find(&self, bytes: &[u8]) -> impl Iterator<Item = (usize, Form)> {
         let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
         let found = self.finder.find_iter(bytes);
@@ -119,8 +118,8 @@ impl Needle {
     }
 }
 
-/// Where the bytes from `at` of the file on name one of these offsets, in all ways
-/// to read them.
+/// Where `bytes`, which start at `at` in the file, contain one of these offsets, in any
+/// form.
 fn find(bytes: &[u8], at: FileOffset, values: &[FileOffset]) -> Vec<Number> {
     let mut numbers = Vec::new();
     for needle in needles(values) {
@@ -133,8 +132,9 @@ fn find(bytes: &[u8], at: FileOffset, values: &[FileOffset]) -> Vec<Number> {
     numbers
 }
 
-/// The number in the tail's last bytes that names where it starts, if it names no
-/// other place. (Where more is named, the distance is how much there is to read.)
+/// The number in the tail's last bytes that gives the offset where it starts, if they
+/// refer to no other place. (If more is referred to, the distance is how much there is to
+/// read.)
 pub(super) fn in_trailer(
     source: &(impl Source + ?Sized),
     tail: &FileRange,
@@ -169,7 +169,7 @@ pub(super) fn in_trailer(
     Ok((!names_other).then_some(number))
 }
 
-/// The values of the words beside one at `at`.
+/// The values of the words next to the one at `at`.
 fn words(bytes: &[u8], at: usize, size: usize, is_big: bool) -> impl Iterator<Item = u64> {
     let before = bytes[at % size..at].chunks_exact(size);
     let behind = bytes[at + size..].chunks_exact(size);
@@ -183,8 +183,8 @@ fn texts(bytes: &[u8]) -> impl Iterator<Item = u64> {
     texts.filter_map(|text| std::str::from_utf8(text).ok()?.parse().ok())
 }
 
-/// Whether the tail seems to name a place in itself: at its start or its end where
-/// it starts, or in its first or last bytes where something else does.
+/// Whether the tail seems to refer to a place in itself: its start or its end to where it
+/// starts, or its first or last bytes to where something else starts.
 pub(super) fn by_itself(
     source: &(impl Source + ?Sized),
     tail: &FileRange,
@@ -220,7 +220,7 @@ fn at_edges(source: &(impl Source + ?Sized), tail: &FileRange) -> io::Result<boo
     Ok(false)
 }
 
-/// All numbers that bytes may stand for, wherever one may start.
+/// All numbers that the bytes may contain, at any position.
 fn values(bytes: &[u8]) -> Vec<u64> {
     let mut values = Vec::new();
     for size in [4, 8] {
@@ -231,20 +231,20 @@ fn values(bytes: &[u8]) -> Vec<u64> {
     values
 }
 
-/// What the loaded bytes say of the tail.
+/// What the loaded bytes reveal about the tail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Loaded {
-    /// They are a .NET host that names a header in it.
+    /// They are a .NET host that refers to a header in it.
     pub(super) is_dotnet: bool,
-    /// They have start-up code of pkg that names a place in it.
+    /// They contain start-up code of pkg that refers to a place in it.
     pub(super) is_pkg: bool,
-    /// They name where it starts.
+    /// They refer to where it starts.
     pub(super) name_start: bool,
-    /// A word leads to something in it.
+    /// A word points to something in it.
     pub(super) lead_into: bool,
 }
 
-/// SHA-256 of ".net core bundle\n": behind the eight bytes with the offset of the
+/// SHA-256 of ".net core bundle\n": it follows the eight bytes with the offset of the
 /// bundle's header, which are 0 in a host without one (dotnet/runtime,
 /// src/native/corehost/apphost/bundle_marker.cpp).
 const DOTNET: [u8; 32] = [
@@ -252,10 +252,10 @@ const DOTNET: [u8; 32] = [
     0x13, 0xf5, 0xb9, 0xe6, 0xef, 0xae, 0x33, 0x18, 0xee, 0x3b, 0x2d, 0xce, 0x24, 0xb3, 0x6a, 0xae,
 ];
 
-/// In the start-up code of pkg, before the offset in decimal digits and spaces.
+/// In the start-up code of pkg, precedes the offset in decimal digits and spaces.
 const PKG: &[u8] = b"PAYLOAD_POSITION = '";
 
-/// Looks through all that the program loads.
+/// Searches everything that the program loads.
 pub(super) fn in_loaded(
     image: &Image<impl Source>,
     tail: &FileRange,
@@ -298,8 +298,8 @@ pub(super) fn in_loaded(
     Ok(search.loaded)
 }
 
-/// What linkers make, in the file: addresses, of which one may well be the same
-/// number as an offset.
+/// The tables in the file that linkers make: they hold addresses, and one of them may
+/// well be the same number as an offset.
 fn linker_tables(layout: &Layout) -> Vec<FileRange> {
     const KINDS: [elf::SectionType; 9] = [
         elf::SHT_RELA,
@@ -329,7 +329,7 @@ struct Search<'a, S: ?Sized> {
 }
 
 impl<S: Source + ?Sized> Search<'_, S> {
-    /// Looks for what is known to lead to the tail, and for its offset.
+    /// Looks for known references to the tail, and for its offset.
     fn markers(&mut self, bytes: &[u8]) {
         let is_inside = |value: u64| self.tail.contains(&FileRange::new(FileOffset(value), 1));
         let before = |at: usize| bytes[..at].last_chunk::<8>();
@@ -349,8 +349,8 @@ impl<S: Source + ?Sized> Search<'_, S> {
         }
     }
 
-    /// Looks at the program's words, from `at` of the file on: what is no address of
-    /// the program may be an offset.
+    /// Looks at the program's words, which start at `at` in the file: one that is not an
+    /// address of the program may be an offset.
     fn words(&mut self, bytes: &[u8], at: FileOffset) -> io::Result<()> {
         if self.loaded.lead_into {
             return Ok(());
@@ -385,12 +385,12 @@ fn number(word: &[u8], is_big: bool) -> u64 {
     }
 }
 
-/// Sizes and limits in programs are mostly such numbers.
+/// Whether the number is round, as most sizes and limits in programs are.
 fn is_round(value: u64) -> bool {
     value.count_ones() <= 2 || (value + 1).is_power_of_two() || value.is_multiple_of(1000)
 }
 
-/// Tells whether something begins at a place in the tail, so many times.
+/// Tells whether something begins at a place in the tail, a limited number of times.
 struct Looks<'a, S: ?Sized> {
     source: &'a S,
     tail: FileRange,
@@ -406,7 +406,7 @@ impl<'a, S: Source + ?Sized> Looks<'a, S> {
         }
     }
 
-    /// Whether an offset leads to where something begins.
+    /// Whether an offset points to the start of something.
     fn leads(&mut self, offset: FileOffset) -> io::Result<bool> {
         const BEFORE: u64 = 4;
         let within = FileRange::new(offset.saturating_back(BEFORE), BEFORE + 8);
@@ -420,8 +420,8 @@ impl<'a, S: Source + ?Sized> Looks<'a, S> {
     }
 }
 
-/// Whether bytes look like the start of something: a name or text, a version or
-/// count, or what stands behind padding.
+/// Whether bytes look like the start of something: a name or text, a version or count, or
+/// anything after padding.
 fn begins(before: &[u8], bytes: &[u8]) -> bool {
     let [a, b, c, d, ..] = *bytes else {
         return false;

@@ -1,4 +1,4 @@
-//! What is appended to files that are made here, and where it goes.
+//! Data appended to files that are made here, and where it goes.
 
 use object::elf;
 
@@ -13,7 +13,7 @@ fn noise(size: usize) -> Vec<u8> {
         .collect()
 }
 
-/// A program that names `offset` in its data, with something appended, and where that
+/// A program that refers to `offset` in its data, with something appended, and where that
 /// starts.
 fn program(named: Option<u64>, appended: impl Fn(u64) -> Vec<u8>) -> (Vec<u8>, u64) {
     let mut builder = LayoutBuilder::new(elf::ET_EXEC);
@@ -30,8 +30,8 @@ fn tail(file: &[u8]) -> Tail {
     find(&Image::read(file).expect("an ELF file")).expect("a place for it")
 }
 
-/// An archive's end of central directory record, of a directory of one byte that begins at
-/// `offset`.
+/// An archive's end of central directory record, for a directory of one byte that begins
+/// at `offset`.
 fn zip(offset: u64) -> Vec<u8> {
     let mut bytes = b"PK\x05\x06".to_vec();
     bytes.extend([0; 8]);
