@@ -1,6 +1,6 @@
-//! Which runtime a program gets, from where, and what is known of one that is there:
-//! [`library`] for `libsandbox.so`, [`inline`] for the one within a program. [`moment`]
-//! is about when each comes before the program's code.
+//! Which runtime a program gets, where it comes from, and what is known about an existing
+//! one: [`library`] for `libsandbox.so`, [`inline`] for the one inside the program.
+//! [`moment`] is about when each runs, relative to the program's code.
 
 pub mod inline;
 pub mod library;
@@ -18,21 +18,21 @@ use library::Library;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is no program, or none that can have one.
+    /// It is not a program, or not one that can have a runtime.
     #[error(transparent)]
     Program(#[from] elf::Error),
     /// There is no library for it.
     #[error(transparent)]
     Library(#[from] library::Error),
-    /// There is none that could be put into it.
+    /// There is none that could be put inside it.
     #[error(transparent)]
     Inline(#[from] inline::Error),
-    /// It loads the library, whose moment is not for choice.
+    /// It loads the library, which does not allow a choice of start.
     #[error("from when on the policy holds can be chosen for a runtime within the program only")]
     MomentOfLibrary,
 }
 
-/// Where the runtimes of this version are: the first directory that has one counts.
+/// Where the runtimes of this version are: the first directory that has one is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directories(pub Vec<PathBuf>);
 
@@ -44,16 +44,16 @@ impl Directories {
     }
 }
 
-/// What is asked for.
+/// What is requested.
 #[derive(Clone, Debug, Default)]
 pub struct Runtimes {
     /// Where those of this version are.
     pub directories: Directories,
-    /// This library, in place of the one of this version.
+    /// This library, instead of the one of this version.
     pub library: Option<Library>,
-    /// A runtime within the program, also where it could load the library.
+    /// Whether to put a runtime inside the program even if it could load the library.
     pub inline: bool,
-    /// From when on a runtime within the program is to enforce the policy.
+    /// When a runtime inside the program starts to enforce the policy.
     pub start: Option<Start>,
 }
 
@@ -63,16 +63,16 @@ pub struct Runtimes {
 pub enum Runtime {
     /// The library.
     Library(Library),
-    /// A runtime within it.
+    /// A runtime inside it.
     Inline(Inline, Start),
 }
 
 impl Runtimes {
-    /// Chooses for a program: what has no dynamic loader can't load a library.
+    /// Chooses for a program: one without a dynamic loader can't load a library.
     ///
     /// # Errors
     ///
-    /// It is no program, or there is no runtime for it.
+    /// It is not a program, or there is no runtime for it.
     pub fn choose(&self, layout: &Layout) -> Result<Runtime, Error> {
         let is_static = matches!(layout.kind(), Kind::StaticProgram | Kind::StaticPie);
         if !is_static || self.library.is_some() {
@@ -95,7 +95,7 @@ impl Runtimes {
 }
 
 impl Runtime {
-    /// Whether it is within the program.
+    /// Whether it is inside the program.
     #[must_use]
     pub fn is_inline(&self) -> bool {
         matches!(self, Self::Inline(..))

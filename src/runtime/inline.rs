@@ -1,4 +1,4 @@
-//! The runtime that is put into programs, and whether one in a program is it.
+//! The runtime that is put into programs, and recognising it in a program.
 
 use std::fs::File;
 use std::io;
@@ -22,13 +22,13 @@ pub enum Error {
          install it there"
     )]
     NotFound,
-    /// Nobody knows where it would be.
+    /// No directory is known where it would be.
     #[error(
         "no directory is known in which sandbox-inline would be, which sandbox-patch has from \
          /proc/self/exe; mount /proc"
     )]
     NowhereToLook,
-    /// A file that does not serve.
+    /// An unsuitable file.
     #[error("{}: {why}; install sandbox-patch again", path.display())]
     Unfit {
         /// The file.
@@ -53,7 +53,7 @@ impl Inline {
     ///
     /// # Errors
     ///
-    /// There is none, or none that fits.
+    /// There is none, or none that is suitable.
     pub fn installed(directories: &Directories, program: &Layout) -> Result<Self, Error> {
         if directories.0.is_empty() {
             return Err(Error::NowhereToLook);
@@ -86,14 +86,14 @@ impl Inline {
 }
 
 impl Inline {
-    /// Whether code that was found in a program is this.
+    /// Whether code found in a program is this runtime.
     #[must_use]
     pub fn is(&self, found: &[u8]) -> bool {
         found.starts_with(&rewrite::inline::comparable(&self.code))
     }
 }
 
-/// The earlier version that has put this code, and perhaps more behind it, into a program.
+/// The earlier version that put this code, possibly with more after it, into a program.
 #[must_use]
 pub fn released(found: &[u8]) -> Option<&'static str> {
     released::version(found)
@@ -109,5 +109,5 @@ pub(super) fn code(image: &Image<impl Source>) -> io::Result<Vec<u8>> {
     image.source.read_at(code.offset, code.filesz.min(LONGEST))
 }
 
-/// A runtime is shorter, in bytes; another file in its place need not be.
+/// Any runtime is shorter than this, in bytes; another file in its place need not be.
 const LONGEST: u64 = 1 << 20;

@@ -1,4 +1,4 @@
-//! Which libsandbox.so a patched program will load, and whether it is fit.
+//! Which libsandbox.so a patched program will load, and whether it is suitable.
 
 use std::fs::File;
 use std::io;
@@ -14,8 +14,8 @@ use crate::file;
 use crate::rewrite;
 use crate::rewrite::embedded::{self, Runtime};
 
-/// The file name of the runtime, by which a program's entry for it is known
-/// whether the file is there or not.
+/// The file name of the runtime, which identifies a program's entry for it whether or not
+/// the file exists.
 pub const NAME: &str = "libsandbox.so";
 
 /// The longest path that Linux opens, in bytes: PATH_MAX (linux/limits.h) counts
@@ -29,7 +29,7 @@ pub enum Error {
     /// None beside the program.
     #[error("libsandbox.so is neither beside sandbox-patch nor in ../lib/sandbox-patch/")]
     NotFound,
-    /// Nobody knows where it would be.
+    /// No directory is known where it would be.
     #[error(
         "no directory is known in which libsandbox.so would be, which sandbox-patch has from \
          /proc/self/exe"
@@ -41,18 +41,18 @@ pub enum Error {
     /// An impossible path.
     #[error("the library path is empty")]
     Empty,
-    /// A file name that nothing would know the runtime by.
+    /// A file name by which the runtime would not be recognised.
     #[error(
         "the library {0:?} is not named libsandbox.so, which the entry for it is known by; rename it"
     )]
     Name(String),
-    /// More than a path may have.
+    /// Longer than a path may be.
     #[error(
         "the library path has {0} bytes, and no program can load what has more than \
          {LONGEST_PATH}"
     )]
     TooLong(usize),
-    /// A file that does not serve.
+    /// An unsuitable file.
     #[error("the library {path}: {why}")]
     Unfit {
         /// The library.
@@ -62,7 +62,7 @@ pub enum Error {
     },
 }
 
-/// Why a file does not serve as the runtime of a program.
+/// Why a file is not suitable as the runtime of a program.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unfit {
@@ -78,10 +78,10 @@ pub enum Unfit {
     /// Another library.
     #[error("it is no libsandbox.so")]
     NotRuntime,
-    /// One of an earlier version, which the notes of today are too new for.
+    /// One of an earlier version, which can't read this version's notes.
     #[error("it is of version {0}, which does not know this version's notes")]
     Earlier(String),
-    /// No ELF file in good order.
+    /// Not a valid ELF file.
     #[error(transparent)]
     Unreadable(#[from] rewrite::Error),
 }
@@ -93,19 +93,19 @@ pub struct Library {
     pub path: String,
 }
 
-/// What is known of the file that a DT_NEEDED value leads to.
+/// What is known about the file that a DT_NEEDED value refers to.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Presence {
-    /// A runtime that fits the program: its version.
+    /// A suitable runtime: its version.
     Fit(String),
     /// No file.
     Missing,
-    /// The user may not see whether there is a file, or which: the reason.
+    /// The user may not see whether there is a file, or which one: the reason.
     Hidden(String),
-    /// A file that does not serve.
+    /// An unsuitable file.
     Unfit(Unfit),
-    /// The dynamic loader searches for it, or a loader variable is in it.
+    /// The dynamic loader searches for it, or the path contains a loader variable.
     Unknown,
 }
 
@@ -124,7 +124,7 @@ impl Library {
         Self::at(&path.ok_or(Error::NotFound)?, false)
     }
 
-    /// The library at a path, which it is to have where the program runs.
+    /// The library at a path, which must be its path where the program runs.
     ///
     /// # Errors
     ///
@@ -163,8 +163,8 @@ impl Library {
     }
 }
 
-/// Whether the loader opens just this file: a slash in front, and no `$ORIGIN`
-/// or other variable that ld.so(8) replaces.
+/// Whether the loader opens exactly this file: it starts with a slash, and has no
+/// `$ORIGIN` or other variable that ld.so(8) replaces.
 #[must_use]
 pub fn is_absolute(path: &str) -> bool {
     path.starts_with('/') && !path.contains('$')
@@ -176,7 +176,7 @@ pub fn is_named_like_runtime(path: &str) -> bool {
     path.rsplit('/').next() == Some(NAME)
 }
 
-/// Looks at the file that a DT_NEEDED value leads to, below `root`.
+/// Looks at the file that a DT_NEEDED value refers to, below `root`.
 #[must_use]
 pub fn presence(path: &str, root: &Path, program: &Layout) -> Presence {
     if !is_absolute(path) {
@@ -207,10 +207,9 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), NotFound | NotADirectory)
 }
 
-/// Opens a regular file; nothing where it is another. The path is one that a
-/// program under examination names, which may be hostile: what is there is seen
-/// first, since a device may act when it is opened, and a FIFO would wait for a
-/// writer.
+/// Opens a regular file; `None` if it is of another type. The path comes from a program
+/// under examination, which may be hostile: the type is checked first, since a device may
+/// act when it is opened, and a FIFO would wait for a writer.
 fn open(path: &str, root: &Path) -> io::Result<Option<File>> {
     let below = match root.to_str() {
         Some("/") => None,
@@ -236,7 +235,7 @@ fn open(path: &str, root: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// The version of a runtime that serves a program.
+/// The version of a runtime that is suitable for a program.
 fn examine(file: &File, program: &Layout) -> Result<String, Unfit> {
     let library = Image::read(file).map_err(rewrite::Error::from)?;
     let same =

@@ -34,28 +34,28 @@ impl fmt::Display for EarlyCode {
     }
 }
 
-/// From when on a policy holds.
+/// When a policy comes into force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Moment {
     /// The library is initialised last of all libraries.
     AfterLibraries,
-    /// Some are initialised after it.
+    /// Some libraries are initialised after it.
     AmongLibraries,
-    /// The loader's order is not known.
+    /// The loader's order is unknown.
     Unknown,
-    /// A runtime within the program, right before main.
+    /// A runtime inside the program, right before main.
     Main,
-    /// A runtime within the program, at its entry point, which the loader jumps to.
+    /// A runtime inside the program, at its entry point, which the loader jumps to.
     EntryAfterLoader,
-    /// A runtime within the program, at its entry point, which the kernel jumps to.
+    /// A runtime inside the program, at its entry point, which the kernel jumps to.
     Entry,
-    /// A runtime within the program, as late as that can be.
+    /// A runtime inside the program, as late as possible.
     Best,
 }
 
 impl Moment {
-    /// That of a runtime within the program.
+    /// The moment for a runtime inside the program.
     #[must_use]
     pub fn of(start: Start, layout: &Layout) -> Self {
         match start {
@@ -91,8 +91,8 @@ impl Serialize for Moment {
     }
 }
 
-/// Code of the program that runs before any library's constructors, where that is before the
-/// policy is in force. `start` is when a runtime within the program is called; nothing for
+/// Code of the program that runs before any library's constructors, if that is before the
+/// policy is in force. `start` is when a runtime inside the program is called; `None` for
 /// the library.
 ///
 /// # Errors
@@ -127,18 +127,17 @@ fn early_code_of_static(layout: &Layout, start: Option<Start>) -> Option<EarlyCo
     is_before.then_some(EarlyCode::Preinit)
 }
 
-/// Whether a loader is one of those whose ways are known, by its name. The C library that a
-/// program needs does not tell that the loader is its own.
+/// Whether a loader is one whose behaviour is known, by its name. The C library that a
+/// program needs does not prove that the loader belongs to it.
 #[must_use]
 pub fn is_known(interpreter: &str) -> bool {
     is_musl(interpreter) || is_glibc(interpreter)
 }
 
-/// The place among the needed libraries that is initialised last; nothing where
-/// the loader is unknown. glibc sorts by dependencies and goes backwards through
-/// the list (elf/dl-sort-maps.c), musl goes through it forwards (ldso/dynlink.c,
-/// `queue_ctors`). A loader may have any name; the C library that the program
-/// needs is the loader's own.
+/// The position among the needed libraries that is initialised last; `None` if the loader
+/// is unknown. glibc sorts by dependencies and goes backwards through the list
+/// (elf/dl-sort-maps.c), musl goes through it forwards (ldso/dynlink.c, `queue_ctors`). A
+/// loader may have any name; the C library that the program needs belongs to the loader.
 #[must_use]
 pub fn position(interpreter: &str, needed: &[String]) -> Option<Position> {
     if is_musl(interpreter) {
@@ -155,7 +154,7 @@ pub fn position(interpreter: &str, needed: &[String]) -> Option<Position> {
     needs(|name| name == "libc.so.6" || name == "libc.so.6.1").then_some(Position::First)
 }
 
-/// The library at that place.
+/// The library at that position.
 #[must_use]
 pub fn placed(position: Position, needed: &[String]) -> Option<&String> {
     match position {
@@ -164,10 +163,10 @@ pub fn placed(position: Position, needed: &[String]) -> Option<&String> {
     }
 }
 
-/// A library of the program that ends it where another is the first of the list, as the
-/// runtime is. Of sanitizers only AddressSanitizer does so
-/// (compiler-rt/lib/asan/asan_linux.cpp, `AsanCheckDynamicRTPrereqs`): that of gcc, and
-/// clang's with `-shared-libasan`.
+/// A library that ends the program if another library is the first in the list, as the
+/// runtime is. The only sanitizer that does so is AddressSanitizer
+/// (compiler-rt/lib/asan/asan_linux.cpp, `AsanCheckDynamicRTPrereqs`): gcc's, and clang's
+/// with `-shared-libasan`.
 #[must_use]
 pub fn refuses_company(position: Position, needed: &[String]) -> Option<&String> {
     let is_it = |name: &&String| {

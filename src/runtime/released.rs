@@ -1,17 +1,18 @@
-//! The runtimes within programs that earlier versions put there.
+//! The runtimes that earlier versions put inside programs.
 //!
-//! A newer version goes on to accept them, so that whoever upgrades need not patch
-//! everything anew (docs/note-format.md, "What lasts"). One in which a hole is found has
-//! to go from the list.
+//! A newer version still accepts them, so that anyone who upgrades need not patch
+//! everything again (docs/note-format.md, "What lasts"). If a hole is found in one, it
+//! must be removed from the list.
 
 use sha2::{Digest, Sha256};
 
-/// A runtime, known by its code as it is in any program
-/// ([`comparable`](crate::rewrite::inline::comparable)). The digest is cryptographic: what has
+/// A runtime, identified by its code as it is in any program
+/// ([`comparable`](crate::rewrite::inline::comparable)). The digest is cryptographic:
+/// code that matches it is trusted.
 /// it is trusted.
 struct Released {
     version: &'static str,
-    /// In bytes.
+    /// Its size in bytes.
     size: usize,
     sha256: [u8; 32],
 }
@@ -29,7 +30,7 @@ const RELEASED: &[Released] = &[
     },
 ];
 
-/// The version that has put this code, and perhaps more behind it, into a program.
+/// The version that put this code, possibly with more after it, into a program.
 pub(super) fn version(found: &[u8]) -> Option<&'static str> {
     let is_it = |runtime: &&Released| {
         let code = found.get(..runtime.size);
