@@ -1,7 +1,8 @@
-//! The verbs, as others than a command line may call them: [`patch`], [`mod@inspect`]
-//! and [`remove`].
+//! The verbs, for callers other than the command line: [`patch`], [`mod@inspect`] and
+//! [`remove`].
 //!
-//! Nothing is printed here: each verb returns what there is to tell as values, whose
+//! Nothing is printed here: each verb returns its findings as values; their text is for
+//! people and may change.
 //! text is for people and need not stay.
 
 pub mod inspect;
@@ -22,7 +23,7 @@ pub use remark::Remark;
 use crate::elf::Layout;
 use crate::policy::Arch;
 
-/// The architecture of a file, where seccomp filters for it are known.
+/// The architecture of a file, if seccomp filters for it are known.
 #[must_use]
 pub fn arch(layout: &Layout) -> Option<Arch> {
     let (header, encoding) = (&layout.header, layout.encoding);

@@ -6,8 +6,7 @@ use crate::elf::memory::Divergence;
 use crate::policy::Arch;
 use crate::{elf, file, filter, policy, rewrite, runtime};
 
-/// Why a verb failed; the file is then as it was. The caller puts the file's name in
-/// front.
+/// Why a verb failed; the file is then unchanged. The caller prefixes the file's name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -40,19 +39,21 @@ pub enum Error {
     /// There is no runtime for the program.
     #[error(transparent)]
     Runtime(runtime::Error),
-    /// The tables have nothing for its architecture: the number in its header (`e_machine`).
+    /// Its architecture is in none of the tables: the number in its header (`e_machine`).
     #[error(
         "no filter can be made for its architecture (ELF machine {0}); known are {known}",
         known = Arch::all().map(Arch::name).collect::<Vec<_>>().join(", ")
     )]
     Architecture(u16),
-    /// It carries another policy, and that was not to be replaced.
+    /// It carries another policy, which was not to be replaced.
     #[error("it carries another policy already")]
     AnotherPolicy,
-    /// It carries this policy, and another runtime or one that takes over at another moment.
+    /// It carries this policy, with another runtime or one that takes over at another
+    /// moment.
     #[error("it carries this policy already, enforced in another way or from another moment on")]
     AnotherWay,
-    /// What runs would differ from what the patched file says, as it does in the original.
+    /// What runs would differ from what the patched file says, as it does for the
+    /// original.
     #[error("{0}; no policy in it could be relied on: link it anew")]
     Divergence(Divergence),
     /// The result, read again, is not what it should be.

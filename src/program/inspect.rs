@@ -1,4 +1,4 @@
-//! Reading what a file carries, and judging it.
+//! Reading and judging what a file carries.
 
 pub mod start;
 #[cfg(test)]
@@ -23,11 +23,11 @@ use crate::runtime::library::{self, Presence, is_absolute};
 use crate::runtime::moment::{Moment, early_code, refuses_company};
 use crate::{file, filter, rewrite};
 
-/// The version of the JSON that [`Inspection`] becomes; fields may be added
-/// without a new one.
+/// The version of the JSON form of [`Inspection`]; fields may be added without a new
+/// version.
 pub const SCHEMA: u32 = 1;
 
-/// What is known of a file.
+/// What is known about a file.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inspection {
     /// [`SCHEMA`].
@@ -37,7 +37,7 @@ pub struct Inspection {
     /// What kind of ELF file it is.
     #[serde(serialize_with = "as_text")]
     pub kind: Kind,
-    /// The architecture, where seccomp filters for it are known.
+    /// The architecture, if seccomp filters for it are known.
     pub arch: Option<&'static str>,
     /// The dynamic loader that starts it.
     pub interpreter: Option<String>,
@@ -51,7 +51,7 @@ pub struct Inspection {
     pub filter: Option<Filter>,
     /// The runtime.
     pub library: Option<Library>,
-    /// From when on the policy holds.
+    /// When the policy comes into force.
     pub enforced: Option<Moment>,
     /// The file before it was patched.
     pub original: Option<Original>,
@@ -59,10 +59,10 @@ pub struct Inspection {
     pub problems: Vec<Problem>,
     /// What is worth knowing.
     pub notices: Vec<Remark>,
-    /// The policy, for those who show it to people.
+    /// The policy, for callers that show it to people.
     #[serde(skip)]
     pub resolved: Option<Resolved>,
-    /// The filter's program, likewise.
+    /// The filter's program, for callers that show it to people.
     #[serde(skip)]
     pub program: Vec<filter::Instruction>,
 }
@@ -74,7 +74,7 @@ pub struct Filter {
     pub instructions: usize,
     /// Whether it is what the policy compiles to.
     pub matches_policy: bool,
-    /// What it is known by in a process, in hexadecimal.
+    /// What identifies it in a process, in hexadecimal.
     pub identity: String,
 }
 
@@ -83,11 +83,11 @@ pub struct Filter {
 pub struct Library {
     /// The DT_NEEDED value.
     pub path: String,
-    /// Whether the loader opens just this file.
+    /// Whether the loader opens exactly this file.
     pub absolute: bool,
-    /// Whether the file is there; unknown where the loader searches for it.
+    /// Whether the file exists; unknown if the loader searches for it.
     pub present: Option<bool>,
-    /// Its version, if it is a fit runtime.
+    /// Its version, if it is a suitable runtime.
     pub version: Option<String>,
 }
 
@@ -98,7 +98,7 @@ pub struct Original {
     pub length: u64,
 }
 
-/// What a program is inspected in view of.
+/// The environment in which a program is inspected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Surroundings {
     /// The directory below which its libraries are.
@@ -108,7 +108,7 @@ pub struct Surroundings {
 }
 
 impl Default for Surroundings {
-    /// This machine, and no runtimes to compare one within a program with.
+    /// This machine, without runtimes to compare one inside a program with.
     fn default() -> Self {
         Self {
             root: "/".into(),
@@ -117,22 +117,22 @@ impl Default for Surroundings {
     }
 }
 
-/// Inspects the file that a path leads to.
+/// Inspects the file at a path.
 ///
 /// # Errors
 ///
-/// Not an ELF file, or one that can't be read.
+/// It is not an ELF file, or can't be read.
 pub fn inspect(path: &Path, surroundings: &Surroundings) -> Result<Inspection, Error> {
     let (source, _) = file::open(path)?;
     Inspection::of(&path.to_string_lossy(), &source, surroundings)
 }
 
 impl Inspection {
-    /// Inspects a file, which people know by this name.
+    /// Inspects a file, which is reported under this name.
     ///
     /// # Errors
     ///
-    /// Not an ELF file, or one that can't be read.
+    /// It is not an ELF file, or can't be read.
     pub fn of(
         name: &str,
         source: &(impl Source + ?Sized),
@@ -185,7 +185,7 @@ impl Inspection {
         Ok(found)
     }
 
-    /// Adds problems; a file that can't be read as it should be is one, too.
+    /// Adds problems; a file that can't be read properly is one as well.
     fn add(
         &mut self,
         problems: Result<impl IntoIterator<Item = Problem>, impl Into<Error>>,
@@ -234,7 +234,7 @@ impl Inspection {
         });
     }
 
-    /// The way back, as far as it can be told without reading the whole file.
+    /// How to undo the patch, if that can be told without reading the whole file.
     fn original(&mut self, undo: Option<&Undo>, layout: &Layout) {
         let Some(undo) = undo else {
             self.notices.push(Remark::NoRecord);
@@ -248,8 +248,8 @@ impl Inspection {
         });
     }
 
-    /// What the runtime does besides installing the filter is not in the
-    /// policy; patching asks for the same of every program.
+    /// What the runtime does besides installing the filter is not in the policy; patching
+    /// requests the same for every program.
     fn check_header(&mut self, embedded: &Embedded, layout: &Layout) {
         let header = &embedded.header;
         if embedded.filter.log {
@@ -316,7 +316,7 @@ impl Inspection {
         Ok(())
     }
 
-    /// A runtime within the program.
+    /// A runtime inside the program.
     fn inline(
         &mut self,
         embedded: &Embedded,
@@ -396,8 +396,8 @@ impl Inspection {
     }
 }
 
-/// The address and size of a dynamic section that patching moved to pages of
-/// its own, which the runtime makes read-only; nothing where it stayed.
+/// The address and size of a dynamic section that patching moved to pages of its own,
+/// which the runtime makes read-only; `None` if it did not move.
 fn own_dynamic_pages(layout: &Layout) -> Option<(u64, u64)> {
     let range = |kind| {
         let of_kind = layout.segments.iter().find(|it| it.kind == kind);
@@ -415,7 +415,7 @@ fn own_dynamic_pages(layout: &Layout) -> Option<(u64, u64)> {
     moved.then_some((address.0, size))
 }
 
-/// The address of the dynamic section in the original, by its program headers,
+/// The address of the dynamic section in the original, according to its program headers,
 /// which patching overwrites.
 fn original_dynamic(undo: &Undo, encoding: Encoding) -> Option<u64> {
     let at = |offset| undo.originals.iter().find(|kept| kept.offset == offset);

@@ -18,16 +18,16 @@ use crate::runtime::Runtimes;
 use crate::runtime::moment::{Moment, early_code};
 use prepared::Prepared;
 
-/// What is asked for.
+/// What is requested.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The policy.
     pub policy: Policy,
     /// The runtime.
     pub runtimes: Runtimes,
-    /// Where the result goes; none replaces the file.
+    /// Where the result goes; `None` replaces the file.
     pub output: Option<PathBuf>,
-    /// A policy that is there may be replaced by another.
+    /// Whether an existing policy may be replaced by another.
     pub replace: bool,
     /// Only say what would be done.
     pub dry_run: bool,
@@ -54,32 +54,31 @@ pub struct Report {
     pub file: PathBuf,
     /// What became of it, or would become.
     pub outcome: Outcome,
-    /// Nothing was written, since that was asked for.
+    /// Whether nothing was written, as requested.
     pub dry_run: bool,
     /// The policy as compiled.
     pub resolved: Resolved,
-    /// From when on the policy holds.
+    /// When the policy comes into force.
     pub enforced: Moment,
-    /// The DT_NEEDED value, unless the runtime is within the program.
+    /// The DT_NEEDED value, unless the runtime is inside the program.
     pub library: Option<String>,
     /// The file's length in bytes, before and after.
     pub length: (u64, u64),
     /// What moved within the file.
     pub moved: Vec<&'static str>,
-    /// What was appended to the ELF file, if anything was.
+    /// What was appended to the ELF file, if anything.
     pub appended: Option<Appended>,
-    /// What the user should know of the policy and the library, whatever the
-    /// program.
+    /// What the user should know about the policy and the library, for any program.
     pub general: Vec<Remark>,
-    /// Likewise, where the policy is sound but may not be what was meant.
+    /// As `general`, but the policy is sound and only may not be what was meant.
     pub advice: Vec<Remark>,
-    /// What the user should know of the program.
+    /// What the user should know about the program.
     pub remarks: Vec<Remark>,
     /// How many other names the replaced file had, which keep the old content.
     pub other_names: u64,
-    /// The file that is there now, where it was written.
+    /// The file that is there now, if it was written.
     pub written: Option<Stamp>,
-    /// Whether whoever starts the program runs as its owner or group.
+    /// Whether the program runs with its owner's or group's ID, whoever starts it.
     pub sets_ids: bool,
 }
 
@@ -87,16 +86,16 @@ pub struct Report {
 ///
 /// # Errors
 ///
-/// As [`patch_at`], or the path leads to no file that could be replaced.
+/// See [`patch_at`]; or the path leads to no file that could be replaced.
 pub fn patch(path: &Path, options: &Options) -> Result<Report, Error> {
     patch_at(&Place::of(path)?, path, options)
 }
 
-/// Patches one program, which people know by a path.
+/// Patches one program, which is reported under this path.
 ///
 /// # Errors
 ///
-/// Says why it can't be done; the file is then as it was, and nothing is left
+/// The error says why it can't be done; the file is then unchanged, and nothing is left
 /// behind.
 pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report, Error> {
     let (input, target) = Input::open_for(place, options.output.as_deref())?;
@@ -158,7 +157,7 @@ pub fn patch_at(place: &Place, path: &Path, options: &Options) -> Result<Report,
     Ok(report)
 }
 
-/// The program's own code that runs before a runtime that is in it.
+/// The program's own code that runs before the runtime inside it.
 fn early(effects: &Effects, image: &Image<Original<'_>>) -> Result<Option<Remark>, Error> {
     let Some(start) = effects.start else {
         return Ok(None);
@@ -170,7 +169,7 @@ fn early(effects: &Effects, image: &Image<Original<'_>>) -> Result<Option<Remark
     }))
 }
 
-/// What the user should know of how the file had to be changed.
+/// What the user should know about how the file had to be changed.
 fn unusual(effects: &Effects) -> Vec<Remark> {
     let obstacle = effects.obstacle.clone();
     let dropped = effects.drops_sections.then_some(Remark::SectionsDropped);
@@ -183,16 +182,16 @@ fn unusual(effects: &Effects) -> Vec<Remark> {
     remarks.into_iter().flatten().collect()
 }
 
-/// What the user should know of replacing a file that has signatures, in these places or
-/// ways, which no longer hold.
+/// What the user should know about replacing a file with signatures, given by their
+/// places or kinds, which will no longer be valid.
 pub(super) fn of_target(target: &Target, signatures: Vec<String>) -> Vec<Remark> {
     let unsigned = (!signatures.is_empty()).then_some(Remark::Unsigned(signatures));
     let locked = target.is_locked_by_others().then_some(Remark::Locked);
     unsigned.into_iter().chain(locked).collect()
 }
 
-/// Carries the plan out. A dry run does so, too, but for the last step: it must
-/// fail where patching would.
+/// Carries out the plan. A dry run does so, too, except for the last step: it must fail
+/// whenever patching would.
 fn write(
     plan: &Plan,
     original: &Original<'_>,
@@ -213,7 +212,7 @@ fn write(
     })
 }
 
-/// The program without the policy that it may carry.
+/// The program without the policy that it may already carry.
 fn original<'a>(file: &'a File, present: Option<&'a Embedded>) -> Result<Original<'a>, Error> {
     let Some(present) = present else {
         return Ok(Original::Whole(file));

@@ -1,4 +1,4 @@
-//! What keeps the protection of a program from being relied on.
+//! Reasons why the protection of a program can't be relied on.
 
 use serde::{Serialize, Serializer};
 
@@ -6,7 +6,7 @@ use crate::elf::memory::Divergence;
 use crate::rewrite::Danger;
 use crate::runtime::moment::EarlyCode;
 
-/// What keeps the protection of a program from being relied on. A file without any is
+/// Why the protection of a program can't be relied on. A file without any problem is
 /// sound.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -17,7 +17,7 @@ pub enum Problem {
     /// Its notes, or what they are judged by, can't be read.
     #[error("{0}")]
     Unreadable(String),
-    /// The POLICY note is not the JSON of one.
+    /// The POLICY note is not the JSON of a policy.
     #[error("its policy can't be read: {0}")]
     PolicyUnreadable(String),
     /// What is enforced is not what people read.
@@ -26,10 +26,10 @@ pub enum Problem {
     /// A flag of the filter.
     #[error("its filter has all actions logged, which patching does not ask for")]
     Logs,
-    /// The HEADER note has the runtime protect other memory.
+    /// The HEADER note makes the runtime protect other memory.
     #[error("the memory that is to become read-only is not its dynamic section")]
     Protection,
-    /// The HEADER note has another former address of the dynamic section.
+    /// The HEADER note gives a wrong former address of the dynamic section.
     #[error("its dynamic section was not where it is said to have been")]
     FormerDynamic,
     /// The kernel would refuse the filter, or never apply it.
@@ -47,19 +47,19 @@ pub enum Problem {
     /// No DT_NEEDED for the runtime.
     #[error("it does not load libsandbox.so, so its policy is not enforced")]
     NoRuntime,
-    /// No runtime where one within the program would be.
+    /// There is no runtime where one inside the program would be.
     #[error("its runtime is not beside its policy, so the policy is not enforced")]
     NoInlineRuntime,
-    /// Neither the entry point nor an initialiser leads to it.
+    /// Neither the entry point nor an initialiser points to it.
     #[error("nothing in it leads to its runtime, so its policy is not enforced")]
     Unreached,
-    /// Likewise, as far as can be told.
+    /// Neither seems to, as far as can be told.
     #[error(
         "without section headers nobody can tell whether its initialisers lead to its runtime; \
          patch it after stripping, or have the policy hold from the entry point on"
     )]
     PerhapsUnreached,
-    /// The runtime within the program is none that was released.
+    /// The runtime inside the program was never released.
     #[error("its runtime is neither that of this version nor that of an earlier one")]
     AnotherRuntime,
     /// There is none to compare it with.
@@ -76,7 +76,7 @@ pub enum Problem {
     /// There is none.
     #[error("its library {0} does not exist, so it will not start")]
     LibraryMissing(String),
-    /// The caller may not see it.
+    /// The user may not see it.
     #[error("its library {path} can't be looked at: {why}")]
     LibraryHidden {
         /// The DT_NEEDED value.
@@ -90,7 +90,8 @@ pub enum Problem {
     /// What runs is not what the file says.
     #[error("{0}")]
     Divergence(Divergence),
-    /// Only a loader loads libraries, and the kernel starts one only where PT_INTERP names it.
+    /// Only a loader loads libraries, and the kernel starts one only if PT_INTERP names
+    /// it.
     #[error(
         "it names no loader (PT_INTERP), so nothing loads its runtime and its policy is not \
          enforced"
@@ -99,17 +100,17 @@ pub enum Problem {
     /// The kernel looks for the loader in the working directory.
     #[error("the path of its loader {0} is not absolute, so the loader can be replaced")]
     RelativeLoader(String),
-    /// The file that is started in the program's place may be anything.
+    /// The file that is started instead of the program may be anything.
     #[error("the loader {0} is not known, so it may never come to the runtime")]
     UnknownLoader(String),
     /// The loader takes the program or itself for the runtime.
     #[error("the loader takes the program itself for its runtime, so its policy is not enforced")]
     PosesAsRuntime,
-    /// Two libraries by the name of the runtime, of which one is looked at.
+    /// Two libraries have the name of the runtime, and only one of them is looked at.
     #[error("it loads two libraries named libsandbox.so")]
     TwoRuntimes,
-    /// A library that glibc has loaded may stand for the runtime (DT_SONAME), and its
-    /// constructors can do anything.
+    /// A library that glibc has already loaded may take the runtime's place (DT_SONAME),
+    /// and its constructors can do anything.
     #[error(
         "it loads {0} before its runtime, which that library can replace; it was added after \
          patching: patch the program again"
@@ -121,7 +122,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// A name that stays, for programs that tell problems apart.
+    /// A stable name, for programs that tell problems apart.
     #[must_use]
     pub const fn id(&self) -> &'static str {
         match self {
@@ -158,7 +159,7 @@ impl Problem {
     }
 }
 
-/// As the text.
+/// Serialised as its text.
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

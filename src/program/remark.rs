@@ -1,4 +1,4 @@
-//! What is worth knowing, and keeps nothing from being done.
+//! Things worth knowing that do not prevent anything.
 
 use serde::{Serialize, Serializer};
 
@@ -7,35 +7,36 @@ use crate::policy;
 use crate::rewrite::{Appended, NotLater, Reader};
 use crate::runtime::moment::EarlyCode;
 
-/// What is worth knowing of a program, or of what was done with it.
+/// Something worth knowing about a program, or about what was done with it.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Remark {
     /// The file is the runtime of this version, not a program.
     #[error("this is the runtime, version {0}")]
     Runtime(String),
-    /// The runtime within the program is that of this earlier version.
+    /// The runtime inside the program is that of this earlier version.
     #[error("its runtime is that of version {0}; patch it again to have the present one")]
     OlderRuntime(&'static str),
     /// Without a record of the original the patch can't be taken out.
     #[error("it keeps no record of the original file")]
     NoRecord,
-    /// The file has another length than patching gave it.
+    /// The length of the file is not what patching made it.
     #[error(
         "something was appended or stripped since it was patched, so the patch can only be taken \
          out with best effort"
     )]
     LengthChanged,
-    /// This version wrote the policy, for which its names meant other rules.
+    /// This version wrote the policy, and its names meant other rules then.
     #[error("version {0} wrote the policy; today its names stand for other rules")]
     OldRules(String),
-    /// Libraries stand where the runtime should.
+    /// Libraries have the position where the runtime should be.
     #[error("libraries were added after it was patched; the policy holds for their constructors")]
     LibrariesAdded,
-    /// Why the policy is not put in force right before main, in a program that is there.
+    /// Why the policy of an already patched program is not put in force right before
+    /// main.
     #[error("the policy could not be put in force right before main: {0}")]
     NotBeforeMain(NotLater),
-    /// The same, when patching.
+    /// The same for a program being patched.
     #[error(
         "the policy is in force from the entry point on, since {0}; what runs before main must be \
          permitted"
@@ -47,7 +48,7 @@ pub enum Remark {
     /// There is no library at the path that the program will name.
     #[error("{0} does not exist here; the program will not start where it is missing")]
     LibraryMissing(String),
-    /// The caller may not see it.
+    /// The user may not see it.
     #[error(
         "{path} can't be looked at: {why}; the program will not start for anyone who can't reach it"
     )]
@@ -57,13 +58,13 @@ pub enum Remark {
         /// The reason.
         why: String,
     },
-    /// What resolving the policy has to say.
+    /// A warning from resolving the policy.
     #[error("{0}")]
     Policy(policy::Warning),
-    /// What `verify` will take for a problem.
+    /// A problem that `verify` will report.
     #[error("{0}; it does not pass verification")]
     Unaccepted(Problem),
-    /// Another such: nothing is known of the order in which this loader initialises.
+    /// Another one: the order in which this loader initialises libraries is unknown.
     #[error(
         "the loader {0} is not known; the policy may be in force before or after the constructors \
          of other libraries and of the program; it does not pass verification"
@@ -75,9 +76,9 @@ pub enum Remark {
         missing.join(", ")
     )]
     Memory {
-        /// Why it does.
+        /// Why it starts under the policy.
         why: &'static str,
-        /// What it calls.
+        /// The missing calls.
         missing: Vec<&'static str>,
     },
     /// This library ends the program unless it is the first.
@@ -93,7 +94,7 @@ pub enum Remark {
          sandboxify"
     )]
     HeapMoves,
-    /// This stands behind the program header table, which had to move.
+    /// This follows the program header table, which had to move.
     #[error(
         "its program headers had to move, since {0} follows them; strip it before patching, not \
          afterwards"
@@ -102,22 +103,22 @@ pub enum Remark {
     /// Section headers that can't be read are not kept.
     #[error("its section headers can't be read, and the result has none")]
     SectionsDropped,
-    /// Where what was appended is now may not be where it is looked for.
+    /// What was appended may no longer be where readers look for it.
     #[error("the {} bytes that are appended to the ELF file {}", .0.size, where_to(.0))]
     Appended(Appended),
-    /// Signatures that no longer hold.
+    /// Signatures that are no longer valid.
     #[error(
         "it is signed ({}), and the result no longer is; sign the result again",
         .0.join(", ")
     )]
     Unsigned(Vec<String>),
-    /// A lock that was not waited for any longer.
+    /// A lock was still held when waiting for it was given up.
     #[error(
         "another process holds a lock on it, as anyone can who may read it, and was not waited for \
          any longer; lslocks(8) shows which"
     )]
     Locked,
-    /// Processes that run the file as it was.
+    /// Processes that are running the old file.
     #[error(
         "it is running (process {}) and goes on without this change until it is started again",
         some_of(.0)
@@ -129,7 +130,7 @@ pub enum Remark {
 }
 
 impl Remark {
-    /// Where what was appended may not be found; nothing where its readers are known.
+    /// A remark if appended data may not be found; `None` if its readers are known.
     pub(super) fn of_appended(appended: Appended) -> Option<Self> {
         let is_known = matches!(appended.reader, Reader::Known(_));
         (!is_known).then_some(Self::Appended(appended))
@@ -166,7 +167,7 @@ fn keepers(count: u64) -> String {
     }
 }
 
-/// As the text.
+/// Serialised as its text.
 impl Serialize for Remark {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

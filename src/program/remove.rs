@@ -8,18 +8,18 @@ use crate::elf::Image;
 use crate::file::{self, Input, Keep, Pending, Place, Stamp};
 use crate::rewrite::{self, Original, best_effort, embedded};
 
-/// What is asked for.
+/// What is requested.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Where the result goes; none replaces the file.
+    /// Where the result goes; `None` replaces the file.
     pub output: Option<PathBuf>,
-    /// Keep what other tools changed, where the original can't be had back.
+    /// Keep what other tools changed, if the original can't be restored.
     pub best_effort: bool,
     /// What the result keeps besides mode, owner and attributes.
     pub keep: Keep,
 }
 
-/// How well it went.
+/// How complete the restoration is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Restored {
@@ -32,7 +32,7 @@ pub enum Restored {
 /// What was done.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// How well it went.
+    /// How complete it is.
     pub restored: Restored,
     /// What the user should know.
     pub remarks: Vec<Remark>,
@@ -46,7 +46,7 @@ pub struct Report {
 ///
 /// # Errors
 ///
-/// As [`remove_at`], or the path leads to no file that could be replaced.
+/// See [`remove_at`]; or the path leads to no file that could be replaced.
 pub fn remove(path: &Path, options: &Options) -> Result<Report, Error> {
     remove_at(&Place::of(path)?, options)
 }

@@ -8,8 +8,8 @@ use rustix::fs::stat;
 
 use crate::file::{Identity, Status};
 
-/// The processes that run a file, as far as /proc shows them (proc(5)): to all
-/// others, those of another user are hidden.
+/// The processes that run a file, as far as /proc shows them (proc(5)): those of another
+/// user are hidden from ordinary users.
 pub(super) fn processes_of(file: Identity) -> &'static [u32] {
     static RUNNING: OnceLock<HashMap<Identity, Vec<u32>>> = OnceLock::new();
     // Once a run: a tree has thousands of files, a system thousands of processes.

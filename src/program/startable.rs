@@ -1,8 +1,8 @@
 //! Which files of a tree are programs.
 //!
-//! A gate that goes through a tree must not pass over what can be started,
-//! so a file is left out only where it surely is no program. One that can't be
-//! read, or is damaged, is not left out: whoever handles it will say so.
+//! A gate that goes through a tree must not skip anything that can be started, so a file
+//! is left out only if it certainly is not a program. One that can't be read, or is
+//! damaged, is not left out: the code that handles it will report that.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -13,7 +13,7 @@ use crate::elf::encoding::ProgramHeader;
 use crate::elf::{Kind, Layout};
 use crate::file::Place;
 
-/// Why an executable file is no program; nothing where it is or may be one.
+/// Why an executable file is not a program; `None` if it is or may be one.
 #[must_use]
 pub fn why_not(place: &Place) -> Option<&'static str> {
     let (file, _) = place.open().ok()?;
@@ -40,9 +40,8 @@ pub fn why_not(place: &Place) -> Option<&'static str> {
     }
 }
 
-/// Whether what has the form of a library is one: the kernel would start it if
-/// it has an interpreter, as libc.so.6 has, or an entry point, and then only its
-/// name tells.
+/// Whether a file with the form of a library is one: the kernel would start it if it has
+/// an interpreter, as libc.so.6 has, or an entry point, and then only its name tells.
 fn is_library(name: &OsStr, layout: &Layout) -> bool {
     let is_startable = layout.segment(elf::PT_INTERP).is_some() || layout.header.entry.0 != 0;
     !is_startable || is_named_like_library(name)
@@ -53,9 +52,9 @@ fn is_named_like_library(name: &OsStr) -> bool {
     name.ends_with(".so") || name.contains(".so.")
 }
 
-/// Whether there is nothing to run: what objcopy(1) leaves with
-/// `--only-keep-debug` has the program's headers, and its mode. execve(2) refuses
-/// an interpreter without a name.
+/// Whether there is nothing to run: the file that objcopy(1) makes with
+/// `--only-keep-debug` has the program's headers, and its mode. execve(2) refuses an
+/// interpreter without a name.
 fn is_without_code(layout: &Layout) -> bool {
     if let Some(interpreter) = layout.segment(elf::PT_INTERP) {
         return interpreter.filesz == 0;

@@ -1,4 +1,5 @@
-//! Whether what starts a program brings it to its runtime, before any code of its own.
+//! Whether the code that starts a program gets to its runtime before any of the program's
+//! own code.
 
 use std::path::Path;
 
@@ -11,18 +12,19 @@ use crate::rewrite::Position;
 use crate::runtime::library::{self, is_named_like_runtime};
 use crate::runtime::moment;
 
-/// Who loads the runtime, and from when on it is in force.
+/// What loads the runtime, and when it comes into force.
 #[derive(Clone, Debug)]
 pub(super) struct Loading {
     /// The DT_NEEDED value of the runtime.
     pub(super) runtime: String,
-    /// The place where patching puts it for this loader; nothing where that is unknown.
+    /// The place where patching puts it for this loader; `None` if that is unknown.
     pub(super) expected: Option<Position>,
     /// Whether it is there.
     pub(super) is_in_place: bool,
 }
 
-/// What keeps a program from becoming what its file says, whoever enforces its policy.
+/// Reasons why a running program would differ from its file, however its policy is
+/// enforced.
 ///
 /// # Errors
 ///
@@ -36,8 +38,8 @@ pub fn problems(image: &Image<impl Source>, root: &Path) -> Result<Vec<Problem>,
     Ok(found)
 }
 
-/// What is wrong with a loader. One of another name is known by what is in the file, below
-/// `root`.
+/// What is wrong with a loader. If its name is unknown, the file itself is examined,
+/// below `root`.
 #[must_use]
 pub fn loader_problem(interpreter: &str, root: &Path) -> Option<Problem> {
     if !interpreter.starts_with('/') {
@@ -48,7 +50,7 @@ pub fn loader_problem(interpreter: &str, root: &Path) -> Option<Problem> {
     (!is_known).then(|| Problem::UnknownLoader(interpreter.to_owned()))
 }
 
-/// How the loader comes to the runtime; nothing where the program does not name one.
+/// How the loader gets to the runtime; `None` if the program does not name one.
 ///
 /// # Errors
 ///
@@ -140,7 +142,8 @@ mod tests {
         assert_eq!(place("/opt/loader", &[RUNTIME, "libx.so"]), (true, vec![]));
     }
 
-    /// musl initialises what comes behind it later, so that this one is under the policy.
+    /// musl initialises libraries that come after it later, so this one is under the
+    /// policy.
     #[test]
     fn a_library_that_comes_before_its_turn_is_a_problem() {
         let before = || vec![Problem::LibraryBefore("libx.so".to_owned())];

@@ -6,7 +6,7 @@ use crate::elf::VirtAddr;
 use crate::elf::build::LayoutBuilder;
 use crate::policy::{Action, List, Policy, Verdict, resolve};
 
-/// What is known of a program that carries nothing.
+/// What is known about a program that carries nothing.
 fn bare() -> Inspection {
     let file = LayoutBuilder::new(elf::ET_EXEC).build();
     let mut found = Inspection::of("program", &file[..], &Surroundings::default()).unwrap();
@@ -24,7 +24,7 @@ fn resolved(names: &[&str]) -> Resolved {
     resolve(&policy, Arch::X86_64).unwrap().0
 }
 
-/// What is found in the rules of a policy of that version.
+/// What is found in the rules of a policy of a given version.
 fn judged(version: &str, mut resolved: Resolved) -> (Vec<Problem>, Vec<Remark>) {
     resolved.version = version.to_owned();
     let mut found = bare();
@@ -42,7 +42,7 @@ fn rules_that_names_stand_for_are_no_reason_to_say_anything() {
     }
 }
 
-/// Names are made portable in other ways by other versions, but not by the same one.
+/// Names may be made portable differently by other versions, but not by the same one.
 #[test]
 fn other_rules_are_those_of_another_version_or_wrong() {
     let fewer = || {
@@ -95,7 +95,7 @@ fn segment(kind: elf::ProgramType, vaddr: u64, memsz: u64, flags: u32) -> Progra
     }
 }
 
-/// What is taken for a dynamic section with pages of its own that patching made.
+/// Recognising a dynamic section that patching moved to pages of its own.
 #[test]
 fn a_dynamic_section_that_moved_fills_writable_pages_of_its_own() {
     const AT: u64 = 4 * PAGE;
@@ -129,7 +129,7 @@ fn a_dynamic_section_that_moved_fills_writable_pages_of_its_own() {
     assert_eq!(own((AT, part), (AT, part, writable), None), None);
 }
 
-/// What is found where a library is to enforce the policy.
+/// What is found if a library is to enforce the policy.
 fn enforced(loader: Option<&str>, needed: &[&str], resolved: Option<Resolved>) -> Inspection {
     let mut builder = LayoutBuilder::new(elf::ET_DYN);
     if let Some(loader) = loader {

@@ -1,4 +1,4 @@
-//! What an allow-list lacks that the program will probably call.
+//! What an allow-list lacks although the program will probably call it.
 
 use object::elf;
 
@@ -7,10 +7,10 @@ use crate::policy::{List, Resolved};
 use crate::program::Remark;
 use crate::runtime::Runtime;
 
-/// Both runtimes have the C library's allocator ask for its first memory before the
-/// policy is in force, but not one that is the program's own, nor do they find it
-/// where the loader does not say which libraries there are. Nothing where the list
-/// has what it takes.
+/// Both runtimes make the C library's allocator request its first memory before the
+/// policy is in force. They can't do this for an allocator of the program's own, or if
+/// the loader does not say which libraries there are. `None` if the list has everything
+/// needed.
 pub(super) fn lacking(
     resolved: &Resolved,
     image: &Image<impl Source>,

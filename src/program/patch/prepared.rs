@@ -1,4 +1,4 @@
-//! What goes into a program, made before anything is written.
+//! What goes into a program, prepared before anything is written.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::runtime::moment::{Moment, early_code, placed, position, refuses_compa
 use crate::runtime::{self, Runtime};
 use crate::{filter, rewrite};
 
-/// The content to embed, made before anything is written.
+/// The content to embed, prepared before anything is written.
 pub(super) struct Prepared {
     pub(super) content: Content,
-    /// From when on the policy holds.
+    /// When the policy comes into force.
     pub(super) enforced: Moment,
     resolved: Resolved,
     runtime: Runtime,
@@ -79,7 +79,7 @@ impl Prepared {
         })
     }
 
-    /// What is to put the policy in force.
+    /// How the policy is to be put in force.
     pub(super) fn enforcement(&self) -> Enforcement<'_> {
         match &self.runtime {
             Runtime::Library(library) => Enforcement::Library {
@@ -98,7 +98,7 @@ impl Prepared {
         present.policy == self.content.policy && present.filter.program == self.content.program
     }
 
-    /// What patching means for a file that carries a policy.
+    /// What patching means for a file that already carries a policy.
     pub(super) fn compare(
         &self,
         present: &Embedded,
@@ -137,7 +137,7 @@ impl Prepared {
         })
     }
 
-    /// Whether a file has all that patching would put into it.
+    /// Whether a file has everything that patching would put into it.
     fn is_intact(&self, present: &Embedded, image: &Image<&File>) -> Result<bool, rewrite::Error> {
         let (header, content) = (&present.header, &self.content);
         let filter = &present.filter;
@@ -157,8 +157,8 @@ impl Prepared {
         })
     }
 
-    /// Reads the result back before it takes the file's place: a mistake of this
-    /// program must not reach anybody's binary.
+    /// Reads the result back before it replaces the file: a mistake of this program must
+    /// not reach anyone's binary.
     pub(super) fn check(&self, output: &File) -> Result<(), Error> {
         let fault = |what: &str| Error::Unfaithful(what.to_owned());
         fn unreadable(error: impl std::fmt::Display) -> Error {
@@ -216,7 +216,7 @@ impl Prepared {
     }
 }
 
-/// What is doubtful of a library that the program is to load.
+/// Anything doubtful about a library that the program is to load.
 fn doubt(library: &Library, program: &Layout) -> Result<Option<Remark>, Error> {
     let path = library.path.clone();
     let presence = library.check(program).map_err(runtime::Error::Library)?;
@@ -227,7 +227,7 @@ fn doubt(library: &Library, program: &Layout) -> Result<Option<Remark>, Error> {
     })
 }
 
-/// What is doubtful of the program's loader.
+/// Anything doubtful about the program's loader.
 fn loader_doubt(image: &Image<&File>) -> Result<Option<Remark>, elf::Error> {
     let Some(interpreter) = image.interpreter()? else {
         return Ok(None);
@@ -238,7 +238,7 @@ fn loader_doubt(image: &Image<&File>) -> Result<Option<Remark>, elf::Error> {
     Ok(loader_problem(&interpreter, Path::new("/")).map(Remark::Unaccepted))
 }
 
-/// The library's place among the others, and from when on it enforces the policy.
+/// The library's position among the others, and when it starts to enforce the policy.
 fn order(image: &Image<&File>) -> Result<(Position, Moment), elf::Error> {
     let interpreter = image.interpreter()?.unwrap_or_default();
     let position = position(&interpreter, &image.needed()?);
