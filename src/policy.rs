@@ -1,9 +1,8 @@
 //! What may be called, and what happens otherwise.
 //!
-//! A [`Policy`] is what somebody asked for, by name and for no architecture in
-//! particular. [`resolve`] turns it into the numbers and conditions of one
-//! architecture, a [`Resolved`], which is also what the POLICY note records
-//! (see [`Resolved::to_json`]).
+//! A [`Policy`] is a request by name, independent of any architecture. [`resolve`] turns
+//! it into the numbers and conditions of one architecture, a [`Resolved`], which is also
+//! what the POLICY note records (see [`Resolved::to_json`]).
 
 mod action;
 mod agreement;
@@ -54,14 +53,14 @@ impl fmt::Display for List {
     }
 }
 
-/// A policy as asked for.
+/// A policy as requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// What naming a system call does to it.
     pub list: List,
     /// The system calls.
     pub names: BTreeSet<String>,
-    /// What a violation gets.
+    /// What happens on a violation.
     pub action: Action,
     /// Take the names literally: no portable names, and each must exist on the
     /// target's architecture.

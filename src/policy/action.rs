@@ -1,4 +1,4 @@
-//! What a violation gets.
+//! What happens on a violation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::{Error, errno};
 
 /// The largest error number that a system call can return (`MAX_ERRNO`,
-/// include/linux/err.h); the kernel caps the filter's at it.
+/// include/linux/err.h); the kernel caps the filter's error number at it.
 const MAX_ERRNO: u16 = 4095;
 
 /// What happens to a system call that the policy forbids. [`FromStr`] and
@@ -22,21 +22,21 @@ pub enum Action {
     Trap,
     /// The call does nothing and fails with this error number, 1 to 4095.
     Errno(u16),
-    /// A tracer decides, and is handed this number; without one, the call fails
-    /// with ENOSYS.
+    /// A tracer decides, and is given this number; without one, the call fails with
+    /// ENOSYS.
     Trace(u16),
     /// The call is carried out, and the kernel logs it.
     Log,
 }
 
-/// What a rule of its own mind does with the calls that it covers. The spelling is that of
-/// [`Action`], and `allow`.
+/// What a rule with a verdict of its own does with the calls that it covers. The spelling
+/// is that of [`Action`], plus `allow`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {
     /// They are carried out.
     Allow,
-    /// They are a violation that gets this.
+    /// They are violations, with this action.
     Act(Action),
 }
 

@@ -5,7 +5,7 @@ use super::names::{self, Lookup};
 use super::{List, Policy, Resolved, ResolvedRule, VDSO, multiplexed, resolve};
 
 impl Resolved {
-    /// Whether each number is that of its name, each name that is listed is covered, and an
+    /// Whether each number belongs to its name, each listed name is covered, and an
     /// allow-list permits no more than its names stand for today.
     #[must_use]
     pub fn agrees_with_its_names(&self) -> bool {
@@ -17,7 +17,7 @@ impl Resolved {
         self.rules.iter().all(is_right) && self.policy.names.iter().all(|it| self.is_covered(it))
     }
 
-    /// What the names that are known stand for.
+    /// The rules that the known names stand for.
     fn rules_of_today(&self) -> Vec<ResolvedRule> {
         let is_known = |name: &&String| match names::look_up(name, self.arch) {
             Lookup::Number(_) => true,
@@ -31,7 +31,7 @@ impl Resolved {
         resolve(&known, self.arch).map_or_else(|_| Vec::new(), |(resolved, _)| resolved.rules)
     }
 
-    /// A call that is new to this version has a number that is new as well.
+    /// A call that is new since this version has a number that is new as well.
     fn is_named_rightly(&self, rule: &ResolvedRule) -> bool {
         match names::look_up(&rule.name, self.arch) {
             Lookup::Number(number) => number == rule.number,
@@ -52,7 +52,7 @@ impl Resolved {
             && (self.policy.list == List::Deny || today.iter().any(is_as_wide))
     }
 
-    /// Whether a name that is listed has a rule without conditions, if it is a call here.
+    /// Whether a listed name has a rule without conditions, if it is a call here.
     fn is_covered(&self, name: &str) -> bool {
         let has_rule = |is_it: &dyn Fn(&ResolvedRule) -> bool| {
             self.rules

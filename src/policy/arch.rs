@@ -1,12 +1,12 @@
-//! The architectures: one table from what an ELF header says to what the
-//! kernel and people call it.
+//! The architectures: one table that maps what an ELF header says to what the kernel and
+//! people call it.
 
 use std::fmt;
 
 use sandbox_format::portable::vdso;
 use sandbox_format::syscall::X32_NUMBERS;
 
-/// A system call ABI, the unit that a filter is about.
+/// A system call ABI, the unit that a filter applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each name is that of the architecture")]
 #[non_exhaustive]
@@ -61,7 +61,7 @@ struct Row {
     arch: Arch,
     name: &'static str,
     machine: u16,
-    /// What is added to `machine` to make the audit architecture.
+    /// What is added to `machine` to get the audit architecture.
     audit: u32,
     /// ELFCLASS64.
     is_64: bool,
@@ -103,9 +103,9 @@ const TABLE: [Row; 17] = [
 ];
 
 impl Arch {
-    /// The architecture of an ELF file, by its header: `e_machine`, class,
-    /// byte order and `e_flags`. None where the kernel has no seccomp filters
-    /// or the table of system calls no column.
+    /// The architecture of an ELF file, according to its header: `e_machine`, class, byte
+    /// order and `e_flags`. `None` if the kernel has no seccomp filters for it or the
+    /// table of system calls has no column.
     #[must_use]
     pub fn from_elf(machine: u16, is_64: bool, big_endian: bool, flags: u32) -> Option<Arch> {
         let n32 = machine == machine::MIPS && !is_64 && flags & MIPS_N32 != 0;
@@ -127,8 +127,8 @@ impl Arch {
             .map(|row| row.arch)
     }
 
-    /// The architecture that has this `AUDIT_ARCH_*` value; x86_64 for the one
-    /// that it shares with x32.
+    /// The architecture with this `AUDIT_ARCH_*` value; x86_64 for the value that it
+    /// shares with x32.
     #[must_use]
     pub fn from_audit(audit: u32) -> Option<Arch> {
         TABLE
@@ -155,8 +155,8 @@ impl Arch {
         self.row().audit & LITTLE == 0
     }
 
-    /// Numbers of another ABI that the kernel reports under the same audit
-    /// architecture: ascending ranges, with both ends.
+    /// Numbers of another ABI that the kernel reports under the same audit architecture:
+    /// ascending, inclusive ranges.
     #[must_use]
     pub fn foreign_numbers(self) -> &'static [(u32, u32)] {
         match self {
@@ -165,7 +165,7 @@ impl Arch {
         }
     }
 
-    /// Whether errors above 34 have other numbers than in asm-generic
+    /// Whether errors above 34 have different numbers from those in asm-generic
     /// (arch/mips/include/uapi/asm/errno.h).
     pub(super) fn has_own_errno(self) -> bool {
         self.row().machine == machine::MIPS
@@ -189,8 +189,7 @@ impl Arch {
         }
     }
 
-    /// Whether its registers have 32 bits. Those of x32 and of the n32 ABI of
-    /// MIPS have 64.
+    /// Whether its registers have 32 bits. Those of x32 and of the MIPS n32 ABI have 64.
     pub(super) fn has_32_bit_registers(self) -> bool {
         self.row().audit & BITS_64 == 0
     }

@@ -1,8 +1,8 @@
-//! Where the arguments of calls are, and what their constants are: whether a
-//! condition that is written for the common case says the same elsewhere.
+//! Where the arguments of calls are, and what their constants are: whether a condition
+//! that is written for the common case means the same elsewhere.
 //!
-//! The common case are the prototypes of include/linux/syscalls.h with every
-//! argument in one register, and the constants of include/uapi/asm-generic.
+//! The common case is the prototypes of include/linux/syscalls.h with every argument in
+//! one register, and the constants of include/uapi/asm-generic.
 
 use super::Arch;
 
@@ -31,26 +31,25 @@ pub(super) fn have_one_order(one: &str, other: &str) -> bool {
     one == other || !(REORDERED.contains(&one) || REORDERED.contains(&other))
 }
 
-/// i386: the only argument points to a structure of them (`sys_old_mmap` in
-/// mm/mmap.c, `sys_old_select` in fs/select.c). So it is on m68k and in the old
+/// i386: the only argument points to a structure with all of them (`sys_old_mmap` in
+/// mm/mmap.c, `sys_old_select` in fs/select.c). The same is true of m68k and of the old
 /// ABI of arm, whose numbers are not in the tables.
 const X86: &[&str] = &["mmap", "select"];
 
-/// s390 and s390x: mmap as on i386; the first two arguments of clone are
-/// exchanged (`CONFIG_CLONE_BACKWARDS2`, kernel/fork.c).
+/// s390 and s390x: mmap as on i386; the first two arguments of clone are swapped
+/// (`CONFIG_CLONE_BACKWARDS2`, kernel/fork.c).
 const S390: &[&str] = &["mmap", "clone"];
 
-/// powerpc: requests of terminals have other numbers
+/// powerpc: terminal requests have other numbers
 /// (arch/powerpc/include/uapi/asm/ioctls.h).
 const PPC: &[&str] = &["ioctl"];
 
-/// The same with 32 bits, and select as on i386.
+/// 32-bit powerpc: as above, and select as on i386.
 const PPC_32: &[&str] = &["ioctl", "select"];
 
-/// mips: other numbers of requests, of `MAP_ANONYMOUS` and others, of
-/// `O_CREAT` and others, of `SIGCHLD`, of types of sockets
-/// (arch/mips/include/uapi/asm: ioctls.h, mman.h, fcntl.h, signal.h; socket.h
-/// in arch/mips/include/asm).
+/// mips: different numbers for requests, `MAP_ANONYMOUS` and others, `O_CREAT` and
+/// others, `SIGCHLD`, and socket types (arch/mips/include/uapi/asm: ioctls.h, mman.h,
+/// fcntl.h, signal.h; socket.h in arch/mips/include/asm).
 const MIPS: &[&str] = &[
     "ioctl",
     "mmap",
@@ -66,7 +65,8 @@ const MIPS: &[&str] = &[
     "fcntl64",
 ];
 
-/// Variants with their arguments in another order, or with one more in between.
+/// Variants whose arguments are in a different order, or that have an extra one in
+/// between.
 const REORDERED: &[&str] = &[
     "_llseek",
     "arm_fadvise64_64",
@@ -74,10 +74,10 @@ const REORDERED: &[&str] = &[
     "sync_file_range2",
 ];
 
-/// With 32-bit registers a 64-bit argument takes two of them, from an even one
-/// on with some architectures, and what follows moves up (syscall(2),
-/// "Architecture-specific requirements"). preadv and its relatives are not among
-/// these: their offset is in two halves everywhere.
+/// With 32-bit registers, a 64-bit argument takes two of them, on some architectures
+/// starting at an even one, and the following arguments move up (syscall(2),
+/// "Architecture-specific requirements"). preadv and its relatives are not among these:
+/// their offset is in two halves everywhere.
 const SPLIT: &[&str] = &[
     "fadvise64",
     "fadvise64_64",

@@ -1,8 +1,8 @@
-//! The numbers of system calls on the architectures but x86_64, whose table the runtime
-//! has, too (`sandbox_format::syscall`).
+//! The numbers of system calls on all architectures except x86_64, whose table the
+//! runtime has, too (`sandbox_format::syscall`).
 //!
 //! To extend it, look at scripts/syscall.tbl and arch/*/kernel/syscalls/*.tbl of the
-//! kernel. The tests compare it with libseccomp, for what that knows.
+//! kernel. The tests compare it with libseccomp, for the calls that libseccomp knows.
 
 use sandbox_format::syscall;
 
@@ -14,8 +14,8 @@ pub(crate) mod tests;
 /// The number of a call that an architecture does not have.
 const NONE: u32 = u32::MAX;
 
-/// New calls have the number of x86_64 everywhere (Linux 5.1; scripts/syscall.tbl), of which
-/// those from this one on are not in the table.
+/// New calls have the same number as on x86_64 everywhere (Linux 5.1;
+/// scripts/syscall.tbl); from this number on, they are not in the table.
 const UNIFORM: u32 = 454;
 
 /// The number of a system call.
@@ -68,8 +68,8 @@ fn column(arch: Arch) -> Option<usize> {
     })
 }
 
-/// Names in order, each with its numbers from the first of each architecture on
-/// ([`Arch::first_number`]).
+/// Names in order, each with its numbers, relative to the first number of each
+/// architecture ([`Arch::first_number`]).
 #[rustfmt::skip]
 const CALLS: &[(&str, [u32; 12])] = &[
     // x32, x86, aarch64, arm, riscv64, ppc64, ppc, s390x, s390, mips, mips64, n32 of mips64

@@ -1,8 +1,8 @@
 //! Error numbers and their names.
 
-/// The names of include/uapi/asm-generic/errno-base.h and errno.h, by number;
-/// empty where a number has none. Alpha, MIPS, PA-RISC and SPARC number what is
-/// above [`LAST_COMMON`] otherwise.
+/// The names of include/uapi/asm-generic/errno-base.h and errno.h, by number; empty if a
+/// number has none. Alpha, MIPS, PA-RISC and SPARC use other numbers above
+/// [`LAST_COMMON`].
 #[rustfmt::skip]
 const NAMES: [&str; 134] = [
     "", "EPERM", "ENOENT", "ESRCH", "EINTR", "EIO", "ENXIO", "E2BIG", "ENOEXEC", "EBADF",
@@ -28,14 +28,14 @@ const NAMES: [&str; 134] = [
 /// The largest number that means the same on every architecture.
 pub(super) const LAST_COMMON: u16 = 34;
 
-/// Second names of the same headers, and that of the C library for EOPNOTSUPP.
+/// Alternative names from the same headers, and the C library's for EOPNOTSUPP.
 const ALIASES: [(&str, &str); 3] = [
     ("EWOULDBLOCK", "EAGAIN"),
     ("EDEADLOCK", "EDEADLK"),
     ("ENOTSUP", "EOPNOTSUPP"),
 ];
 
-/// The number of an error that is given by name or by number.
+/// The number of an error given by name or number.
 pub(super) fn number(text: &str) -> Option<u16> {
     if let Ok(number) = text.parse() {
         return Some(number);

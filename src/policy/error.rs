@@ -18,10 +18,10 @@ pub enum Error {
     /// Names that no architecture has.
     #[error("{}", list_unknown(.0))]
     UnknownNames(Vec<UnknownName>),
-    /// A number that the architecture gives to no call.
+    /// A number that belongs to no call on the architecture.
     #[error("{arch} has no system call {number}; give the name of the call")]
     UnknownNumber {
-        /// As given.
+        /// The number as given.
         number: String,
         /// The target's architecture.
         arch: Arch,
@@ -37,19 +37,19 @@ pub enum Error {
     /// An architecture for which no filter can be made.
     #[error("programs for {0} are not supported; build for x86_64 instead")]
     UnsupportedArch(Arch),
-    /// The recorded policy is longer than any that was written.
+    /// The recorded policy is longer than any that was ever written.
     #[error("the recorded policy has {0} bytes, more than any policy; the file is damaged")]
     TooLarge(usize),
-    /// The recorded policy is of another format.
+    /// The recorded policy has another format.
     #[error("the recorded policy has format {0}, this program reads format {format}; use the version that wrote it", format = super::FORMAT)]
     UnknownFormat(u64),
-    /// The recorded policy is not JSON, or not of the right shape.
+    /// The recorded policy is not JSON, or its structure is wrong.
     #[error("the recorded policy cannot be read: {0}; the file is damaged")]
     Syntax(#[from] serde_json::Error),
     /// The recorded policy has a field with an impossible value.
     #[error("the recorded policy has a bad {0}; the file is damaged")]
     BadField(&'static str),
-    /// The recorded policy could be written otherwise.
+    /// The recorded policy is not written in the canonical way.
     #[error("the recorded policy is not in canonical form; the file is damaged")]
     NotCanonical,
 }
@@ -57,7 +57,7 @@ pub enum Error {
 /// A name that no architecture has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName {
-    /// As given.
+    /// The name as given.
     pub name: String,
     /// The nearest names that exist, the best first.
     pub suggestions: Vec<String>,

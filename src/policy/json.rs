@@ -1,6 +1,5 @@
-//! The text of the POLICY note: JSON in one canonical form, with sorted keys
-//! and no white space but for blanks at the end, so that equal policies have
-//! equal hashes.
+//! The text of the POLICY note: JSON in one canonical form, with sorted keys and no white
+//! space except for blanks at the end, so that equal policies have equal hashes.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +13,7 @@ use super::{Arch, Error, List, Policy, Resolved, ResolvedRule};
 /// The format that is written and read.
 pub const FORMAT: u64 = 2;
 
-/// The fields are in alphabetical order, and so are written so.
+/// The fields are in alphabetical order, and are therefore written in that order.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -27,7 +26,7 @@ struct Document {
     version: String,
 }
 
-/// What the policy is on an architecture; a program has one of them.
+/// The policy for an architecture; a program has one of them.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Filter {
@@ -67,7 +66,7 @@ struct Test {
     value: String,
 }
 
-/// `eq`, which most are, is left out.
+/// `eq`, the most common one, is left out.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Operator {
@@ -85,7 +84,7 @@ fn is_equal(operator: &Operator) -> bool {
     *operator == Operator::Eq
 }
 
-/// What every format has.
+/// The fields that every format has.
 #[derive(Deserialize)]
 struct AnyFormat {
     format: u64,
@@ -123,13 +122,13 @@ impl Resolved {
         text
     }
 
-    /// Reads the canonical text, and nothing else: what was damaged or made by
-    /// hand is refused, and every field is safe to print.
+    /// Reads the canonical text, and nothing else: anything damaged or written by hand is
+    /// refused, and every field is safe to print.
     ///
     /// # Errors
     ///
-    /// Too long, of another format, not JSON, unknown or bad fields, or not
-    /// canonical.
+    /// It is too long, has another format, is not JSON, has unknown or bad fields, or is
+    /// not canonical.
     pub fn from_json(text: &[u8]) -> Result<Self, Error> {
         if text.len() > MAX_POLICY {
             return Err(Error::TooLarge(text.len()));
@@ -147,7 +146,7 @@ impl Resolved {
     }
 }
 
-/// Gives the text the length that the note has it in, with blanks at its end.
+/// Pads the text with blanks to the length that it has in the note.
 pub fn pad(text: &mut Vec<u8>) {
     text.resize(text.len().max(MIN_POLICY).next_multiple_of(UNIT), b' ');
 }

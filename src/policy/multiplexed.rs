@@ -1,14 +1,13 @@
-//! Multiplexers: socketcall(2) and ipc(2), each of which is many calls, told
-//! apart by its first argument. The arguments of these stand in memory.
+//! Multiplexers: socketcall(2) and ipc(2), each of which is many calls, told apart by its
+//! first argument. The arguments of these calls are in memory.
 //!
-//! Where an architecture has a multiplexer, its C library may use that or the
-//! call itself, so that the name of the call means both, in every list. That is
-//! how libseccomp takes it.
+//! If an architecture has a multiplexer, its C library may use that or the call itself,
+//! so the name of the call means both, in every list. libseccomp treats it the same way.
 
 use sandbox_format::bpf::Condition;
 
-/// The multiplexer by which `name` can be called as well, and what its
-/// arguments must be then.
+/// The multiplexer that can also be used to call `name`, and what its arguments must then
+/// be.
 pub(super) fn of(name: &str) -> Option<(&'static str, Condition)> {
     // net/socket.c, `sys_socketcall`: the call is an `int`.
     let socketcall = SOCKETCALL.iter().find(|row| row.0 == name);
@@ -25,7 +24,7 @@ fn first_argument(mask: u32, value: u32) -> Condition {
     Condition::equal(0, mask.into(), value.into())
 }
 
-/// The name of a multiplexer's call of this number.
+/// The name of a multiplexer's call with this number.
 #[must_use]
 pub fn name(multiplexer: &str, call: u64) -> Option<&'static str> {
     let table = match multiplexer {

@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use super::{Arch, UnknownName, calls};
 
-/// How many numbers from an architecture's first one are searched for names;
-/// the highest in use is below 500.
+/// How many numbers, starting at an architecture's first one, are searched for names; the
+/// highest in use is below 500.
 const NUMBERS: u32 = 1024;
 
-/// How alike (Jaro-Winkler, 0 to 1) a name must be to be suggested.
+/// How similar (Jaro-Winkler, 0 to 1) a name must be to be suggested.
 const ALIKE: f64 = 0.85;
 
 /// How many names are suggested.
 const SUGGESTIONS: usize = 3;
 
-/// Reads a list of names, separated by `:`, `,` or white space. Empty elements
-/// are passed over, and so is the rest of a line from a `#` on.
+/// Reads a list of names, separated by `:`, `,` or white space. Empty elements are
+/// skipped, and so is everything from a `#` to the end of the line.
 #[must_use]
 pub fn parse(text: &str) -> BTreeSet<String> {
     text.lines()
@@ -45,7 +45,7 @@ pub(super) enum Lookup {
     Number(u32),
     /// A system call of other architectures.
     Elsewhere,
-    /// Nothing that is known.
+    /// Not a known name.
     Unknown,
 }
 
@@ -85,7 +85,7 @@ pub(super) fn numbers(arch: Arch) -> impl Iterator<Item = u32> {
     first..first + NUMBERS
 }
 
-/// The names that a misspelt one may have meant.
+/// The names that may have been meant by a misspelt one.
 pub(super) fn suggest(unknown: &str, arch: Arch) -> UnknownName {
     let wanted = unknown.to_ascii_lowercase();
     let mut alike: Vec<(f64, String)> = numbers(arch)

@@ -1,21 +1,21 @@
-//! Near relatives: calls that reach what a denied call reaches.
+//! Near relatives: calls with the same effect as a denied call.
 //!
-//! A deny-list means no other calls than it names, and this is what a warning
-//! about it is made of: whoever denies `read` and not pread64 has denied little.
-//! The families are neither complete nor a recommendation. That a call is in none
-//! does not mean that denying it is enough; an allow-list is the way to be sure.
+//! A deny-list covers no other calls than those it names; warnings about that are based
+//! on these tables: denying `read` and not pread64 denies little. The families are
+//! neither complete nor a recommendation. That a call is in none does not mean that
+//! denying it is enough; only an allow-list is certain.
 
-/// Calls of one purpose.
+/// Calls with the same purpose.
 struct Family {
-    /// Calls that do the same thing or a part of it.
+    /// Calls that do the same thing, or part of it.
     calls: &'static [&'static str],
-    /// Calls of another purpose by which it can be done as well; to deny these
-    /// alone would not touch the family.
+    /// Calls with another purpose that can also be used for this one; denying only these
+    /// would not touch the family.
     detours: &'static [&'static str],
 }
 
-/// The calls that a filter leaves open which denies only `name` and its
-/// variants. They may not all exist on the target's architecture.
+/// The calls that are still open if a filter denies only `name` and its variants. They
+/// may not all exist on the target's architecture.
 pub(super) fn of(name: &str) -> impl Iterator<Item = &str> {
     FAMILIES
         .iter()

@@ -15,7 +15,7 @@ use super::{
 /// A policy for one architecture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
-    /// The policy as asked for.
+    /// The policy as requested.
     pub policy: Policy,
     /// The architecture.
     pub arch: Arch,
@@ -34,20 +34,20 @@ pub struct ResolvedRule {
     pub number: u32,
     /// Conditions on its arguments, all of which must hold.
     pub when: Vec<Condition>,
-    /// What it does with the calls; `None` for what the policy's list does. Of the rules for
-    /// a number, the last that holds decides.
+    /// What it does with the calls; `None` for what the policy's list does. If several
+    /// rules for a number hold, the last of them decides.
     pub verdict: Option<Verdict>,
-    /// The name in the policy for whose sake the rule was added, or [`VDSO`];
-    /// none when the policy names the call itself.
+    /// The name in the policy that caused the rule to be added, or [`VDSO`]; `None` if
+    /// the policy names the call itself.
     pub because: Option<String>,
 }
 
-/// Stands for a name in [`ResolvedRule::because`] where a call was added that the
-/// vDSO answers elsewhere.
+/// Used instead of a name in [`ResolvedRule::because`] for an added call that the vDSO
+/// answers elsewhere.
 pub const VDSO: &str = "vdso";
 
 impl Resolved {
-    /// Whether it is a deny-list of which nothing is left.
+    /// Whether it is a deny-list with nothing left.
     #[must_use]
     pub fn denies_nothing(&self) -> bool {
         let allows = |rule: &ResolvedRule| rule.verdict == Some(Verdict::Allow);
@@ -60,7 +60,7 @@ impl Resolved {
     }
 }
 
-/// What the user should know about a policy that is valid all the same.
+/// What the user should know about a policy that is nevertheless valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -70,10 +70,10 @@ pub enum Warning {
         name: String,
         /// The architecture.
         arch: Arch,
-        /// What was allowed in its place.
+        /// What was allowed instead.
         instead: Vec<String>,
     },
-    /// A call was given by its number, which means it on this architecture only.
+    /// A call was given by its number, which means that call on this architecture only.
     Number {
         /// The number as given.
         number: String,
@@ -82,13 +82,13 @@ pub enum Warning {
         /// The architecture.
         arch: Arch,
     },
-    /// An allow-list of which nothing is left.
+    /// An allow-list with nothing left.
     NothingAllowed,
     /// The same under the action `log`: a way to learn what a program needs.
     EverythingLogged,
-    /// A deny-list of which nothing is left.
+    /// A deny-list with nothing left.
     NothingDenied,
-    /// Calls that do nearly what a denied one does.
+    /// Calls that do almost what a denied one does.
     RelativesOpen {
         /// The denied name.
         name: String,
@@ -117,7 +117,7 @@ pub enum Warning {
 }
 
 impl Warning {
-    /// Whether the policy is sound, and only may not be what was meant.
+    /// Whether the policy is sound and only may not be what was meant.
     #[must_use]
     pub fn is_advice(&self) -> bool {
         matches!(self, Self::Number { .. } | Self::RelativesOpen { .. })
@@ -190,8 +190,8 @@ impl fmt::Display for Warning {
 ///
 /// # Errors
 ///
-/// Names that do not exist, and in an exact policy those that the architecture
-/// does not have; an architecture without support.
+/// Some names do not exist or, in an exact policy, are not available on the architecture;
+/// or the architecture is not supported.
 pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), Error> {
     if arch == Arch::X32 {
         return Err(Error::UnsupportedArch(arch));
@@ -246,7 +246,7 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
     Ok((resolved, resolver.warnings))
 }
 
-/// The policy with names in place of numbers, and what each number is.
+/// The policy with names instead of numbers, and warnings that say what each number is.
 fn with_names(policy: &Policy, arch: Arch) -> Result<(Policy, Vec<Warning>), Error> {
     let mut named = policy.clone();
     let mut warnings = Vec::new();
@@ -264,8 +264,8 @@ fn with_names(policy: &Policy, arch: Arch) -> Result<(Policy, Vec<Warning>), Err
     Ok((named, warnings))
 }
 
-/// The rules that the names of a policy stand for; nothing where `resolve`
-/// fails. Who only asks that need not wait for what misspelt names may mean.
+/// The rules that the names of a policy stand for; `None` if `resolve` fails. A caller
+/// that needs no more is spared the search for what misspelt names may mean.
 #[must_use]
 pub fn rules(policy: &Policy, arch: Arch) -> Option<Vec<ResolvedRule>> {
     let is_known = |name: &String| names::look_up(name, arch) != Lookup::Unknown;
@@ -275,7 +275,7 @@ pub fn rules(policy: &Policy, arch: Arch) -> Option<Vec<ResolvedRule>> {
     Some(resolve(policy, arch).ok()?.0.rules)
 }
 
-/// What a policy without any rule means.
+/// What a policy without any rules means.
 fn nothing_left(policy: &Policy) -> Option<Warning> {
     match policy.list {
         List::Allow if policy.action == Action::Log => Some(Warning::EverythingLogged),
@@ -325,7 +325,7 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    /// How `call` can be called here, as rules for the sake of `name`: by its own
+    /// How `call` can be called here, as rules added because of `name`: by its own
     /// number, by a multiplexer, by both, or not at all.
     fn entries(&self, call: &str, name: &str) -> impl Iterator<Item = ResolvedRule> + use<> {
         let because = |by: &str| (by != name).then(|| name.to_owned());
@@ -354,7 +354,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Adds what a C library may call in place of `name`.
+    /// Adds what a C library may call instead of `name`.
     fn add_portable(
         &mut self,
         name: &str,
@@ -397,14 +397,14 @@ impl Resolver<'_> {
         }
     }
 
-    /// Adds what can't be forbidden where the vDSO answers it.
+    /// Adds the calls that can't be forbidden if the vDSO answers them.
     fn add_vdso(&mut self) {
         for call in self.arch.vdso().iter().flat_map(|call| variants::of(call)) {
             self.rules.extend(self.entries(call, VDSO));
         }
     }
 
-    /// Warns of what a deny-list can't forbid.
+    /// Warns of calls that a deny-list can't forbid.
     fn warn_of_vdso(&mut self) {
         let is_answered =
             |name: &&String| variants::of(name).any(|call| self.arch.vdso().contains(&call));
@@ -420,7 +420,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Warns of what a deny-list leaves open.
+    /// Warns of calls that a deny-list leaves open.
     fn warn_of_relatives(&mut self) {
         let policy = self.policy;
         for name in &policy.names {
@@ -441,7 +441,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Whether there is a way to call it that no rule covers.
+    /// Whether there is a way to make this call that no rule covers.
     fn is_open(&self, call: &str) -> bool {
         let is_covered = |entry: &ResolvedRule| {
             let covers = |rule: &&ResolvedRule| {
@@ -453,7 +453,7 @@ impl Resolver<'_> {
     }
 }
 
-/// Sorts the rules, and drops those that another one makes needless: the same
+/// Sorts the rules, and drops those that another rule makes redundant: the same
 /// conditions for another reason, or a call that is covered without conditions.
 fn tidy(mut rules: Vec<ResolvedRule>) -> Vec<ResolvedRule> {
     rules.sort_by(|a, b| {

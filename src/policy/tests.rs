@@ -295,8 +295,8 @@ fn an_exact_deny_list_is_told_of_variants() {
     assert!(!warnings(&policy(List::Deny, "chown"), Arch::X86)[0].contains(" chown32"));
 }
 
-/// Names that no list has to say anything about: not implemented by any kernel
-/// of today, or without another call that does the same.
+/// Names that need no list: not implemented by any current kernel, or without another
+/// call that does the same.
 #[test]
 fn every_name_of_every_architecture_is_a_variant_or_has_relatives_or_stands_alone() {
     const NOT_IMPLEMENTED: &[&str] = &[

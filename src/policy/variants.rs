@@ -1,24 +1,23 @@
-//! Variants: one call under several names, which differ in the width of what
-//! they are given (of ids, offsets or times), or in the order of it.
+//! Variants: one call under several names, which differ in the width of their arguments
+//! (ids, offsets or times), or in their order.
 //!
-//! A C library picks one by architecture and version, so that a list which
-//! names one of them means all that the architecture has, be it an allow-list
-//! or a deny-list.
+//! A C library picks one by architecture and version, so a list that names one of them,
+//! whether an allow-list or a deny-list, means all that the architecture has.
 //!
-//! Two names that x86_64 has both are not variants but [relatives](super::relatives).
+//! Two names that both exist on x86_64 are not variants but
+//! [relatives](super::relatives).
 
-/// The names of the call that `name` is one of, in no particular order; `name`
-/// alone where it has no variants.
+/// The names of the call that `name` is one of, in no particular order; only `name` if it
+/// has no variants.
 pub(super) fn of(name: &str) -> impl Iterator<Item = &str> {
     let group = GROUPS.iter().find(|group| group.contains(&name));
     let others = group.into_iter().flat_map(|group| group.iter().copied());
     std::iter::once(name).chain(others.filter(move |other| *other != name))
 }
 
-/// From the 16-bit ids, 32-bit offsets and 32-bit times of the first kernels
-/// to today's (asm/unistd_32.h and the system call tables of arm, mips, powerpc
-/// and s390). Argument for argument they are the same, but for those that
-/// [`super::arguments`] names.
+/// From the 16-bit ids, 32-bit offsets and 32-bit times of the first kernels to today's
+/// (asm/unistd_32.h and the system call tables of arm, mips, powerpc and s390). Their
+/// arguments are the same, except for those that [`super::arguments`] names.
 #[rustfmt::skip]
 const GROUPS: &[&[&str]] = &[
     // Ids.

@@ -33,7 +33,7 @@ fn reference(number: u32, arch: Arch) -> Option<String> {
     ScmpSyscall::from(number).get_name_by_arch(scmp(arch)).ok()
 }
 
-/// More than any has, from its first on.
+/// More numbers than any architecture has, counted from its first one.
 const NUMBERS: u32 = 1024;
 
 #[test]
@@ -55,7 +55,7 @@ fn every_number_that_libseccomp_knows_has_its_name() {
     assert!(compared > 17 * 300, "{compared}");
 }
 
-/// What libseccomp says nothing about has the number of x86_64, or one of ARM's own
+/// A call that libseccomp does not know has the number of x86_64, or is one of ARM's own
 /// (arch/arm/include/uapi/asm/unistd.h).
 #[test]
 fn no_number_is_of_our_own_making() {
