@@ -27,7 +27,7 @@ use crate::policy::{self, Action, Arch, List, Resolved, Verdict};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The kernel takes no program of this length.
+    /// The kernel does not accept a program of this length.
     #[error("the policy needs more instructions than the kernel takes (4096); name fewer calls")]
     TooLong,
     /// A condition on an argument that no system call has.
@@ -38,11 +38,11 @@ pub enum Error {
 /// A compiled policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compiled {
-    /// The architecture that it is for.
+    /// The architecture that it applies to.
     pub arch: Arch,
     /// The filter.
     pub program: Vec<Instruction>,
-    /// What it is known by in a process (see [`sandbox_format::bpf::identity`]).
+    /// What identifies it in a process (see [`sandbox_format::bpf::identity`]).
     pub identity: u64,
 }
 
@@ -50,8 +50,8 @@ pub struct Compiled {
 ///
 /// # Errors
 ///
-/// See [`Error`]; neither happens to what [`resolve`](crate::policy::resolve)
-/// made of the names of system calls.
+/// See [`Error`]; neither can happen if [`resolve`](crate::policy::resolve) made the
+/// policy from names of system calls.
 pub fn compile(resolved: &Resolved) -> Result<Compiled, Error> {
     let order = ByteOrder::of(resolved.arch.big_endian());
     let mut memory = Memory::new();
@@ -89,7 +89,7 @@ impl Memory {
     }
 }
 
-/// Compiles a policy with other rules after its own.
+/// Compiles a policy with further rules after its own.
 fn compile_with(
     resolved: &Resolved,
     others: &[Rule<'_>],

@@ -1,4 +1,4 @@
-//! Filters as text, one line an instruction.
+//! Filters as text, one instruction per line.
 
 use std::fmt;
 
@@ -14,9 +14,8 @@ pub struct Disassembly<'a> {
     arch: Arch,
 }
 
-/// Gives a program a readable form, with the names of system calls, actions
-/// and errors. Any instructions will do, whether or not the kernel would take
-/// them.
+/// Returns a program in readable form, with the names of system calls, actions and
+/// errors. It accepts any instructions, even those that the kernel would refuse.
 #[must_use]
 pub fn disassemble(program: &[Instruction], arch: Arch) -> Disassembly<'_> {
     Disassembly { program, arch }
@@ -166,7 +165,7 @@ impl fmt::Display for Line {
 }
 
 impl Line {
-    /// The number of the instruction that a jump leads to.
+    /// The number of the instruction that a jump goes to.
     fn target(&self, distance: u32) -> u64 {
         self.index as u64 + 1 + u64::from(distance)
     }
@@ -200,7 +199,7 @@ impl Line {
         }
     }
 
-    /// What a number stands for that the accumulator is compared with.
+    /// The meaning of a number that the accumulator is compared with.
     fn meaning(&self, k: u32, code: u16) -> String {
         let Held::Word {
             offset,

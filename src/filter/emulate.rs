@@ -1,7 +1,7 @@
 //! Running a filter as the kernel would, instruction by instruction.
 //!
-//! Programs are checked as `seccomp_check_filter` (kernel/seccomp.c) and
-//! `bpf_check_classic` (net/core/filter.c) do it.
+//! Programs are checked in the same way as by `seccomp_check_filter` (kernel/seccomp.c)
+//! and `bpf_check_classic` (net/core/filter.c).
 
 use sandbox_format::bpf::{Instruction, MAX_INSTRUCTIONS, data};
 
@@ -27,7 +27,7 @@ const DATA_SIZE: u32 = 64;
 const MEMORY: usize = 16;
 
 impl Data {
-    /// The 32-bit word at a byte offset that is a multiple of 4 below 64.
+    /// The 32-bit word at a byte offset, which must be a multiple of 4 below 64.
     fn word(&self, offset: u32, big_endian: bool) -> u32 {
         let quad = match offset {
             data::NUMBER => return self.nr,
@@ -44,11 +44,11 @@ impl Data {
     }
 }
 
-/// Why the kernel would not take a program.
+/// Why the kernel would refuse a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Invalid {
-    /// No instruction, or more than the kernel takes.
+    /// No instruction, or more than the kernel accepts.
     #[error("a filter has 1 to 4096 instructions, not {0}")]
     Length(usize),
     /// An instruction that seccomp does not permit.
@@ -57,18 +57,18 @@ pub enum Invalid {
     /// An operand out of range.
     #[error("instruction {0} has an operand out of range")]
     Operand(usize),
-    /// A jump out of the program.
+    /// A jump beyond the end of the program.
     #[error("instruction {0} jumps out of the program")]
     Jump(usize),
     /// Scratch memory is read that may not have been written.
     #[error("instruction {0} reads memory that may not have been written")]
     Memory(usize),
-    /// The last instruction is no return.
+    /// The last instruction is not a return.
     #[error("the last instruction is not a return")]
     NoReturn,
 }
 
-/// A program that the kernel would take.
+/// A program that the kernel would accept.
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
     instructions: &'a [Instruction],
@@ -80,7 +80,7 @@ impl<'a> Program<'a> {
     ///
     /// # Errors
     ///
-    /// Says why the kernel would not take it.
+    /// The error says why the kernel would refuse it.
     pub fn new(instructions: &'a [Instruction], big_endian: bool) -> Result<Self, Invalid> {
         let length = instructions.len();
         let Some(last) = instructions.last().filter(|_| length <= MAX_INSTRUCTIONS) else {
@@ -142,7 +142,7 @@ impl<'a> Program<'a> {
     }
 }
 
-/// Checks one instruction for itself.
+/// Checks one instruction on its own.
 fn check(instruction: Instruction, index: usize, length: usize) -> Result<(), Invalid> {
     let Instruction { code, jt, jf, k } = instruction;
     let operation = Operation::of(code).ok_or(Invalid::Operation(index))?;
@@ -170,7 +170,7 @@ fn check(instruction: Instruction, index: usize, length: usize) -> Result<(), In
     }
 }
 
-/// Checks that on every path memory is written before it is read
+/// Checks that memory is written before it is read on every path
 /// (`check_load_and_stores`, net/core/filter.c).
 fn check_memory(instructions: &[Instruction]) -> Result<(), Invalid> {
     // The words that are written on every path that comes to an instruction by
@@ -208,7 +208,7 @@ fn check_memory(instructions: &[Instruction]) -> Result<(), Invalid> {
 ///
 /// # Errors
 ///
-/// Says why the kernel would not take it.
+/// The error says why the kernel would refuse it.
 pub fn emulate(program: &[Instruction], call: &Data, big_endian: bool) -> Result<u32, Invalid> {
     Ok(Program::new(program, big_endian)?.run(call))
 }

@@ -1,6 +1,6 @@
 //! The operations of classic BPF that seccomp permits (`seccomp_check_filter`,
-//! kernel/seccomp.c): more than our own generator emits, so that filters of
-//! other origin can be read and run as well.
+//! kernel/seccomp.c): more than our own generator emits, so that filters from elsewhere
+//! can be read and run as well.
 
 /// Operation codes of include/uapi/linux/bpf_common.h that seccomp permits.
 pub(super) mod code {

@@ -1,31 +1,31 @@
-//! Letting a filter's author through, once, by a secret.
+//! Letting the process that installs a filter through, once, by a secret.
 //!
-//! Who installs a filter and then executes a program is under the filter
-//! itself: execve(2) has to be permitted to him, and to nobody afterwards. A
-//! filter sees six argument registers of every call, also those that the call
-//! does not use (`populate_seccomp_data`, kernel/seccomp.c). The launcher puts
-//! 128 random bits into the last two, and the filter permits the call that has
-//! them there. On x86 the kernel clears the registers for the new program
-//! (`elf_common_init`, arch/x86/include/asm/elf.h); on riscv and s390 it does not,
-//! and the program would get to know the secret.
+//! A process that installs a filter and then executes a program is subject to the filter
+//! itself: execve(2) has to be permitted for it, and for no one afterwards. A filter sees
+//! six argument registers of every call, including those that the call does not use
+//! (`populate_seccomp_data`, kernel/seccomp.c). The launcher puts 128 random bits into
+//! the last two, and the filter permits the call that has them there. On x86 the kernel
+//! clears the registers for the new program (`elf_common_init`,
+//! arch/x86/include/asm/elf.h); on riscv and s390 it does not, and the program would
+//! learn the secret.
 
 use sandbox_format::bpf::{MAX_INSTRUCTIONS, data, op, ret};
 
 use super::operation::code;
 use super::{Error, Instruction};
 
-/// Which of the calls' unused arguments hold the secret. The audit log records
-/// the first four (`audit_log_exit`, kernel/auditsc.c), so not one of those.
+/// The unused arguments of the calls that hold the secret. The audit log records the
+/// first four (`audit_log_exit`, kernel/auditsc.c), so none of those.
 const PLACES: [u32; 2] = [4, 5];
 
 /// `BPF_ALU | BPF_XOR | BPF_K` and `BPF_ALU | BPF_OR | BPF_X`.
 const XOR: u16 = 0xa4;
 const OR_X: u16 = 0x44 | code::X;
 
-/// Calls that are let through with a secret in their last two arguments.
+/// Calls that are let through if their last two arguments are a secret.
 #[derive(Clone, Copy)]
 pub struct Pass {
-    /// The audit architecture of who makes them.
+    /// The audit architecture of the calling process.
     pub arch: u32,
     /// The machine's byte order.
     pub big_endian: bool,
@@ -36,17 +36,15 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// The filter that lets these calls through, and leaves all others to
-    /// `program`.
+    /// The filter that lets these calls through, and leaves all others to `program`.
     ///
-    /// All words of the secret are compared in any case, so that the time that
-    /// a guess takes says nothing about a part of it. Other numbers cost two
-    /// comparisons, and stay in the kernel's always-allow bitmap where they
-    /// were.
+    /// All words of the secret are always compared, so that the time that a guess takes
+    /// says nothing about a part of it. Other numbers cost two comparisons, and their
+    /// place in the kernel's always-allow bitmap does not change.
     ///
     /// # Errors
     ///
-    /// It would be longer than the kernel takes.
+    /// It would be longer than the kernel accepts.
     pub fn before(&self, program: &[Instruction]) -> Result<Vec<Instruction>, Error> {
         let mut own = vec![step(op::RETURN, ret::ALLOW)];
         // From the last instruction to the first, whose jumps lead behind

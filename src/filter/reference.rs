@@ -19,7 +19,7 @@ fn scmp_action(action: Action) -> ScmpAction {
     }
 }
 
-/// libseccomp takes one comparison an argument.
+/// libseccomp accepts one comparison per argument.
 fn comparisons(when: &[Condition]) -> Vec<ScmpArgCompare> {
     let of = |arg: u8| {
         let mut conditions = when.iter().filter(|c| c.arg == arg).peekable();
@@ -46,7 +46,7 @@ fn comparisons(when: &[Condition]) -> Vec<ScmpArgCompare> {
     (0..6).filter_map(of).collect()
 }
 
-/// Whether libseccomp has heard of a system call, which may be newer.
+/// Whether libseccomp knows a system call, which may be newer.
 pub(super) fn knows(name: &str) -> bool {
     ScmpSyscall::from_name(name).is_ok()
 }
@@ -66,7 +66,7 @@ pub(super) fn compile(resolved: &Resolved) -> Vec<Instruction> {
     })
 }
 
-/// The same from nothing but the names in the policy.
+/// Compiles from nothing but the names in the policy.
 pub(super) fn compile_names(resolved: &Resolved) -> Vec<Instruction> {
     compile_rules(resolved, |context, matched| {
         for name in &resolved.policy.names {

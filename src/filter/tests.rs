@@ -106,8 +106,8 @@ fn boundary_calls(resolved: &Resolved) -> Vec<Data> {
     calls
 }
 
-/// The questions that the filter answers, and calls that differ from them in one
-/// bit, in the architecture, or in the number.
+/// The queries that the filter answers, and calls that differ from them in one bit, in
+/// the architecture, or in the number.
 fn questions(resolved: &Resolved, identity: u64) -> Vec<Data> {
     let question = |operation: u32| Data {
         nr: seccomp(resolved.arch),
@@ -136,7 +136,7 @@ fn questions(resolved: &Resolved, identity: u64) -> Vec<Data> {
     calls
 }
 
-/// What the filter answers, if the call is one of its questions.
+/// What the filter answers, if the call is one of its queries.
 fn answer(call: &Data, resolved: &Resolved, identity: u64) -> Option<u32> {
     let asked = identity::OPERATIONS.map(|operation| [operation.into(), identity, identity >> 32]);
     let low = |word: u64| word & u64::from(u32::MAX);
@@ -152,7 +152,7 @@ fn seccomp(arch: Arch) -> u32 {
     policy::call_number("seccomp", arch).unwrap()
 }
 
-/// In all but the questions that it alone answers.
+/// In everything except the queries that only our filter answers.
 fn assert_equal_to_libseccomp(resolved: &Resolved) {
     let ours = compile(resolved).unwrap();
     let theirs = reference::compile(resolved);
@@ -209,7 +209,7 @@ fn deny_lists_mean_what_libseccomp_makes_of_them() {
     }
 }
 
-/// Not errno:4095, which the kernel takes and libseccomp 2.5.4 does not.
+/// Except errno:4095, which the kernel accepts and libseccomp 2.5.4 does not.
 #[test]
 fn every_action_means_what_libseccomp_makes_of_it() {
     for action in [
@@ -252,8 +252,7 @@ fn other_architectures_mean_what_libseccomp_makes_of_them() {
     }
 }
 
-/// By name alone: which numbers these are, and of which multiplexer, is for
-/// libseccomp to know.
+/// By name alone: libseccomp must know which numbers these are, and of which multiplexer.
 #[test]
 fn multiplexed_calls_mean_what_libseccomp_makes_of_them() {
     let calls = "socket bind connect listen accept getsockname getpeername socketpair send recv \
@@ -302,8 +301,8 @@ fn multiplexed_calls_mean_what_libseccomp_makes_of_them() {
     }
 }
 
-/// A call that a program makes with a version of ipc(2), or with what the
-/// kernel does not look at in socketcall(2)'s `int`, is the same call.
+/// A call that a program makes with a version in ipc(2), or with bits that the kernel
+/// ignores in socketcall(2)'s `int`, is the same call.
 #[test]
 fn a_multiplexer_is_not_got_round_by_bits_that_the_kernel_drops() {
     for arch in [Arch::X86, Arch::S390x, Arch::Ppc64, Arch::Mips] {
