@@ -19,10 +19,11 @@ fn main() -> ExitCode {
         root: "/".into(),
         runtimes: Directories(vec!["/usr/local/lib/sandbox-patch".into()]),
     };
-    let entries = match PathBuf::from(directory).read_dir() {
+    let directory = PathBuf::from(directory);
+    let entries = match directory.read_dir() {
         Ok(entries) => entries,
         Err(error) => {
-            eprintln!("audit: {error}");
+            eprintln!("audit: {}: {error}", directory.display());
             return ExitCode::FAILURE;
         }
     };
@@ -35,7 +36,11 @@ fn main() -> ExitCode {
         };
         let problems: Vec<_> = found.problems.iter().map(Problem::id).collect();
         let verdict = match (&found.resolved, problems.is_empty()) {
-            (Some(policy), true) => format!("{} names", policy.policy.names.len()),
+            (Some(resolved), true) => {
+                let policy = &resolved.policy;
+                let names: Vec<_> = policy.names.iter().map(String::as_str).collect();
+                format!("{} {} ({})", policy.list, names.join(":"), policy.action)
+            }
             _ => problems.join(", "),
         };
         println!("{}: {verdict}", file.display());

@@ -1,5 +1,5 @@
 //! docs/architecture.md has the directories of src in an order: each may use those that come
-//! after it, and none before. `cargo test --test it architecture -- --nocapture` prints which
+//! after it, and none before. `cargo test --test it architecture:: -- --nocapture` prints which
 //! uses which.
 
 use std::collections::{BTreeMap, BTreeSet};
