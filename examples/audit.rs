@@ -38,8 +38,12 @@ fn main() -> ExitCode {
         let verdict = match (&found.resolved, problems.is_empty()) {
             (Some(resolved), true) => {
                 let policy = &resolved.policy;
-                let names: Vec<_> = policy.names.iter().map(String::as_str).collect();
-                format!("{} {} ({})", policy.list, names.join(":"), policy.action)
+                let rules = policy
+                    .rules
+                    .iter()
+                    .map(|rule| format!("{rule}={}", rule.action));
+                let rules: Vec<_> = rules.collect();
+                format!("{}; otherwise {}", rules.join(" "), policy.default)
             }
             _ => problems.join(", "),
         };

@@ -34,7 +34,7 @@ use summary::Verdict;
 use tree::Replaced;
 
 use crate::file::{self, Purpose};
-use crate::policy::{List, Policy};
+use crate::policy::Resolved;
 use crate::program::patch::{Outcome, patch_at};
 
 /// Runs `sandbox-patch` with the arguments of this process.
@@ -180,7 +180,7 @@ fn run_patch(arguments: &PatchArguments, verbosity: Verbosity) -> anyhow::Result
                 }
             }
             patch::warn_of(&report, file.path);
-            if file.in_tree && report.sets_ids && may_execute(&report.resolved.policy) {
+            if file.in_tree && report.sets_ids && may_execute(&report.resolved) {
                 privileged.push(file.path.to_owned());
             }
             if verbosity == Verbosity::Verbose || (verbosity == Verbosity::Normal && !file.in_tree)
@@ -207,12 +207,8 @@ fn verdict(outcome: Outcome, dry_run: bool) -> Verdict {
 }
 
 /// Whether the policy lets a program execute others.
-fn may_execute(policy: &Policy) -> bool {
-    let named = |name: &str| policy.names.contains(name);
-    match policy.list {
-        List::Allow => named("execve") || named("execveat"),
-        List::Deny => !named("execve") || !named("execveat"),
-    }
+fn may_execute(resolved: &Resolved) -> bool {
+    resolved.may_call("execve") || resolved.may_call("execveat")
 }
 
 /// Programs that are set-user-ID, and are worth nothing to whom a patched program

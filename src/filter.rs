@@ -16,12 +16,14 @@ pub use pass::Pass;
 pub use sandbox_format::bpf::Instruction;
 
 use sandbox_format::bpf::identity::Answers;
-use sandbox_format::bpf::{self, Filter, MAX_INSTRUCTIONS, MAX_RUNS, Rule, Run, Scratch, ret};
+use sandbox_format::bpf::{
+    self, Entry, Filter, MAX_INSTRUCTIONS, MAX_RUNS, Range, Rule, Run, Scratch, ret,
+};
 use sandbox_format::note::{ByteOrder, restriction};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::policy::{self, Action, Arch, List, Resolved, Verdict};
+use crate::policy::{self, Abi, Action, Arch, Resolved, ResolvedRule};
 
 /// Why a policy could not be compiled.
 #[derive(Debug, thiserror::Error)]
@@ -89,35 +91,30 @@ impl Memory {
     }
 }
 
-/// Compiles a policy with further rules after its own.
+/// Compiles a policy with further rules for the program's own ABI before all others.
 fn compile_with(
     resolved: &Resolved,
-    others: &[Rule<'_>],
+    first: &[Rule<'_>],
     memory: &mut Memory,
 ) -> Result<Vec<Instruction>, Error> {
-    let Verdicts {
-        foreign,
-        matched,
-        unmatched,
-    } = verdicts(resolved);
-    let own = resolved.rules.iter().map(|rule| Rule {
-        number: rule.number,
-        verdict: rule.verdict.map_or(matched, verdict_value),
-        when: &rule.when,
-    });
-    let mut conditions = resolved.rules.iter().flat_map(|rule| &rule.when);
-    if conditions.any(|condition| condition.arg > 5) {
+    let mut tests = resolved
+        .abis
+        .iter()
+        .flat_map(|abi| &abi.rules)
+        .flat_map(|rule| &rule.when);
+    if tests.any(|test| test.arg > 5) {
         return Err(Error::Argument);
     }
-    let mut rules: Vec<Rule<'_>> = own.chain(others.iter().copied()).collect();
-    rules.sort_by_key(|rule| rule.number);
+    let foreign = foreign(resolved);
+    let parts: Vec<Part<'_>> = parts(resolved)
+        .into_iter()
+        .map(|abis| Part::of(resolved, &abis, first, foreign))
+        .collect();
+    let entries: Vec<Entry<'_>> = parts.iter().map(Part::entry).collect();
     let filter = Filter {
-        arch: resolved.arch.audit(),
         big_endian: resolved.arch.big_endian(),
-        foreign_numbers: resolved.arch.foreign_numbers(),
         foreign,
-        unmatched,
-        rules: &rules,
+        entries: &entries,
     };
     let scratch = Scratch {
         instructions: &mut memory.instructions,
@@ -131,10 +128,79 @@ fn compile_with(
     }
 }
 
-fn verdict_value(verdict: Verdict) -> u32 {
-    match verdict {
-        Verdict::Allow => ret::ALLOW,
-        Verdict::Act(action) => return_value(action),
+/// The ABIs of a policy, those that the kernel reports as one together.
+fn parts(resolved: &Resolved) -> Vec<Vec<&Abi>> {
+    let mut parts: Vec<Vec<&Abi>> = Vec::new();
+    for abi in &resolved.abis {
+        let is_one = |part: &&mut Vec<&Abi>| part[0].arch.audit() == abi.arch.audit();
+        match parts.iter_mut().find(is_one) {
+            Some(part) => part.push(abi),
+            None => parts.push(vec![abi]),
+        }
+    }
+    parts
+}
+
+/// What applies to the calls that the kernel reports as of one architecture.
+struct Part<'a> {
+    arch: u32,
+    ranges: Vec<Range>,
+    unmatched: u32,
+    rules: Vec<Rule<'a>>,
+}
+
+impl<'a> Part<'a> {
+    fn of(resolved: &'a Resolved, abis: &[&'a Abi], first: &[Rule<'a>], foreign: u32) -> Self {
+        let arch = abis[0].arch;
+        let mut rules = Vec::new();
+        if arch == resolved.arch {
+            rules.extend_from_slice(first);
+        }
+        let own = abis.iter().flat_map(|abi| {
+            let is_of_abi = |rule: &&ResolvedRule| abi.arch.has_number(rule.number);
+            abi.rules.iter().filter(is_of_abi)
+        });
+        rules.extend(own.map(|rule| Rule {
+            number: rule.number,
+            verdict: return_value(rule.action),
+            when: &rule.when,
+        }));
+        rules.sort_by_key(|rule| rule.number);
+        let is_held = |arch: Arch| abis.iter().any(|abi| abi.arch == arch);
+        let mut ranges: Vec<Range> = arch
+            .foreign_numbers()
+            .iter()
+            .filter(|(_, of)| of.is_none_or(|of| !is_held(of)))
+            .map(|&((first, last), _)| Range {
+                first,
+                last,
+                verdict: foreign,
+            })
+            .collect();
+        if let Some(unknown) = resolved.policy.unknown {
+            let newer = abis.iter().flat_map(|abi| abi.newer());
+            ranges.extend(newer.map(|(first, last)| Range {
+                first,
+                last,
+                verdict: return_value(unknown),
+            }));
+        }
+        ranges.sort_by_key(|range| range.first);
+        Self {
+            arch: arch.audit(),
+            ranges,
+            unmatched: return_value(resolved.policy.default),
+            rules,
+        }
+    }
+
+    fn entry(&self) -> Entry<'_> {
+        Entry {
+            arch: self.arch,
+            ranges: &self.ranges,
+            unmatched: self.unmatched,
+            rules: &self.rules,
+        }
     }
 }
 
@@ -148,32 +214,16 @@ pub fn return_value(action: Action) -> u32 {
         Action::Errno(number) => ret::ERRNO | u32::from(number),
         Action::Trace(number) => ret::TRACE | u32::from(number),
         Action::Log => ret::LOG,
+        Action::Allow => ret::ALLOW,
     }
 }
 
-struct Verdicts {
-    foreign: u32,
-    matched: u32,
-    unmatched: u32,
-}
-
-fn verdicts(resolved: &Resolved) -> Verdicts {
-    let action = resolved.policy.action;
-    let violation = return_value(action);
-    let (matched, unmatched) = match resolved.policy.list {
-        List::Allow => (ret::ALLOW, violation),
-        List::Deny => (violation, ret::ALLOW),
+/// What calls of other ABIs get: no call that the policy could name, such a call is not
+/// answered but ends the process; who only observes breaks nothing.
+fn foreign(resolved: &Resolved) -> u32 {
+    let by_default = match resolved.policy.default {
+        Action::Log => Action::Log,
+        _ => Action::KillProcess,
     };
-    // A call of another ABI is no call that the policy could name, so that it
-    // is not answered but ends the process; who only observes breaks nothing.
-    let foreign = if action == Action::Log {
-        ret::LOG
-    } else {
-        ret::KILL_PROCESS
-    };
-    Verdicts {
-        foreign,
-        matched,
-        unmatched,
-    }
+    return_value(resolved.policy.foreign.unwrap_or(by_default))
 }

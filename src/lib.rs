@@ -17,14 +17,10 @@
 //!
 //! ```
 //! use sandbox_patch::filter;
-//! use sandbox_patch::policy::{Action, Arch, List, Policy, parse_names, resolve};
+//! use sandbox_patch::policy::{Action, Arch, Policy, resolve};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let policy = Policy {
-//!     list: List::Allow,
-//!     names: parse_names("write:exit_group"),
-//!     action: Action::KillProcess,
-//!     exact: true,
-//! };
+//! let mut policy = Policy::allow(["write", "exit_group"], Action::KillProcess);
+//! policy.exact = true;
 //! let (resolved, warnings) = resolve(&policy, Arch::X86_64)?;
 //! assert!(warnings.is_empty());
 //! let filter = filter::compile(&resolved)?;

@@ -23,7 +23,7 @@ use super::remedy::with_remedy;
 use super::{Usage, installed, render, show_message};
 use crate::filter::{self, Compiled};
 use crate::launch::{self, Launch, Machine, Program, Unfit, Vectors, launch};
-use crate::policy::{self, Action, Arch, List, Policy, Warning};
+use crate::policy::{self, Action, Arch, Draft, Policy, Subject, Warning};
 use crate::program::Inspection;
 
 /// Runs `sandboxify` with the vectors that `main` was given, and returns the
@@ -159,42 +159,44 @@ fn architecture(machine: Machine) -> Result<Arch> {
 
 /// What was asked for, by the options or by the environment.
 fn policy(cli: &LaunchCli, environment: &[&'static CStr], arch: Arch) -> Result<Option<Policy>> {
-    let list = [(ALLOW, List::Allow), (DENY, List::Deny)];
-    let found = list.into_iter().find_map(|(name, list)| {
-        variable(environment, name).map(|value| (name, list, value.to_string_lossy()))
-    });
+    let found = [ALLOW, DENY]
+        .into_iter()
+        .find_map(|name| variable(environment, name).map(|value| (name, value.to_string_lossy())));
     if cli.policy.has_list() {
-        if let Some((name, ..)) = found {
+        if let Some((name, _)) = found {
             let warning =
                 format!("{name} is not looked at, since there is a list among the options");
             warn(cli, None, &warning);
         }
         return cli.policy.policy().map(Some);
     }
-    let Some((variable_name, list, text)) = found else {
+    let Some((name, text)) = found else {
         return Ok(None);
     };
-    let names = text.split(':').filter(|name| !name.is_empty());
-    for name in names.clone() {
-        ensure!(
-            policy::is_known_call(name, arch),
-            "unknown system call {name:?} in {variable_name}; the program was not started"
-        );
+    let is = |name, value: &CStr| variable(environment, name) == Some(value);
+    let mut draft = Draft {
+        violation: is(ACTION, c"log").then_some(Action::Log),
+        exact: is(EXACT, c"1"),
+        ..Draft::default()
+    };
+    let list = match name {
+        ALLOW => draft.allow(&text),
+        _ => draft.deny(&text),
+    };
+    list.map_err(|error| anyhow!("{name}: {error}; the program was not started"))?;
+    for item in draft.allow.iter().chain(&draft.deny).flatten() {
+        let rule = item.clone().into_rule(Action::Allow);
+        if let Subject::Call(call) = &rule.subject {
+            ensure!(
+                policy::is_known_call(call, arch),
+                "unknown system call {call:?} in {name}; the program was not started"
+            );
+        }
         if !cli.quiet {
-            print(&format!("adding {name} to the process seccomp filter\n"));
+            print(&format!("adding {rule} to the process seccomp filter\n"));
         }
     }
-    let is = |name, value: &CStr| variable(environment, name) == Some(value);
-    Ok(Some(Policy {
-        list,
-        names: names.map(str::to_owned).collect(),
-        action: if is(ACTION, c"log") {
-            Action::Log
-        } else {
-            Action::KillProcess
-        },
-        exact: is(EXACT, c"1"),
-    }))
+    Ok(Some(draft.finish()))
 }
 
 fn compile(policy: &Policy, arch: Arch, cli: &LaunchCli) -> Result<Compiled> {

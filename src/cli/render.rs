@@ -5,25 +5,44 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use sandbox_format::bpf::{Comparison, Condition};
+use sandbox_format::bpf::Test;
 
-use crate::policy::{List, Resolved, VDSO, multiplexed_name};
+use crate::policy::{Action, Arch, Resolved, VDSO, condition};
 use crate::rewrite::{Appended, Reader};
 
 /// The policy in one line.
 #[must_use]
 pub fn policy(resolved: &Resolved) -> String {
     let policy = &resolved.policy;
-    let names: Vec<&str> = policy.names.iter().map(String::as_str).collect();
-    let names = if names.is_empty() {
-        "nothing".to_owned()
-    } else {
-        names.join(", ")
-    };
-    match policy.list {
-        List::Allow => format!("allow {names}; anything else: {}", policy.action),
-        List::Deny => format!("deny {names}: {}; allow anything else", policy.action),
+    let mut parts = Vec::new();
+    let groups = policy
+        .rules
+        .chunk_by(|one, other| one.action == other.action);
+    for rules in groups {
+        let items: Vec<_> = rules.iter().map(ToString::to_string).collect();
+        let items = items.join(", ");
+        parts.push(match rules[0].action {
+            Action::Allow => format!("allow {items}"),
+            Action::Log => format!("log {items}"),
+            action => format!("deny {items}: {action}"),
+        });
     }
+    if parts.is_empty() {
+        let verb = if policy.default.permits() {
+            "deny"
+        } else {
+            "allow"
+        };
+        parts.push(format!("{verb} nothing"));
+    }
+    if let Some(action) = policy.unknown {
+        parts.push(format!("calls newer than this version: {action}"));
+    }
+    parts.push(match policy.default {
+        Action::Allow => "allow anything else".to_owned(),
+        action => format!("anything else: {action}"),
+    });
+    parts.join("; ")
 }
 
 /// Where what was appended to an ELF file is now.
@@ -61,7 +80,7 @@ pub fn added(resolved: &Resolved) -> Vec<String> {
         lines.entry(because).or_default().push(format!(
             "{}{}",
             rule.name,
-            conditions(&rule.name, &rule.when)
+            conditions(&rule.name, &rule.when, resolved.arch)
         ));
     }
     let vdso = lines.remove(VDSO);
@@ -73,67 +92,11 @@ pub fn added(resolved: &Resolved) -> Vec<String> {
         .collect()
 }
 
-/// Conditions as a person writes them: `(arg1 == TCGETS)`.
+/// Tests of arguments as a person writes them: `(request == TCGETS)`.
 #[must_use]
-pub fn conditions(call: &str, when: &[Condition]) -> String {
-    if when.is_empty() {
-        return String::new();
-    }
-    let condition = |condition: &Condition| {
-        let Condition {
-            arg,
-            mask,
-            value,
-            comparison,
-        } = *condition;
-        let operator = match comparison {
-            Comparison::Equal => "==",
-            Comparison::NotEqual => "!=",
-            Comparison::Less => "<",
-            Comparison::LessOrEqual => "<=",
-            Comparison::Greater => ">",
-            Comparison::GreaterOrEqual => ">=",
-        };
-        match (mask, value, comparison) {
-            (0x8000_0000, 0, Comparison::Equal) => format!("arg{arg} >= 0"),
-            // The kernel takes an int or unsigned int argument.
-            (0xffff_ffff | u64::MAX, ..) => {
-                format!("arg{arg} {operator} {}", constant(call, value))
-            }
-            _ => format!("arg{arg} & {mask:#x} {operator} {}", constant(call, value)),
-        }
-    };
-    format!(
-        "({})",
-        when.iter().map(condition).collect::<Vec<_>>().join(", ")
-    )
-}
-
-/// The constant that a value stands for in a call, where it is well known
-/// (fcntl.h, unistd.h, sys/mman.h, asm/termbits.h, asm/ioctls.h).
-fn constant(call: &str, value: u64) -> String {
-    if let Some(name) = multiplexed_name(call, value) {
-        return name.to_owned();
-    }
-    let name = match (call, value) {
-        ("ioctl", 0x5401) => "TCGETS",
-        ("ioctl", 0x5413) => "TIOCGWINSZ",
-        ("ioctl", 0x802c_542a) => "TCGETS2",
-        ("lseek", 0) => "SEEK_SET",
-        ("lseek", 1) => "SEEK_CUR",
-        ("lseek", 2) => "SEEK_END",
-        ("fcntl", 3) => "F_GETFL",
-        ("madvise", 4) => "MADV_DONTNEED",
-        ("madvise", 8) => "MADV_FREE",
-        ("madvise", 102) => "MADV_GUARD_INSTALL",
-        ("newfstatat" | "statx", 0x1000) => "AT_EMPTY_PATH",
-        ("newfstatat" | "statx", 0x100) => "AT_SYMLINK_NOFOLLOW",
-        ("unlinkat", 0x200) => "AT_REMOVEDIR",
-        (_, 0xffff_ff9c) => "AT_FDCWD",
-        (_, 0) => "0",
-        _ => return format!("{value:#x}"),
-    };
-    name.to_owned()
+pub fn conditions(call: &str, when: &[Test], arch: Arch) -> String {
+    let condition = condition::describe(call, when, arch);
+    condition.map_or_else(String::new, |condition| format!("({condition})"))
 }
 
 /// Whether a character does something to a terminal or to the lines of a log

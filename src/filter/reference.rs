@@ -3,10 +3,10 @@
 use std::io::{Read, Seek};
 
 use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
-use sandbox_format::bpf::{Comparison, Condition, Instruction, op};
+use sandbox_format::bpf::{Comparison, Instruction, Test, op};
 
 use crate::policy::calls::tests::scmp;
-use crate::policy::{Action, List, Resolved};
+use crate::policy::{Action, Resolved};
 
 fn scmp_action(action: Action) -> ScmpAction {
     match action {
@@ -16,11 +16,12 @@ fn scmp_action(action: Action) -> ScmpAction {
         Action::Errno(number) => ScmpAction::Errno(number.into()),
         Action::Trace(number) => ScmpAction::Trace(number),
         Action::Log => ScmpAction::Log,
+        Action::Allow => ScmpAction::Allow,
     }
 }
 
 /// libseccomp accepts one comparison per argument.
-fn comparisons(when: &[Condition]) -> Vec<ScmpArgCompare> {
+fn comparisons(when: &[Test]) -> Vec<ScmpArgCompare> {
     let of = |arg: u8| {
         let mut conditions = when.iter().filter(|c| c.arg == arg).peekable();
         let first = conditions.peek()?;
@@ -35,7 +36,7 @@ fn comparisons(when: &[Condition]) -> Vec<ScmpArgCompare> {
         if let Some(operator) = operator {
             return Some(ScmpArgCompare::new(arg.into(), operator, first.value));
         }
-        let both = |(mask, value), c: &Condition| (mask | c.mask, value | c.value);
+        let both = |(mask, value), c: &Test| (mask | c.mask, value | c.value);
         let (mask, value) = conditions.fold((0, 0), both);
         Some(ScmpArgCompare::new(
             arg.into(),
@@ -54,7 +55,7 @@ pub(super) fn knows(name: &str) -> bool {
 /// Compiles with libseccomp.
 pub(super) fn compile(resolved: &Resolved) -> Vec<Instruction> {
     compile_rules(resolved, |context, matched| {
-        for rule in &resolved.rules {
+        for rule in resolved.rules() {
             // Rules are given in native numbers, or pseudo numbers for calls that
             // the native architecture does not have; libseccomp translates.
             let call = ScmpSyscall::from_name(&rule.name)
@@ -69,8 +70,8 @@ pub(super) fn compile(resolved: &Resolved) -> Vec<Instruction> {
 /// Compiles from nothing but the names in the policy.
 pub(super) fn compile_names(resolved: &Resolved) -> Vec<Instruction> {
     compile_rules(resolved, |context, matched| {
-        for name in &resolved.policy.names {
-            let call = ScmpSyscall::from_name(name).unwrap();
+        for rule in &resolved.policy.rules {
+            let call = ScmpSyscall::from_name(&rule.to_string()).unwrap();
             context.add_rule(matched, call).unwrap();
         }
     })
@@ -80,13 +81,15 @@ fn compile_rules(
     resolved: &Resolved,
     add_rules: impl Fn(&mut ScmpFilterContext, ScmpAction),
 ) -> Vec<Instruction> {
-    let action = scmp_action(resolved.policy.action);
-    let (matched, unmatched) = match resolved.policy.list {
-        List::Allow => (ScmpAction::Allow, action),
-        List::Deny => (action, ScmpAction::Allow),
-    };
-    let foreign = if action == ScmpAction::Log {
-        action
+    let unmatched = scmp_action(resolved.policy.default);
+    let rules = resolved.policy.rules.iter();
+    let matched = rules
+        .map(|rule| rule.action)
+        .next()
+        .unwrap_or(Action::Allow);
+    let matched = scmp_action(matched);
+    let foreign = if resolved.policy.foreign == Some(Action::Log) {
+        ScmpAction::Log
     } else {
         ScmpAction::KillProcess
     };
@@ -105,8 +108,10 @@ fn compile_rules(
     file.rewind().unwrap();
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).unwrap();
-    let verdicts = super::verdicts(resolved);
-    let returned = [verdicts.foreign, verdicts.matched, verdicts.unmatched];
+    let actions = resolved.policy.rules.iter().map(|rule| rule.action);
+    let actions = actions.chain([resolved.policy.default, Action::Allow]);
+    let returned: Vec<_> = actions.map(super::return_value).collect();
+    let returned = [returned, vec![super::foreign(resolved)]].concat();
     let big = resolved.arch.big_endian();
     let number = |bytes: &[u8]| {
         let push = |number: u32, byte: &u8| number << 8 | u32::from(*byte);

@@ -1,4 +1,4 @@
-//! What happens on a violation.
+//! What happens to a call.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use super::{Error, errno};
 /// include/linux/err.h); the kernel caps the filter's error number at it.
 const MAX_ERRNO: u16 = 4095;
 
-/// What happens to a system call that the policy forbids. [`FromStr`] and
-/// [`Display`](fmt::Display) are the spelling of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What happens to a system call. [`FromStr`] and [`Display`](fmt::Display) are the
+/// spelling of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Action {
     /// The process dies as if by SIGSYS.
@@ -27,36 +27,15 @@ pub enum Action {
     Trace(u16),
     /// The call is carried out, and the kernel logs it.
     Log,
-}
-
-/// What a rule with a verdict of its own does with the calls that it covers. The spelling
-/// is that of [`Action`], plus `allow`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Verdict {
-    /// They are carried out.
+    /// The call is carried out.
     Allow,
-    /// They are violations, with this action.
-    Act(Action),
 }
 
-impl FromStr for Verdict {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        match text {
-            "allow" => Ok(Self::Allow),
-            _ => text.parse().map(Self::Act),
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Allow => f.write_str("allow"),
-            Self::Act(action) => action.fmt(f),
-        }
+impl Action {
+    /// Whether the call is carried out, whoever watches.
+    #[must_use]
+    pub fn permits(self) -> bool {
+        matches!(self, Self::Allow | Self::Log)
     }
 }
 
@@ -72,6 +51,8 @@ impl FromStr for Action {
                 "trap" => Ok(Action::Trap),
                 "trace" => Ok(Action::Trace(0)),
                 "log" => Ok(Action::Log),
+                "allow" => Ok(Action::Allow),
+                "notify" => Err(Error::Notify),
                 _ => Err(unknown()),
             },
             Some(("errno", errno)) => errno::number(errno)
@@ -100,6 +81,7 @@ impl fmt::Display for Action {
             Action::Trace(0) => f.write_str("trace"),
             Action::Trace(number) => write!(f, "trace:{number}"),
             Action::Log => f.write_str("log"),
+            Action::Allow => f.write_str("allow"),
         }
     }
 }

@@ -1,90 +1,183 @@
 //! Whether the names of a recorded policy, which people read, mean the numbers that are
 //! enforced, whichever version wrote both.
 
+use std::collections::BTreeSet;
+
 use super::names::{self, Lookup};
-use super::{List, Policy, Resolved, ResolvedRule, VDSO, multiplexed, resolve};
+use super::resolve::abis;
+use super::{
+    Abi, Action, Policy, Resolved, ResolvedRule, Rule, Subject, VDSO, groups, multiplexed,
+};
 
 impl Resolved {
-    /// Whether each number belongs to its name, each listed name is covered, and an
-    /// allow-list permits no more than its names stand for today.
+    /// Whether the rules are those that this version makes of the policy.
+    #[must_use]
+    pub fn is_of_today(&self) -> bool {
+        let Some(today) = abis(&self.policy, self.arch) else {
+            return false;
+        };
+        let mut pairs = self.abis.iter().zip(&today);
+        self.abis.len() == today.len() && pairs.all(|(one, other)| one.says_the_same_as(other))
+    }
+
+    /// Whether each number belongs to its name, each listed name is covered, and no more
+    /// is permitted than the names stand for today.
     #[must_use]
     pub fn agrees_with_its_names(&self) -> bool {
-        let today = self.rules_of_today();
-        // The names are those of one list, which has one verdict.
-        let is_right = |rule: &ResolvedRule| {
-            rule.verdict.is_none() && self.is_named_rightly(rule) && self.is_due(rule, &today)
-        };
-        self.rules.iter().all(is_right) && self.policy.names.iter().all(|it| self.is_covered(it))
-    }
-
-    /// The rules that the known names stand for.
-    fn rules_of_today(&self) -> Vec<ResolvedRule> {
-        let is_known = |name: &&String| match names::look_up(name, self.arch) {
-            Lookup::Number(_) => true,
-            Lookup::Elsewhere => !self.policy.exact || multiplexed::of(name).is_some(),
-            Lookup::Unknown => false,
-        };
         let known = Policy {
-            names: self.policy.names.iter().filter(is_known).cloned().collect(),
+            rules: self
+                .policy
+                .rules
+                .iter()
+                .filter(|rule| self.is_known(rule))
+                .cloned()
+                .collect(),
             ..self.policy.clone()
         };
-        resolve(&known, self.arch).map_or_else(|_| Vec::new(), |(resolved, _)| resolved.rules)
+        let today = abis(&known, self.arch).unwrap_or_default();
+        let of_today = |abi: &Abi| today.iter().find(|today| today.arch == abi.arch);
+        let is_right = |abi: &Abi| {
+            let today = of_today(abi).map_or(&[][..], |today| &today.rules);
+            abi.rules.iter().all(|rule| self.is_due(rule, abi, today))
+                && today
+                    .iter()
+                    .all(|rule| rule.action.permits() || is_kept(rule, abi, today))
+        };
+        self.abis.iter().all(is_right)
+            && today
+                .iter()
+                .all(|today| self.abis.iter().any(|abi| abi.arch == today.arch))
+            && self.policy.rules.iter().all(|rule| self.is_covered(rule))
     }
 
-    /// A call that is new since this version has a number that is new as well.
-    fn is_named_rightly(&self, rule: &ResolvedRule) -> bool {
-        match names::look_up(&rule.name, self.arch) {
-            Lookup::Number(number) => number == rule.number,
-            Lookup::Elsewhere | Lookup::Unknown => names::name(rule.number, self.arch).is_none(),
+    /// Whether this version can tell what a rule stands for.
+    fn is_known(&self, rule: &Rule) -> bool {
+        match &rule.subject {
+            Subject::Group(name) => groups::find(name).is_some(),
+            Subject::Call(name) => match names::look_up(name, self.arch) {
+                Lookup::Number(_) => true,
+                Lookup::Elsewhere => !self.policy.exact || multiplexed::of(name).is_some(),
+                Lookup::Unknown => false,
+            },
         }
     }
 
-    /// Whether the rule belongs to a name on the list.
-    fn is_due(&self, rule: &ResolvedRule, today: &[ResolvedRule]) -> bool {
-        let Some(because) = &rule.because else {
-            return self.policy.names.contains(&rule.name) && rule.when.is_empty();
+    /// Whether a rule is one that the policy's names stand for.
+    fn is_due(&self, rule: &ResolvedRule, abi: &Abi, today: &[ResolvedRule]) -> bool {
+        // A call that is new since this version has a number that is new as well.
+        let is_new = match names::look_up(&rule.name, abi.arch) {
+            Lookup::Number(number) if number == rule.number => false,
+            Lookup::Number(_) => return false,
+            Lookup::Elsewhere | Lookup::Unknown => {
+                if names::name(rule.number, abi.arch).is_some() {
+                    return false;
+                }
+                true
+            }
         };
+        if !self.is_named(rule) {
+            return false;
+        }
         // One that denies more can be read, and denies more.
         let is_as_wide = |known: &ResolvedRule| {
-            known.number == rule.number && known.when.iter().all(|it| rule.when.contains(it))
+            known.number == rule.number
+                && known.action == rule.action
+                && known.when.iter().all(|it| rule.when.contains(it))
         };
-        (because == VDSO || self.policy.names.contains(because))
-            && (self.policy.list == List::Deny || today.iter().any(is_as_wide))
+        is_new || !rule.action.permits() || today.iter().any(is_as_wide)
     }
 
-    /// Whether a listed name has a rule without conditions, if it is a call here.
-    fn is_covered(&self, name: &str) -> bool {
-        let has_rule = |is_it: &dyn Fn(&ResolvedRule) -> bool| {
-            self.rules
-                .iter()
-                .any(|rule| rule.when.is_empty() && is_it(rule))
+    /// Whether the policy has the name that a rule comes from.
+    fn is_named(&self, rule: &ResolvedRule) -> bool {
+        let Some(index) = rule.rule else {
+            return rule.because.as_deref() == Some(VDSO) && rule.action == Action::Allow;
         };
+        let name = rule.because.as_ref().unwrap_or(&rule.name);
+        let asked = self.policy.rules.get(index);
+        let Some(asked) = asked.filter(|asked| asked.action == rule.action) else {
+            return false;
+        };
+        match &asked.subject {
+            // What is named without a condition has none.
+            Subject::Call(listed) if rule.because.is_none() => {
+                listed == name && (asked.when.is_some() || rule.when.is_empty())
+            }
+            Subject::Call(listed) => listed == name,
+            Subject::Group(_) => true,
+        }
+    }
+
+    /// Whether a call that the policy names has a rule, if it is a call here.
+    fn is_covered(&self, rule: &Rule) -> bool {
+        let Subject::Call(name) = &rule.subject else {
+            return true;
+        };
+        let has_rule = |is_it: &dyn Fn(&ResolvedRule) -> bool| self.rules().iter().any(is_it);
         match names::look_up(name, self.arch) {
             Lookup::Number(number) => has_rule(&|rule| rule.number == number),
             Lookup::Elsewhere => true,
             Lookup::Unknown => {
-                self.policy.list == List::Allow || has_rule(&|rule| rule.name == name)
+                !self.policy.default.permits() || has_rule(&|rule| rule.name == *name)
             }
         }
     }
 }
 
+impl Abi {
+    /// Whether the rules are the same; the order of those with one action says nothing.
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        let sorted = |abi: &Self| {
+            let mut rules = abi.rules.clone();
+            let is_one = |one: &ResolvedRule, other: &ResolvedRule| {
+                one.number == other.number && one.action == other.action
+            };
+            for rules in rules.chunk_by_mut(is_one) {
+                rules.sort_by(|one, other| one.when.cmp(&other.when));
+            }
+            rules
+        };
+        self.arch == other.arch
+            && self.unknown_from == other.unknown_from
+            && sorted(self) == sorted(other)
+    }
+}
+
+/// Whether the recorded rules have what today denies, and permit no more before it.
+fn is_kept(denial: &ResolvedRule, abi: &Abi, today: &[ResolvedRule]) -> bool {
+    let before: BTreeSet<_> = today
+        .iter()
+        .filter(|rule| rule.number == denial.number)
+        .take_while(|rule| *rule != denial)
+        .map(|rule| &rule.when)
+        .collect();
+    for rule in abi.rules.iter().filter(|rule| rule.number == denial.number) {
+        let is_as_wide = rule.when.iter().all(|test| denial.when.contains(test));
+        if !rule.action.permits() && is_as_wide {
+            return rule.action == denial.action;
+        }
+        if rule.action.permits() && !before.contains(&rule.when) {
+            return false;
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-    use crate::policy::{Action, Arch, Verdict};
+    use crate::policy::{Action, Arch, resolve};
+
+    #[derive(Clone, Copy, Debug)]
+    enum List {
+        Allow,
+        Deny,
+    }
 
     fn of_another_version(list: List, names: &[&str]) -> Resolved {
-        let policy = Policy {
-            list,
-            names: names
-                .iter()
-                .map(|&name| name.to_owned())
-                .collect::<BTreeSet<_>>(),
-            action: Action::KillProcess,
-            exact: false,
+        let names = names.iter().copied();
+        let policy = match list {
+            List::Allow => Policy::allow(names, Action::KillProcess),
+            List::Deny => Policy::deny(names, Action::KillProcess),
         };
         let (mut resolved, _) = resolve(&policy, Arch::X86_64).expect("known names");
         resolved.version = "0.0.1".to_owned();
@@ -96,9 +189,15 @@ mod tests {
             name: name.to_owned(),
             number,
             when: Vec::new(),
-            verdict: None,
+            action: Action::Allow,
+            rule: Some(0),
             because: because.map(str::to_owned),
         }
+    }
+
+    fn name(resolved: &mut Resolved, name: &str) {
+        let action = resolved.policy.rules[0].action;
+        resolved.policy.rules.push(Rule::of_call(name, action));
     }
 
     const EXECVE: u32 = 59;
@@ -115,7 +214,7 @@ mod tests {
     #[test]
     fn fewer_substitutes_than_today_are_no_contradiction() {
         let mut resolved = of_another_version(List::Allow, &["write", "uname"]);
-        resolved.rules.retain(|rule| rule.because.is_none());
+        resolved.abis[0].rules.retain(|rule| rule.because.is_none());
         assert!(resolved.agrees_with_its_names());
     }
 
@@ -123,8 +222,10 @@ mod tests {
     fn a_call_that_this_version_does_not_know_has_a_number_that_it_does_not_know() {
         for (number, agrees) in [(1000, true), (EXECVE, false)] {
             let mut resolved = of_another_version(List::Allow, &["uname"]);
-            resolved.policy.names.insert("of_tomorrow".to_owned());
-            resolved.rules.push(rule("of_tomorrow", number, None));
+            name(&mut resolved, "of_tomorrow");
+            let mut rule = rule("of_tomorrow", number, None);
+            rule.rule = Some(1);
+            resolved.abis[0].rules.push(rule);
             assert_eq!(resolved.agrees_with_its_names(), agrees, "{number}");
         }
     }
@@ -132,7 +233,7 @@ mod tests {
     #[test]
     fn a_number_that_is_not_the_name_s_is_a_contradiction() {
         let mut resolved = of_another_version(List::Allow, &["uname"]);
-        resolved.rules[0].number = EXECVE;
+        resolved.abis[0].rules[0].number = EXECVE;
         assert!(!resolved.agrees_with_its_names());
     }
 
@@ -140,7 +241,7 @@ mod tests {
     fn a_call_that_is_not_listed_is_a_contradiction() {
         for because in [None, Some("uname"), Some("open")] {
             let mut resolved = of_another_version(List::Allow, &["uname"]);
-            resolved.rules.push(rule("execve", EXECVE, because));
+            resolved.abis[0].rules.push(rule("execve", EXECVE, because));
             assert!(!resolved.agrees_with_its_names(), "{because:?}");
         }
     }
@@ -149,7 +250,12 @@ mod tests {
     fn a_listed_call_with_a_verdict_of_its_own_is_a_contradiction() {
         for list in [List::Allow, List::Deny] {
             let mut resolved = of_another_version(list, &["uname", "execve"]);
-            resolved.rules[0].verdict = Some(Verdict::Allow);
+            let rule = &mut resolved.abis[0].rules[0];
+            rule.action = if rule.action.permits() {
+                Action::Trap
+            } else {
+                Action::Allow
+            };
             assert!(!resolved.agrees_with_its_names());
         }
     }
@@ -157,7 +263,10 @@ mod tests {
     #[test]
     fn a_substitute_without_its_conditions_is_a_contradiction() {
         let mut resolved = of_another_version(List::Allow, &["write"]);
-        let ioctl = resolved.rules.iter_mut().find(|rule| rule.name == "ioctl");
+        let ioctl = resolved.abis[0]
+            .rules
+            .iter_mut()
+            .find(|rule| rule.name == "ioctl");
         ioctl.expect("a substitute").when.clear();
         assert!(!resolved.agrees_with_its_names());
     }
@@ -166,11 +275,11 @@ mod tests {
     fn a_listed_call_without_a_rule_is_a_contradiction() {
         for list in [List::Allow, List::Deny] {
             let mut resolved = of_another_version(list, &["uname", "execve"]);
-            resolved.rules.retain(|rule| rule.number != UNAME);
+            resolved.abis[0].rules.retain(|rule| rule.number != UNAME);
             assert!(!resolved.agrees_with_its_names());
         }
         let mut resolved = of_another_version(List::Deny, &["uname"]);
-        resolved.policy.names.insert("of_tomorrow".to_owned());
+        name(&mut resolved, "of_tomorrow");
         assert!(!resolved.agrees_with_its_names());
     }
 }

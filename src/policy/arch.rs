@@ -155,13 +155,48 @@ impl Arch {
         self.row().audit & LITTLE == 0
     }
 
+    /// The ABIs of the programs that run on the machines of this one: those of 64 bits with
+    /// the 32-bit ones of their compatibility layers, all with one byte order.
+    pub(super) fn machine(self) -> &'static [Arch] {
+        const MACHINES: &[&[Arch]] = &[
+            &[Arch::X86_64, Arch::X32, Arch::X86],
+            &[Arch::Aarch64, Arch::Arm],
+            &[Arch::Riscv64],
+            &[Arch::Ppc64le],
+            &[Arch::Ppc64, Arch::Ppc],
+            &[Arch::S390x, Arch::S390],
+            &[Arch::Mips64, Arch::Mips64n32, Arch::Mips],
+            &[Arch::Mipsel64, Arch::Mipsel64n32, Arch::Mipsel],
+        ];
+        let own = MACHINES.iter().find(|machine| machine.contains(&self));
+        own.copied().unwrap_or_default()
+    }
+
     /// Numbers of another ABI that the kernel reports under the same audit architecture:
-    /// ascending, inclusive ranges.
-    #[must_use]
-    pub fn foreign_numbers(self) -> &'static [(u32, u32)] {
+    /// ascending, inclusive ranges, with the ABI that they are of where they are only that.
+    pub(crate) fn foreign_numbers(self) -> &'static [((u32, u32), Option<Arch>)] {
+        // The first range was x32's only before Linux 5.4, and without its bit.
+        const BESIDE_X86_64: [((u32, u32), Option<Arch>); 2] =
+            [(X32_NUMBERS[0], None), (X32_NUMBERS[1], Some(Arch::X32))];
+        const BESIDE_X32: [((u32, u32), Option<Arch>); 1] =
+            [((0, X32_BIT - 1), Some(Arch::X86_64))];
         match self {
-            Arch::X86_64 => &X32_NUMBERS,
+            Arch::X86_64 => &BESIDE_X86_64,
+            Arch::X32 => &BESIDE_X32,
             _ => &[],
+        }
+    }
+
+    /// Whether a number can be of this ABI.
+    pub(crate) fn has_number(self, number: u32) -> bool {
+        let is_x32 = (X32_BIT..u32::MAX).contains(&number);
+        match self {
+            Arch::X32 => is_x32,
+            Arch::X86_64 => {
+                let (first, last) = X32_NUMBERS[0];
+                !is_x32 && !(first..=last).contains(&number)
+            }
+            _ => true,
         }
     }
 

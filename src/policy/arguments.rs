@@ -12,7 +12,8 @@ pub(super) fn are_common(call: &str, arch: Arch) -> bool {
     let differ = match arch {
         Arch::X86_64 | Arch::X32 | Arch::Aarch64 | Arch::Arm | Arch::Riscv64 => &[],
         Arch::X86 => X86,
-        Arch::S390 | Arch::S390x => S390,
+        Arch::S390 => S390_31,
+        Arch::S390x => S390,
         Arch::Ppc => PPC_32,
         Arch::Ppc64 | Arch::Ppc64le => PPC,
         Arch::Mips
@@ -23,7 +24,16 @@ pub(super) fn are_common(call: &str, arch: Arch) -> bool {
         | Arch::Mipsel64n32 => MIPS,
     };
     let is_split = || arch.has_32_bit_registers() && SPLIT.contains(&call);
-    !differ.contains(&call) && !is_split()
+    let has_short_ids =
+        || matches!(arch, Arch::X86 | Arch::Arm | Arch::S390) && SHORT_IDS.contains(&call);
+    !differ.contains(&call) && !is_split() && !has_short_ids()
+}
+
+/// Whether one argument of a call is where it is in the common case: of the last two of
+/// clone, only x86_64 has the address that is cleared before that of the thread's
+/// variables (`CONFIG_CLONE_BACKWARDS`, kernel/fork.c).
+pub(super) fn is_common(call: &str, position: u8, arch: Arch) -> bool {
+    call != "clone" || position < 3 || matches!(arch, Arch::X86_64 | Arch::X32)
 }
 
 /// Whether two variants of a call take their arguments in the same order.
@@ -40,12 +50,31 @@ const X86: &[&str] = &["mmap", "select"];
 /// (`CONFIG_CLONE_BACKWARDS2`, kernel/fork.c).
 const S390: &[&str] = &["mmap", "clone"];
 
+/// 31-bit s390: as above, and mmap2 likewise (arch/s390/kernel/compat_linux.c).
+const S390_31: &[&str] = &["mmap", "mmap2", "clone"];
+
+/// The kernel looks at 16 bits of each id where there is a variant for 32
+/// (`CONFIG_UID16`, kernel/uid16.c).
+const SHORT_IDS: &[&str] = &[
+    "chown",
+    "fchown",
+    "lchown",
+    "setfsgid",
+    "setfsuid",
+    "setgid",
+    "setregid",
+    "setresgid",
+    "setresuid",
+    "setreuid",
+    "setuid",
+];
+
 /// powerpc: terminal requests have other numbers
 /// (arch/powerpc/include/uapi/asm/ioctls.h).
 const PPC: &[&str] = &["ioctl"];
 
-/// 32-bit powerpc: as above, and select as on i386.
-const PPC_32: &[&str] = &["ioctl", "select"];
+/// 32-bit powerpc: as above, select as on i386, and the mask of sigsuspend comes first.
+const PPC_32: &[&str] = &["ioctl", "select", "sigsuspend"];
 
 /// mips: different numbers for requests, `MAP_ANONYMOUS` and others, `O_CREAT` and
 /// others, `SIGCHLD`, and socket types (arch/mips/include/uapi/asm: ioctls.h, mman.h,
@@ -63,6 +92,7 @@ const MIPS: &[&str] = &[
     "sigprocmask",
     "fcntl",
     "fcntl64",
+    "sigsuspend",
 ];
 
 /// Variants whose arguments are in a different order, or that have an extra one in

@@ -4,6 +4,8 @@
 //! To extend it, look at scripts/syscall.tbl and arch/*/kernel/syscalls/*.tbl of the
 //! kernel. The tests compare it with libseccomp, for the calls that libseccomp knows.
 
+use std::collections::BTreeSet;
+
 use sandbox_format::syscall;
 
 use super::Arch;
@@ -42,6 +44,25 @@ pub(super) fn name(number: u32, arch: Arch) -> Option<&'static str> {
         None if number >= UNIFORM => syscall::X86_64.name(number),
         None => None,
     }
+}
+
+/// All system calls of an architecture, by ascending number.
+pub(super) fn all(arch: Arch) -> Vec<(u32, &'static str)> {
+    let names = CALLS.iter().map(|row| row.0);
+    let newer = syscall::X86_64.iter().map(|(_, name)| name);
+    let all = names
+        .chain(newer)
+        .filter_map(|name| Some((number(name, arch)?, name)));
+    let mut all: Vec<_> = all.collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// All names of system calls.
+pub(super) fn names() -> BTreeSet<&'static str> {
+    let newer = syscall::X86_64.iter().map(|(_, name)| name);
+    CALLS.iter().map(|row| row.0).chain(newer).collect()
 }
 
 /// Whether any architecture has a system call of this name.

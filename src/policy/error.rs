@@ -1,6 +1,7 @@
 //! What can be wrong with a policy.
 
-use super::Arch;
+use super::condition::Problem;
+use super::{Arch, Origin};
 
 /// Why a policy could not be read or resolved. The messages say what is wrong
 /// and what to do.
@@ -9,9 +10,35 @@ use super::Arch;
 pub enum Error {
     /// Not an action.
     #[error(
-        "unknown action {0:?}; use kill-process, kill-thread, trap, errno:NAME, trace, trace:NUMBER or log"
+        "unknown action {0:?}; use kill-process, kill-thread, trap, errno:NAME, trace, trace:NUMBER, log or allow"
     )]
     UnknownAction(String),
+    /// The action that asks another process.
+    #[error(
+        "notify needs a process that answers, and nobody would hold the listener of a patched program; use errno:NAME, trap or log"
+    )]
+    Notify,
+    /// An item of a list that can't be read.
+    #[error("{item:?}: {problem}")]
+    Item {
+        /// The item as given, perhaps cut.
+        item: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A condition that no filter can test.
+    #[error("{0}")]
+    Condition(Box<Untestable>),
+    /// Groups that don't exist.
+    #[error("{}unknown group {:?}{}", at(.origin.as_ref()), format_args!("@{name}"), or_instead(.suggestions))]
+    UnknownGroup {
+        /// The name as given, without the @.
+        name: String,
+        /// Where it is written.
+        origin: Option<Origin>,
+        /// The nearest groups that exist, the best first.
+        suggestions: Vec<String>,
+    },
     /// Not an error number.
     #[error("unknown error {0:?}; use a name like EPERM or a number from 1 to 4095")]
     UnknownErrno(String),
@@ -54,25 +81,60 @@ pub enum Error {
     NotCanonical,
 }
 
+/// The place, before what is said of it.
+pub(super) fn at(origin: Option<&Origin>) -> String {
+    origin.map_or_else(String::new, |origin| format!("{origin}: "))
+}
+
+fn or_instead(suggestions: &[String]) -> String {
+    match either(suggestions) {
+        Some(names) => format!("; did you mean {names}?"),
+        None => String::new(),
+    }
+}
+
+/// A condition that no filter can test.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}\"{rule}\": {problem}", at(.origin.as_ref()))]
+pub struct Untestable {
+    /// The rule.
+    pub rule: String,
+    /// Where it is written.
+    pub origin: Option<Origin>,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
 /// A name that no architecture has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName {
     /// The name as given.
     pub name: String,
+    /// Where it is written.
+    pub origin: Option<Origin>,
     /// The nearest names that exist, the best first.
     pub suggestions: Vec<String>,
 }
 
 fn list_unknown(unknown: &[UnknownName]) -> String {
     match unknown {
-        [UnknownName { name, suggestions }] => match either(suggestions) {
-            Some(names) => format!("unknown system call {name:?}; did you mean {names}?"),
-            None => format!("unknown system call {name:?}; syscalls(2) lists the names"),
-        },
+        [only] => {
+            let place = at(only.origin.as_ref());
+            let name = &only.name;
+            match either(&only.suggestions) {
+                Some(names) => {
+                    format!("{place}unknown system call {name:?}; did you mean {names}?")
+                }
+                None => format!("{place}unknown system call {name:?}; syscalls(2) lists the names"),
+            }
+        }
         several => {
-            let one = |UnknownName { name, suggestions }: &UnknownName| match either(suggestions) {
-                Some(names) => format!("{name:?} (did you mean {names}?)"),
-                None => format!("{name:?}"),
+            let one = |unknown: &UnknownName| {
+                let (place, name) = (at(unknown.origin.as_ref()), &unknown.name);
+                match either(&unknown.suggestions) {
+                    Some(names) => format!("{place}{name:?} (did you mean {names}?)"),
+                    None => format!("{place}{name:?}"),
+                }
             };
             let list: Vec<_> = several.iter().map(one).collect();
             format!(

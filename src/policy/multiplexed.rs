@@ -4,11 +4,11 @@
 //! If an architecture has a multiplexer, its C library may use that or the call itself,
 //! so the name of the call means both, in every list. libseccomp treats it the same way.
 
-use sandbox_format::bpf::Condition;
+use sandbox_format::bpf::Test;
 
 /// The multiplexer that can also be used to call `name`, and what its arguments must then
 /// be.
-pub(super) fn of(name: &str) -> Option<(&'static str, Condition)> {
+pub(super) fn of(name: &str) -> Option<(&'static str, Test)> {
     // net/socket.c, `sys_socketcall`: the call is an `int`.
     let socketcall = SOCKETCALL.iter().find(|row| row.0 == name);
     if let Some((_, call)) = socketcall {
@@ -20,8 +20,8 @@ pub(super) fn of(name: &str) -> Option<(&'static str, Condition)> {
     ipc.map(|(_, call)| ("ipc", first_argument(0xffff, *call)))
 }
 
-fn first_argument(mask: u32, value: u32) -> Condition {
-    Condition::equal(0, mask.into(), value.into())
+fn first_argument(mask: u32, value: u32) -> Test {
+    Test::equal(0, mask.into(), value.into())
 }
 
 /// The name of a multiplexer's call with this number.

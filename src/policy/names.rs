@@ -1,8 +1,8 @@
-//! System call names: lists of them, and their numbers.
+//! System call names and their numbers.
 
-use std::collections::BTreeSet;
+use sandbox_format::syscall;
 
-use super::{Arch, UnknownName, calls};
+use super::{Arch, Origin, UnknownName, calls};
 
 /// How many numbers, starting at an architecture's first one, are searched for names; the
 /// highest in use is below 500.
@@ -13,18 +13,6 @@ const ALIKE: f64 = 0.85;
 
 /// How many names are suggested.
 const SUGGESTIONS: usize = 3;
-
-/// Reads a list of names, separated by `:`, `,` or white space. Empty elements are
-/// skipped, and so is everything from a `#` to the end of the line.
-#[must_use]
-pub fn parse(text: &str) -> BTreeSet<String> {
-    text.lines()
-        .map(|line| line.split_once('#').map_or(line, |(list, _comment)| list))
-        .flat_map(|line| line.split(|c: char| matches!(c, ':' | ',') || c.is_whitespace()))
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
 
 /// Whether the text could be the name of a system call, so that it is safe to
 /// print.
@@ -79,6 +67,20 @@ pub fn is_known(name: &str, arch: Arch) -> bool {
     number(name, arch).is_some()
 }
 
+/// The newest call that all architectures have, counted from [`Arch::first_number`].
+pub(super) fn newest() -> u32 {
+    let numbers = syscall::X86_64.iter().map(|(number, _)| number);
+    numbers.last().unwrap_or_default()
+}
+
+/// The numbers of known calls that begin at `from`, counted from
+/// [`Arch::first_number`]: those that an architecture has for itself.
+pub(super) fn later_numbers(arch: Arch, from: u32) -> Vec<u32> {
+    let first = arch.first_number().saturating_add(from);
+    let numbers = calls::all(arch).into_iter().map(|(number, _)| number);
+    numbers.filter(|number| *number >= first).collect()
+}
+
 /// The numbers that system calls may have.
 pub(super) fn numbers(arch: Arch) -> impl Iterator<Item = u32> {
     let first = arch.first_number();
@@ -86,18 +88,31 @@ pub(super) fn numbers(arch: Arch) -> impl Iterator<Item = u32> {
 }
 
 /// The names that may have been meant by a misspelt one.
-pub(super) fn suggest(unknown: &str, arch: Arch) -> UnknownName {
+pub(super) fn suggest(unknown: &str, origin: Option<Origin>, arch: Arch) -> UnknownName {
+    UnknownName {
+        name: unknown.to_owned(),
+        origin,
+        suggestions: alike(
+            unknown,
+            numbers(arch).filter_map(|number| name(number, arch)),
+        ),
+    }
+}
+
+/// Those names that are most like the one given, the best first.
+pub(super) fn alike(unknown: &str, names: impl Iterator<Item = impl Into<String>>) -> Vec<String> {
     let wanted = unknown.to_ascii_lowercase();
-    let mut alike: Vec<(f64, String)> = numbers(arch)
-        .filter_map(|number| name(number, arch))
-        .map(|name| (strsim::jaro_winkler(&wanted, &name), name))
+    let mut alike: Vec<(f64, String)> = names
+        .map(Into::into)
+        .map(|name| {
+            (
+                strsim::jaro_winkler(&wanted, &name.to_ascii_lowercase()),
+                name,
+            )
+        })
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .collect();
     alike.sort_by(|(a, a_name), (b, b_name)| b.total_cmp(a).then_with(|| a_name.cmp(b_name)));
     alike.truncate(SUGGESTIONS);
-    let suggestions = alike.into_iter().map(|(_, name)| name).collect();
-    UnknownName {
-        name: unknown.to_owned(),
-        suggestions,
-    }
+    alike.into_iter().map(|(_, name)| name).collect()
 }

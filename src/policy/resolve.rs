@@ -1,188 +1,133 @@
-//! From names to the numbers and conditions of one architecture.
+//! From names to the numbers and conditions of an architecture.
+
+mod expand;
+mod tidy;
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use sandbox_format::bpf::Condition;
-use sandbox_format::portable;
+use sandbox_format::bpf::Test;
 
+use self::expand::Resolver;
 use super::names::{self, Lookup};
-use super::{
-    Action, Arch, Error, List, Policy, UnknownName, Verdict, arguments, errno, multiplexed,
-    relatives, variants,
-};
+use super::{Action, Arch, Error, Policy, Rule, Subject, UnknownName, Warning, errno, groups};
 
-/// A policy for one architecture.
+/// A policy for the programs of one architecture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     /// The policy as requested.
     pub policy: Policy,
-    /// The architecture.
+    /// The architecture of the program.
     pub arch: Arch,
-    /// The rules: sorted, without duplicates.
-    pub rules: Vec<ResolvedRule>,
+    /// The rules for each ABI that the policy holds for: first the program's own.
+    pub abis: Vec<Abi>,
     /// The version of sandbox-patch that resolved it.
     pub version: String,
 }
 
-/// A system call that the policy's list covers.
+/// The rules for the system calls of an ABI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abi {
+    /// The ABI.
+    pub arch: Arch,
+    /// The rules, by number; the first that holds decides.
+    pub rules: Vec<ResolvedRule>,
+    /// From which number on calls are newer than all that were known when this was
+    /// resolved (counted from [`Arch::first_number`]), if the policy treats these
+    /// otherwise.
+    pub unknown_from: Option<u32>,
+}
+
+/// What happens to a system call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedRule {
     /// Its name.
     pub name: String,
     /// Its number.
     pub number: u32,
-    /// Conditions on its arguments, all of which must hold.
-    pub when: Vec<Condition>,
-    /// What it does with the calls; `None` for what the policy's list does. If several
-    /// rules for a number hold, the last of them decides.
-    pub verdict: Option<Verdict>,
+    /// Tests of its arguments, all of which must hold.
+    pub when: Vec<Test>,
+    /// What happens to it.
+    pub action: Action,
     /// The name in the policy that caused the rule to be added, or [`VDSO`]; `None` if
     /// the policy names the call itself.
     pub because: Option<String>,
+    /// Which rule of the policy it comes from; `None` if none does.
+    pub rule: Option<usize>,
 }
 
 /// Used instead of a name in [`ResolvedRule::because`] for an added call that the vDSO
 /// answers elsewhere.
 pub const VDSO: &str = "vdso";
 
+impl Abi {
+    /// The ranges of numbers of calls that are newer than all that were known.
+    pub(crate) fn newer(&self) -> Vec<(u32, u32)> {
+        let Some(from) = self.unknown_from else {
+            return Vec::new();
+        };
+        let arch = self.arch;
+        let last = if arch == Arch::X86_64 {
+            Arch::X32.first_number() - 1
+        } else {
+            // A tracer sets -1 to skip a call.
+            u32::MAX - 1
+        };
+        // What was learnt since is newer than what was known then.
+        let known = names::later_numbers(arch, names::newest() + 1).into_iter();
+        let foreign = arch.foreign_numbers().iter();
+        let foreign = foreign.filter(|(_, of)| of.is_none());
+        let foreign = foreign.flat_map(|((first, last), _)| *first..=*last);
+        let mut taken: Vec<u32> = known.chain(foreign).collect();
+        taken.sort_unstable();
+        let mut ranges = Vec::new();
+        let mut first = arch.first_number().saturating_add(from);
+        for number in taken {
+            if first < number {
+                ranges.push((first, number - 1));
+            }
+            first = first.max(number.saturating_add(1));
+        }
+        if first <= last {
+            ranges.push((first, last));
+        }
+        ranges
+    }
+}
+
 impl Resolved {
-    /// Whether it is a deny-list with nothing left.
+    /// Whether all calls are permitted.
     #[must_use]
     pub fn denies_nothing(&self) -> bool {
-        let allows = |rule: &ResolvedRule| rule.verdict == Some(Verdict::Allow);
-        self.policy.list == List::Deny && self.rules.iter().all(allows)
+        let mut rules = self.rules().iter();
+        self.policy.default == Action::Allow && rules.all(|rule| rule.action == Action::Allow)
+    }
+
+    /// The rules for the program's own ABI.
+    #[must_use]
+    pub fn rules(&self) -> &[ResolvedRule] {
+        self.abis.first().map_or(&[], |abi| &abi.rules)
     }
 
     /// The rules that were added to what the policy names.
     pub fn added(&self) -> impl Iterator<Item = &ResolvedRule> {
-        self.rules.iter().filter(|rule| rule.because.is_some())
+        self.rules().iter().filter(|rule| rule.because.is_some())
     }
-}
 
-/// What the user should know about a policy that is nevertheless valid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Warning {
-    /// The architecture does not have this call.
-    NotHere {
-        /// The name.
-        name: String,
-        /// The architecture.
-        arch: Arch,
-        /// What was allowed instead.
-        instead: Vec<String>,
-    },
-    /// A call was given by its number, which means that call on this architecture only.
-    Number {
-        /// The number as given.
-        number: String,
-        /// The call's name.
-        name: String,
-        /// The architecture.
-        arch: Arch,
-    },
-    /// An allow-list with nothing left.
-    NothingAllowed,
-    /// The same under the action `log`: a way to learn what a program needs.
-    EverythingLogged,
-    /// A deny-list with nothing left.
-    NothingDenied,
-    /// Calls that do almost what a denied one does.
-    RelativesOpen {
-        /// The denied name.
-        name: String,
-        /// What is still allowed.
-        open: Vec<String>,
-    },
-    /// Denied calls that the vDSO may answer.
-    VdsoAnswers {
-        /// The names.
-        names: Vec<String>,
-    },
-    /// Portable names whose conditions are not known for the architecture.
-    PortableIncomplete {
-        /// The architecture.
-        arch: Arch,
-        /// The system calls that were not added.
-        missing: Vec<String>,
-    },
-    /// An error number that the architecture gives another meaning.
-    ErrnoDiffers {
-        /// The number.
-        number: u16,
-        /// The architecture.
-        arch: Arch,
-    },
-}
-
-impl Warning {
-    /// Whether the policy is sound and only may not be what was meant.
+    /// Whether a call of the program's own ABI is permitted, at least with some arguments.
     #[must_use]
-    pub fn is_advice(&self) -> bool {
-        matches!(self, Self::Number { .. } | Self::RelativesOpen { .. })
-    }
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Warning::NotHere {
-                name,
-                arch,
-                instead,
-            } if instead.is_empty() => {
-                write!(f, "{arch} has no system call {name}; it is left out")
+    pub fn may_call(&self, name: &str) -> bool {
+        let Some(number) = names::number(name, self.arch) else {
+            return false;
+        };
+        for rule in self.rules().iter().filter(|rule| rule.number == number) {
+            if rule.action.permits() {
+                return true;
             }
-            Warning::NotHere {
-                name,
-                arch,
-                instead,
-            } => {
-                let instead = instead.join(", ");
-                write!(
-                    f,
-                    "{arch} has no system call {name}; {instead} stands in for it"
-                )
+            if rule.when.is_empty() {
+                return false;
             }
-            Warning::Number { number, name, arch } => {
-                write!(f, "system call {number} is {name} on {arch}")
-            }
-            Warning::NothingAllowed => {
-                f.write_str("the policy allows no system call at all; the program cannot even exit")
-            }
-            Warning::EverythingLogged => f.write_str(
-                "the policy allows no system call without logging it; the program is as free as \
-                 without it",
-            ),
-            Warning::NothingDenied => f.write_str(
-                "the policy denies no system call at all; the program is as free as without it",
-            ),
-            Warning::RelativesOpen { name, open } => {
-                write!(
-                    f,
-                    "{name} is denied, but {} can do nearly the same",
-                    open.join(", ")
-                )
-            }
-            Warning::VdsoAnswers { names } => write!(
-                f,
-                "the vDSO answers {} without the kernel where it can, whatever is denied",
-                names.join(", ")
-            ),
-            Warning::PortableIncomplete { arch, missing } => write!(
-                f,
-                "the arguments of {} are not known for {arch}, so portable names do not \
-                 add them; name them if the program needs them",
-                missing.join(", ")
-            ),
-            Warning::ErrnoDiffers { number, arch } => write!(
-                f,
-                "error {number} is {} on most architectures, but {arch} numbers it otherwise; \
-                 give its own number",
-                errno::name(*number).unwrap_or("another")
-            ),
         }
+        self.policy.default.permits()
     }
 }
 
@@ -191,278 +136,139 @@ impl fmt::Display for Warning {
 /// # Errors
 ///
 /// Some names do not exist or, in an exact policy, are not available on the architecture;
-/// or the architecture is not supported.
+/// a condition can't be tested; or the architecture is not supported.
 pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), Error> {
     if arch == Arch::X32 {
         return Err(Error::UnsupportedArch(arch));
     }
-    let (named, numbers) = with_names(policy, arch)?;
-    let policy = &named;
-    let unknown = unknown_names(policy, arch);
-    if !unknown.is_empty() {
-        return Err(Error::UnknownNames(unknown));
-    }
+    let (policy, mut warnings) = with_names(policy, arch)?;
+    require_known(&policy, arch)?;
+    warnings.extend(errors_that_differ(&policy, arch));
 
-    let mut resolver = Resolver {
+    let mut abis = Vec::new();
+    for abi in held_for(&policy, arch) {
+        let mut resolver = Resolver::new(&policy, abi, abi == arch);
+        resolver.resolve()?;
+        if abi == arch {
+            resolver.warn();
+            warnings.append(&mut resolver.warnings);
+        }
+        abis.push(Abi {
+            arch: abi,
+            rules: resolver.finish(&mut warnings),
+            unknown_from: policy.unknown.map(|_| names::newest() + 1),
+        });
+    }
+    let resolved = Resolved {
         policy,
         arch,
-        rules: Vec::new(),
-        warnings: numbers,
-    };
-    if let Action::Errno(number) = policy.action
-        && number > errno::LAST_COMMON
-        && arch.has_own_errno()
-    {
-        resolver
-            .warnings
-            .push(Warning::ErrnoDiffers { number, arch });
-    }
-    let mut missing = BTreeSet::new();
-    for name in &policy.names {
-        resolver.name(name, &mut missing)?;
-    }
-    if !missing.is_empty() {
-        let missing = missing.into_iter().map(str::to_owned).collect();
-        resolver
-            .warnings
-            .push(Warning::PortableIncomplete { arch, missing });
-    }
-    if policy.list == List::Deny {
-        resolver.warn_of_relatives();
-        resolver.warn_of_vdso();
-    }
-    if resolver.rules.is_empty() {
-        resolver.warnings.extend(nothing_left(policy));
-    } else if policy.list == List::Allow && !policy.exact {
-        resolver.add_vdso();
-    }
-
-    let resolved = Resolved {
-        policy: policy.clone(),
-        arch,
-        rules: tidy(resolver.rules),
+        abis,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    Ok((resolved, resolver.warnings))
+    if resolved.rules().is_empty() {
+        warnings.extend(nothing_left(&resolved.policy));
+    }
+    Ok((resolved, warnings))
+}
+
+/// What [`resolve`] makes of a policy, without a word; `None` if it fails. A caller that
+/// needs no more is spared the search for what misspelt names may mean.
+pub(super) fn abis(policy: &Policy, arch: Arch) -> Option<Vec<Abi>> {
+    let is_known = |rule: &Rule| match &rule.subject {
+        Subject::Call(name) => names::look_up(name, arch) != Lookup::Unknown,
+        Subject::Group(name) => groups::find(name).is_some(),
+    };
+    if !policy.rules.iter().all(is_known) {
+        return None;
+    }
+    Some(resolve(policy, arch).ok()?.0.abis)
+}
+
+/// The ABIs that a policy holds for: first that of the program.
+fn held_for(policy: &Policy, arch: Arch) -> impl Iterator<Item = Arch> {
+    let others = arch
+        .machine()
+        .iter()
+        .copied()
+        .filter(move |abi| *abi != arch);
+    let is_held = |abi: &Arch| match &policy.architectures {
+        Some(named) => named.contains(abi),
+        None => policy.default.permits(),
+    };
+    std::iter::once(arch).chain(others.filter(is_held))
 }
 
 /// The policy with names instead of numbers, and warnings that say what each number is.
 fn with_names(policy: &Policy, arch: Arch) -> Result<(Policy, Vec<Warning>), Error> {
     let mut named = policy.clone();
     let mut warnings = Vec::new();
-    for given in &policy.names {
+    for rule in &mut named.rules {
+        let Subject::Call(given) = &mut rule.subject else {
+            continue;
+        };
         let Ok(number) = given.parse() else { continue };
         let name = names::name(number, arch);
         let number = given.clone();
         let Some(name) = name else {
             return Err(Error::UnknownNumber { number, arch });
         };
-        named.names.remove(given);
-        named.names.insert(name.clone());
+        given.clone_from(&name);
         warnings.push(Warning::Number { number, name, arch });
+    }
+    if !warnings.is_empty() {
+        named.rules = super::rule::in_order(named.rules);
     }
     Ok((named, warnings))
 }
 
-/// The rules that the names of a policy stand for; `None` if `resolve` fails. A caller
-/// that needs no more is spared the search for what misspelt names may mean.
-#[must_use]
-pub fn rules(policy: &Policy, arch: Arch) -> Option<Vec<ResolvedRule>> {
-    let is_known = |name: &String| names::look_up(name, arch) != Lookup::Unknown;
-    if !policy.names.iter().all(is_known) {
-        return None;
+fn require_known(policy: &Policy, arch: Arch) -> Result<(), Error> {
+    let mut unknown: Vec<UnknownName> = Vec::new();
+    for Rule {
+        subject, origin, ..
+    } in &policy.rules
+    {
+        match subject {
+            Subject::Group(name) if groups::find(name).is_none() => {
+                return Err(Error::UnknownGroup {
+                    name: name.clone(),
+                    origin: origin.clone(),
+                    suggestions: names::alike(name, groups::all().map(|group| group.name))
+                        .into_iter()
+                        .map(|name| format!("@{name}"))
+                        .collect(),
+                });
+            }
+            Subject::Call(name) if names::look_up(name, arch) == Lookup::Unknown => {
+                unknown.push(names::suggest(name, origin.clone(), arch));
+            }
+            _ => {}
+        }
     }
-    Some(resolve(policy, arch).ok()?.0.rules)
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::UnknownNames(unknown))
+    }
 }
 
 /// What a policy without any rules means.
 fn nothing_left(policy: &Policy) -> Option<Warning> {
-    match policy.list {
-        List::Allow if policy.action == Action::Log => Some(Warning::EverythingLogged),
-        List::Allow => Some(Warning::NothingAllowed),
-        List::Deny => Some(Warning::NothingDenied),
+    match policy.default {
+        Action::Log => Some(Warning::EverythingLogged),
+        Action::Allow => Some(Warning::NothingDenied),
+        _ => Some(Warning::NothingAllowed),
     }
 }
 
-fn unknown_names(policy: &Policy, arch: Arch) -> Vec<UnknownName> {
-    let is_unknown = |name: &&String| names::look_up(name, arch) == Lookup::Unknown;
-    let unknown = policy.names.iter().filter(is_unknown);
-    unknown.map(|name| names::suggest(name, arch)).collect()
-}
-
-struct Resolver<'a> {
-    policy: &'a Policy,
-    arch: Arch,
-    rules: Vec<ResolvedRule>,
-    warnings: Vec<Warning>,
-}
-
-impl Resolver<'_> {
-    fn name(&mut self, name: &str, missing: &mut BTreeSet<&'static str>) -> Result<(), Error> {
-        let own: Vec<_> = self.entries(name, name).collect();
-        let here = !own.is_empty();
-        if !here && self.policy.exact {
-            return Err(Error::NotHere {
-                name: name.to_owned(),
-                arch: self.arch,
-            });
-        }
-        self.rules.extend(own);
-        let mut instead = Vec::new();
-        if !self.policy.exact {
-            self.add_variants(name, &mut instead);
-            if self.policy.list == List::Allow {
-                self.add_portable(name, &mut instead, missing);
+fn errors_that_differ(policy: &Policy, arch: Arch) -> BTreeSet<Warning> {
+    let actions = policy.rules.iter().map(|rule| rule.action);
+    let actions = actions.chain([policy.default]).chain(policy.unknown);
+    actions
+        .filter_map(|action| match action {
+            Action::Errno(number) if number > errno::LAST_COMMON && arch.has_own_errno() => {
+                Some(Warning::ErrnoDiffers { number, arch })
             }
-        }
-        if !here {
-            self.warnings.push(Warning::NotHere {
-                name: name.to_owned(),
-                arch: self.arch,
-                instead,
-            });
-        }
-        Ok(())
-    }
-
-    /// How `call` can be called here, as rules added because of `name`: by its own
-    /// number, by a multiplexer, by both, or not at all.
-    fn entries(&self, call: &str, name: &str) -> impl Iterator<Item = ResolvedRule> + use<> {
-        let because = |by: &str| (by != name).then(|| name.to_owned());
-        let rule = |by: &str, when: Vec<Condition>| {
-            let Lookup::Number(number) = names::look_up(by, self.arch) else {
-                return None;
-            };
-            Some(ResolvedRule {
-                name: by.to_owned(),
-                number,
-                when,
-                verdict: None,
-                because: because(by),
-            })
-        };
-        let through =
-            multiplexed::of(call).and_then(|(multiplexer, call)| rule(multiplexer, vec![call]));
-        rule(call, Vec::new()).into_iter().chain(through)
-    }
-
-    /// Adds the other forms of the same call to the rules and to `added`.
-    fn add_variants(&mut self, name: &str, added: &mut Vec<String>) {
-        for variant in variants::of(name).skip(1) {
-            let entries: Vec<_> = self.entries(variant, name).collect();
-            self.add(entries, added);
-        }
-    }
-
-    /// Adds what a C library may call instead of `name`.
-    fn add_portable(
-        &mut self,
-        name: &str,
-        added: &mut Vec<String>,
-        missing: &mut BTreeSet<&'static str>,
-    ) {
-        for substitute in variants::of(name).flat_map(portable::of) {
-            let before = self.rules.len();
-            let mut unclear = false;
-            for by in variants::of(substitute.by) {
-                let mut entries: Vec<_> = self.entries(by, name).collect();
-                if !substitute.when.is_empty() {
-                    // The arguments of a multiplexed call are in memory.
-                    entries.retain(|rule| rule.name == by);
-                    if entries.is_empty() || !arguments::have_one_order(by, substitute.by) {
-                        continue;
-                    }
-                    if !arguments::are_common(by, self.arch) {
-                        unclear = true;
-                        continue;
-                    }
-                    for rule in &mut entries {
-                        rule.when = substitute.when.to_vec();
-                    }
-                }
-                self.add(entries, added);
-            }
-            if unclear && self.rules.len() == before {
-                missing.insert(substitute.by);
-            }
-        }
-    }
-
-    fn add(&mut self, rules: Vec<ResolvedRule>, added: &mut Vec<String>) {
-        for rule in rules {
-            if !added.contains(&rule.name) {
-                added.push(rule.name.clone());
-            }
-            self.rules.push(rule);
-        }
-    }
-
-    /// Adds the calls that can't be forbidden if the vDSO answers them.
-    fn add_vdso(&mut self) {
-        for call in self.arch.vdso().iter().flat_map(|call| variants::of(call)) {
-            self.rules.extend(self.entries(call, VDSO));
-        }
-    }
-
-    /// Warns of calls that a deny-list can't forbid.
-    fn warn_of_vdso(&mut self) {
-        let is_answered =
-            |name: &&String| variants::of(name).any(|call| self.arch.vdso().contains(&call));
-        let names: Vec<_> = self
-            .policy
-            .names
-            .iter()
-            .filter(is_answered)
-            .cloned()
-            .collect();
-        if !names.is_empty() {
-            self.warnings.push(Warning::VdsoAnswers { names });
-        }
-    }
-
-    /// Warns of calls that a deny-list leaves open.
-    fn warn_of_relatives(&mut self) {
-        let policy = self.policy;
-        for name in &policy.names {
-            let mut open = BTreeSet::new();
-            for call in variants::of(name) {
-                let near = std::iter::once(call).chain(relatives::of(call));
-                for call in near {
-                    let variants = variants::of(call).filter(|call| self.is_open(call));
-                    open.extend(variants.map(str::to_owned));
-                }
-            }
-            if !open.is_empty() {
-                self.warnings.push(Warning::RelativesOpen {
-                    name: name.to_owned(),
-                    open: open.into_iter().collect(),
-                });
-            }
-        }
-    }
-
-    /// Whether there is a way to make this call that no rule covers.
-    fn is_open(&self, call: &str) -> bool {
-        let is_covered = |entry: &ResolvedRule| {
-            let covers = |rule: &&ResolvedRule| {
-                rule.number == entry.number && (rule.when.is_empty() || rule.when == entry.when)
-            };
-            self.rules.iter().any(|rule| covers(&rule))
-        };
-        !self.entries(call, call).all(|entry| is_covered(&entry))
-    }
-}
-
-/// Sorts the rules, and drops those that another rule makes redundant: the same
-/// conditions for another reason, or a call that is covered without conditions.
-fn tidy(mut rules: Vec<ResolvedRule>) -> Vec<ResolvedRule> {
-    rules.sort_by(|a, b| {
-        let key = |rule: &ResolvedRule| (rule.number, rule.when.clone(), rule.because.clone());
-        key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
-    });
-    // An empty list of conditions sorts first, and so does no reason.
-    rules.dedup_by(|later, first| {
-        later.number == first.number && (first.when.is_empty() || later.when == first.when)
-    });
-    rules
+            _ => None,
+        })
+        .collect()
 }

@@ -14,7 +14,7 @@ use crate::elf::encoding::{FileHeader, ProgramHeader, Record};
 use crate::elf::{
     self as elf_file, Encoding, FileOffset, Image, Kind, Layout, SMALLEST_PAGE, Source,
 };
-use crate::policy::{self, Arch, Resolved};
+use crate::policy::{Arch, Resolved};
 use crate::rewrite::undo::Undo;
 use crate::rewrite::{Embedded, Position, Start, embedded, inline};
 use crate::runtime::Directories;
@@ -25,7 +25,7 @@ use crate::{file, filter, rewrite};
 
 /// The version of the JSON form of [`Inspection`]; fields may be added without a new
 /// version.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What is known about a file.
 #[derive(Clone, Debug, Serialize)]
@@ -276,8 +276,7 @@ impl Inspection {
 
     /// The names that people read must mean the rules that are enforced.
     fn check_expansion(&mut self, resolved: &Resolved) {
-        let today = policy::rules(&resolved.policy, resolved.arch);
-        if today.is_some_and(|rules| rules == resolved.rules) {
+        if resolved.is_of_today() {
             return;
         }
         if resolved.version == env!("CARGO_PKG_VERSION") || !resolved.agrees_with_its_names() {

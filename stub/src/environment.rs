@@ -19,7 +19,7 @@
 //! program does not see them.
 
 use sandbox_format::bpf::{
-    Condition, Filter, Instruction, MAX_INSTRUCTIONS, MAX_RUNS, Rule, Run, Scratch, ret,
+    Entry, Filter, Instruction, MAX_INSTRUCTIONS, MAX_RUNS, Range, Rule, Run, Scratch, Test, ret,
 };
 use sandbox_format::environment::{ACTION, ALLOW, DENY, EXACT};
 use sandbox_format::portable::{CONDITIONS, Native, VDSO};
@@ -114,7 +114,7 @@ impl Policy {
             verdict: matched,
             when,
         };
-        let mut conditions = [Condition::NONE; CONDITIONS];
+        let mut conditions = [Test::NONE; CONDITIONS];
         let portable = &Native::new(&mut conditions);
         let mut rules = RuleList {
             rules: &mut [NONE; MAX_RULES],
@@ -139,12 +139,14 @@ impl Policy {
             }
         }
         let filter = Filter {
-            arch: AUDIT_ARCH,
             big_endian: cfg!(target_endian = "big"),
-            foreign_numbers: &syscall::NATIVE_FOREIGN,
             foreign: self.violation,
-            unmatched,
-            rules: rules.as_slice(),
+            entries: &[Entry {
+                arch: AUDIT_ARCH,
+                ranges: &syscall::NATIVE_FOREIGN.map(|range| self.foreign(range)),
+                unmatched,
+                rules: rules.as_slice(),
+            }],
         };
         let scratch = Scratch {
             instructions: &mut [Instruction::NONE; MAX_INSTRUCTIONS],
@@ -153,6 +155,17 @@ impl Policy {
         match filter.compile_equal(scratch) {
             Ok(instructions) => program.enforce(loaded::instruction_bytes(instructions), false),
             Err(_) => die(TOO_LONG),
+        }
+    }
+}
+
+impl Policy {
+    /// What the numbers of another ABI get.
+    fn foreign(&self, (first, last): (u32, u32)) -> Range {
+        Range {
+            first,
+            last,
+            verdict: self.violation,
         }
     }
 }

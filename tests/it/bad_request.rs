@@ -152,11 +152,6 @@ mod options {
     }
 
     #[test]
-    fn allowing_and_denying_at_once_is_refused() {
-        assert_usage_error("--allow write --deny uname", "--deny");
-    }
-
-    #[test]
     fn a_policy_must_be_given() {
         assert_usage_error("", "--allow");
     }

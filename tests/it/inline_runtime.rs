@@ -15,7 +15,7 @@ use sandbox_format::inline::{ALIGN, EXIT, Header, Place, SIZE};
 use sandbox_format::note::{ByteOrder, Notes};
 use sandbox_patch::filter;
 use sandbox_patch::note::{Content, MovedDynamic};
-use sandbox_patch::policy::{self, Action, Arch, List, Policy};
+use sandbox_patch::policy::{self, Action, Arch, Policy};
 
 use crate::support::{Outcome, Signal, Workspace, fixture_path, inline_runtime};
 
@@ -42,17 +42,11 @@ fn blob() -> Vec<u8> {
 
 /// A policy that denies a call.
 fn denying(name: &str) -> Content {
-    content(List::Deny, &[name])
+    content(&Policy::deny([name], Action::KillProcess))
 }
 
-fn content(list: List, names: &[&str]) -> Content {
-    let policy = Policy {
-        list,
-        names: names.iter().map(|name| (*name).to_owned()).collect(),
-        action: Action::KillProcess,
-        exact: false,
-    };
-    let (resolved, _) = policy::resolve(&policy, Arch::X86_64).expect("known names");
+fn content(policy: &Policy) -> Content {
+    let (resolved, _) = policy::resolve(policy, Arch::X86_64).expect("known names");
     let compiled = filter::compile(&resolved).expect("a small policy");
     Content {
         policy: resolved.to_json(),
@@ -240,7 +234,8 @@ mod inside {
     /// start.
     #[test]
     fn four_names_do_for_a_static_program_whose_initialiser_it_is() {
-        let content = content(List::Allow, &["exit_group", "fstat", "uname", "write"]);
+        let article = ["exit_group", "fstat", "uname", "write"];
+        let content = content(&Policy::allow(article, Action::KillProcess));
         let image = carrying(&content);
         for compiler in ["gcc -static", "gcc -static-pie", "musl-gcc -static"] {
             let ws = Workspace::new();

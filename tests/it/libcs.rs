@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::support::{Workspace, target_folder};
 use sandbox_format::syscall::X86_64;
 use sandbox_patch::filter;
-use sandbox_patch::policy::{Action, Arch, List, Policy, parse_names, resolve};
+use sandbox_patch::policy::{Action, Arch, Policy, resolve};
 
 /// How often a list is made anew before a failure counts: what threads call
 /// differs from run to run.
@@ -147,12 +147,7 @@ fn compile(list: &BTreeSet<String>) -> Vec<u8> {
     let mut text: Vec<_> = list.iter().map(String::as_str).collect();
     // Every program makes the first when it begins, and the second when it ends.
     text.extend(["brk", "exit_group"]);
-    let policy = Policy {
-        list: List::Allow,
-        names: parse_names(&text.join(":")),
-        action: Action::KillProcess,
-        exact: false,
-    };
+    let policy = Policy::allow(text, Action::KillProcess);
     let (resolved, _) = resolve(&policy, Arch::X86_64).expect("names of system calls");
     let filter = filter::compile(&resolved).expect("a filter");
     let bytes = filter.program.iter().flat_map(|instruction| {

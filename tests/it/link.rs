@@ -783,14 +783,6 @@ mod options {
     }
 
     #[test]
-    fn an_allow_list_and_a_deny_list_do_not_add_up() {
-        assert_usage_error(
-            "SANDBOX_PATCH_OPTIONS='--allow write' sandbox-patch link --deny uname -- gcc forbidden.c",
-            "exclude each other",
-        );
-    }
-
-    #[test]
     fn unknown_ones_in_the_environment_are_refused() {
         for (options, reason) in [
             ("--explode", "--explode"),

@@ -19,6 +19,7 @@ mod inline;
 mod inline_runtime;
 mod interrupted;
 mod kept;
+mod language;
 mod launcher;
 mod libcs;
 mod library;

@@ -61,7 +61,7 @@ mod inspect {
     fn it_writes_json_for_tools() {
         let ws = patched();
         let found = json(&ws, "./myos");
-        assert_eq!(found["schema"], 1);
+        assert_eq!(found["schema"], 2);
         assert_eq!(found["protected"], true);
         assert_eq!(found["sound"], true);
         assert_eq!(found["filter"]["matches_policy"], true);
@@ -486,7 +486,6 @@ mod the_policy_that_is_wanted {
     fn it_can_be_asked_for_in_one_way_at_a_time() {
         let ws = patched();
         for (wanted, reason) in [
-            ("--allow write --deny read", "exclude each other"),
             ("--policy ./myos --deny read", "--policy"),
             ("--action log", "--allow or --deny"),
             ("--exact", "--allow or --deny"),

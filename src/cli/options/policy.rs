@@ -1,14 +1,15 @@
 //! What is put into a program: the policy and the library.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, anyhow};
 use clap::Args;
 
 use crate::cli::Usage;
 use crate::cli::installed;
-use crate::policy::{self, Action, List, Policy};
+use crate::policy::{self, Action, Draft, Policy};
 use crate::rewrite::Start;
 use crate::runtime::Runtimes;
 use crate::runtime::library::Library;
@@ -18,16 +19,18 @@ use crate::runtime::library::Library;
 pub(in crate::cli) struct PolicyArguments {
     /// Permit only these system calls, separated by ':' or ','.
     ///
-    /// White space also separates; '-' reads the list from standard input. Lists from
-    /// repeated options are combined. Calls that C libraries make in place of a named one
-    /// are permitted too (portable names), unless --exact is given.
+    /// An item is a name, a group (@network-io), a name with a condition on the arguments
+    /// ('socket(domain == AF_UNIX)'), or one of these with an action of its own
+    /// (ptrace=errno:EPERM). White space also separates; '-' reads the list from standard
+    /// input. Lists from repeated options are combined. Calls that C libraries make in place
+    /// of a named one are permitted too (portable names), unless --exact is given.
     #[arg(long, value_name = "LIST")]
     allow: Vec<String>,
 
-    /// Permit all system calls but these.
+    /// Deny these system calls, whatever --allow permits.
     ///
-    /// Same syntax as --allow, but portable names are not used: a warning lists closely
-    /// related calls that remain permitted.
+    /// Without --allow, all others are permitted. Same syntax as --allow, but portable names
+    /// are not used: a warning lists closely related calls that remain permitted.
     #[arg(long, value_name = "LIST")]
     deny: Vec<String>,
 
@@ -37,6 +40,13 @@ pub(in crate::cli) struct PolicyArguments {
     /// trace:NUMBER and log.
     #[arg(long, value_name = "ACTION")]
     action: Option<Action>,
+
+    /// Action on system calls that are newer than this version [default: as for others].
+    ///
+    /// With errno:ENOSYS, C libraries fall back to older calls instead of dying when they
+    /// try those of a newer kernel.
+    #[arg(long, value_name = "ACTION")]
+    unknown: Option<Action>,
 
     /// Take names literally, without portable names.
     ///
@@ -54,7 +64,7 @@ impl PolicyArguments {
 
     /// Whether any of these options is given.
     pub(in crate::cli) fn is_given(&self) -> bool {
-        self.has_list() || self.action.is_some() || self.exact
+        self.has_list() || self.action.is_some() || self.unknown.is_some() || self.exact
     }
 
     /// Whether a list is to come from standard input.
@@ -63,53 +73,45 @@ impl PolicyArguments {
     }
 
     pub(in crate::cli) fn policy(&self) -> Result<Policy> {
-        ensure!(
-            self.allow.is_empty() || self.deny.is_empty(),
-            Usage(
-                "--allow and --deny exclude each other: an allow-list denies all that it does not \
-                 name; leave out what is to be denied"
-                    .to_owned()
-            )
-        );
-        let (list, given) = if self.deny.is_empty() {
-            (List::Allow, &self.allow)
-        } else {
-            (List::Deny, &self.deny)
-        };
-        let mut text = String::new();
-        for part in given {
-            if part == "-" {
-                std::io::stdin()
-                    .read_to_string(&mut text)
-                    .map_err(|error| {
-                        anyhow!("the list on standard input can't be read: {error}")
-                    })?;
-            } else {
-                require_no_path(part)?;
-                text.push_str(part);
-            }
-            text.push('\n');
-        }
-        Ok(Policy {
-            list,
-            names: policy::parse_names(&text),
-            action: self.action.unwrap_or(Action::KillProcess),
+        let mut draft = Draft {
+            violation: self.action,
+            unknown: self.unknown,
             exact: self.exact,
-        })
+            ..Draft::default()
+        };
+        for list in &self.allow {
+            draft.allow(&text_of(list)?)?;
+        }
+        for list in &self.deny {
+            draft.deny(&text_of(list)?)?;
+        }
+        Ok(draft.finish())
     }
+}
+
+/// The text of a list, which may come from standard input.
+fn text_of(list: &str) -> Result<Cow<'_, str>> {
+    if list != "-" {
+        require_no_path(list)?;
+        return Ok(Cow::Borrowed(list));
+    }
+    let mut text = String::new();
+    let read = std::io::stdin().read_to_string(&mut text);
+    read.map_err(|error| anyhow!("the list on standard input can't be read: {error}"))?;
+    Ok(Cow::Owned(text))
 }
 
 /// Refuses what can only be meant as a file that holds the list.
 fn require_no_path(list: &str) -> Result<()> {
-    let names = policy::parse_names(list);
-    let path = names.iter().find(|name| name.contains(['/', '.']));
-    match path {
-        Some(path) => Err(Usage(format!(
+    let is_path = |name: &&str| name.contains(['/', '.']) && !name.contains('(');
+    let mut names = list.split(|c: char| matches!(c, ':' | ',') || c.is_whitespace());
+    match names.find(is_path) {
+        Some(path) if !list.contains('(') => Err(Usage(format!(
             "{path:?} is no system call; to take the list from a file, give '-' and the file as \
              standard input: --allow - <FILE"
         ))
         .into()),
-        None => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -117,8 +119,12 @@ fn require_no_path(list: &str) -> Result<()> {
 /// was written with blanks, and its first name would become the whole policy.
 pub(in crate::cli) fn require_no_calls(files: &[PathBuf]) -> Result<()> {
     let are_calls = |file: &&PathBuf| {
-        let names = policy::parse_names(&file.to_string_lossy());
-        !names.is_empty() && names.iter().all(|name| policy::is_call(name))
+        let text = file.to_string_lossy();
+        let mut names = text
+            .split([':', ','])
+            .filter(|name| !name.is_empty())
+            .peekable();
+        names.peek().is_some() && names.all(policy::is_call)
     };
     let is_missing = |file: &&PathBuf| file.symlink_metadata().is_err();
     match files.iter().filter(are_calls).find(is_missing) {
@@ -213,6 +219,7 @@ impl ContentArguments {
                 allow: [earlier.policy.allow, policy.allow].concat(),
                 deny: [earlier.policy.deny, policy.deny].concat(),
                 action: policy.action.or(earlier.policy.action),
+                unknown: policy.unknown.or(earlier.policy.unknown),
                 exact: policy.exact || earlier.policy.exact,
             },
             lib: self.lib.or(earlier.lib),

@@ -1,6 +1,6 @@
 //! The policy that a pipeline means to ship, and how that of a file differs.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::cli::options::VerifyArguments;
 use crate::cli::remedy::with_remedy;
 use crate::cli::{Usage, inspect, render};
 use crate::file;
-use crate::policy::{self, List, Policy, Resolved};
+use crate::policy::{self, Action, Policy, Resolved};
 
 /// The longest file that is read as JSON, in bytes: a policy, and what
 /// `inspect --json` says besides.
@@ -52,7 +52,7 @@ impl Wanted {
             Self::Words(words) => policy::resolve(words, found.arch)?.0,
         };
         let mut differences = in_words(&wanted.policy, &found.policy);
-        if differences.is_empty() && wanted.rules != found.rules {
+        if differences.is_empty() && wanted.abis != found.abis {
             differences.push(format!(
                 "its rules are those of version {}, which are others; patch it again with --replace",
                 found.version
@@ -68,30 +68,28 @@ impl Wanted {
     }
 }
 
-/// How the policy of a file differs from the one wanted.
+/// How the policy of a file differs from the one wanted, wherever both are written.
 fn in_words(wanted: &Policy, found: &Policy) -> Vec<String> {
+    let (wanted, found) = (wanted.without_origins(), found.without_origins());
     let mut differences = Vec::new();
-    let verb = match found.list {
-        List::Allow => "allow",
-        List::Deny => "deny",
-    };
-    if wanted.list == found.list {
-        let missing = list(wanted.names.difference(&found.names));
-        differences.extend(missing.map(|names| format!("it does not {verb} {names}")));
-        let besides = list(found.names.difference(&wanted.names));
-        let more = |names| format!("its list to {verb} has {names} besides");
-        differences.extend(besides.map(more));
-    } else {
-        differences.push(format!(
-            "it has a list to {verb} ({}), not one to {}",
-            list(&found.names).unwrap_or_else(|| "nothing".to_owned()),
-            wanted.list
-        ));
+    differences.extend(rules_in_words(&wanted, &found));
+    if differences.is_empty() && wanted.rules != found.rules {
+        differences.push("its rules are in another order".to_owned());
     }
-    if wanted.action != found.action {
+    let (own, other) = (violation(&found), violation(&wanted));
+    if differences.is_empty() && own != other {
+        differences.push(format!("a violation gets {own}, not {other}"));
+    }
+    let (own, other) = (&found.unknown, &wanted.unknown);
+    if own != other {
+        let name = |action: &Option<Action>| match action {
+            Some(action) => action.to_string(),
+            None => "no action of its own".to_owned(),
+        };
         differences.push(format!(
-            "a violation gets {}, not {}",
-            found.action, wanted.action
+            "a call that is unknown gets {}, not {}",
+            name(own),
+            name(other)
         ));
     }
     if wanted.exact != found.exact {
@@ -101,10 +99,70 @@ fn in_words(wanted: &Policy, found: &Policy) -> Vec<String> {
     differences
 }
 
-fn list<'a>(names: impl IntoIterator<Item = &'a String>) -> Option<String> {
-    let names: BTreeSet<&str> = names.into_iter().map(String::as_str).collect();
-    let names: Vec<&str> = names.into_iter().collect();
-    (!names.is_empty()).then(|| names.join(", "))
+/// How the rules differ.
+fn rules_in_words(wanted: &Policy, found: &Policy) -> Vec<String> {
+    let mut differences = Vec::new();
+    let without = |some: &Policy, others: &Policy| {
+        let mut lists: BTreeMap<Action, Vec<String>> = BTreeMap::new();
+        for rule in some
+            .rules
+            .iter()
+            .filter(|rule| !others.rules.contains(rule))
+        {
+            lists.entry(rule.action).or_default().push(rule.to_string());
+        }
+        let named = lists
+            .into_iter()
+            .map(|(action, items)| (verb(action), items.join(", ")));
+        named.collect::<Vec<_>>()
+    };
+    if wanted.default.permits() == found.default.permits() {
+        let missing = without(wanted, found);
+        let besides = without(found, wanted);
+        differences.extend(
+            missing
+                .into_iter()
+                .map(|(verb, items)| format!("it does not {verb} {items}")),
+        );
+        let more = |(verb, items)| format!("its list to {verb} has {items} besides");
+        differences.extend(besides.into_iter().map(more));
+    } else {
+        let kind = |policy: &Policy| match policy.default.permits() {
+            true => "deny",
+            false => "allow",
+        };
+        let items: Vec<_> = found.rules.iter().map(ToString::to_string).collect();
+        let items = match items.is_empty() {
+            true => "nothing".to_owned(),
+            false => items.join(", "),
+        };
+        let (own, other) = (kind(found), kind(wanted));
+        differences.push(format!(
+            "it has a list to {own} ({items}), not one to {other}"
+        ));
+    }
+    differences
+}
+
+fn verb(action: Action) -> String {
+    match action {
+        Action::Allow => "allow".to_owned(),
+        Action::KillProcess => "deny".to_owned(),
+        action => format!("answer with {action}"),
+    }
+}
+
+/// What a violation gets: the default of an allow-list, or what the rules of a deny-list do.
+fn violation(policy: &Policy) -> Action {
+    let denial = policy
+        .rules
+        .iter()
+        .map(|rule| rule.action)
+        .find(|action| !action.permits());
+    match policy.default.permits() {
+        true => denial.unwrap_or(policy.default),
+        false => policy.default,
+    }
 }
 
 /// The policy of a patched program, or one as JSON.
@@ -124,7 +182,9 @@ fn read(path: &Path, root: &Path) -> Result<Resolved> {
 /// The policy of a program as `inspect --json` prints it, or that part of it.
 fn from_json(text: &[u8]) -> Result<Resolved> {
     let value: Value = serde_json::from_slice(text)?;
-    let recorded = match value.get("policy") {
+    // The policy itself has a part of that name.
+    let of_inspect = value.get("policy").filter(|_| value.get("format").is_none());
+    let recorded = match of_inspect {
         Some(Value::Null) => return Err(anyhow!("it tells of a program without a policy")),
         Some(policy) => policy,
         None => &value,

@@ -1,12 +1,12 @@
 //! Any policy and any program.
 
 use proptest::prelude::*;
-use sandbox_format::bpf::{Comparison, Condition, op, ret};
+use sandbox_format::bpf::{Comparison, Test, op, ret};
 
 use super::*;
 
 /// Conditions on different arguments.
-fn conditions(ordered: bool) -> impl Strategy<Value = Vec<Condition>> {
+fn conditions(ordered: bool) -> impl Strategy<Value = Vec<Test>> {
     let mask = prop_oneof![
         4 => Just(u64::from(u32::MAX)),
         2 => Just(u64::MAX),
@@ -26,78 +26,81 @@ fn conditions(ordered: bool) -> impl Strategy<Value = Vec<Condition>> {
     prop::collection::btree_map(0..6_u8, condition, 0..3).prop_map(|map| {
         // libseccomp masks for equality only.
         let condition = |(arg, (mask, value, comparison))| match comparison {
-            Comparison::Equal => Condition::equal(arg, mask, value & mask),
-            comparison => Condition {
+            Comparison::Equal => Test::equal(arg, mask, value & mask),
+            comparison => Test {
                 comparison,
-                ..Condition::equal(arg, u64::MAX, value)
+                ..Test::equal(arg, u64::MAX, value)
             },
         };
         map.into_iter().map(condition).collect()
     })
 }
 
-/// Policies of rules with such verdicts, for any numbers: several for one, or one for each.
+/// Policies of rules with such actions, for any numbers: several for one, or one for each.
+/// `None` is the action of the list.
 fn policies(
     ordered: bool,
-    verdicts: &'static [Option<Verdict>],
+    actions: &'static [Option<Action>],
     several: bool,
 ) -> impl Strategy<Value = Resolved> {
     let rule = (
         prop_oneof![0..40_u32, 0..330_u32],
         conditions(ordered),
-        prop::sample::select(verdicts),
+        prop::sample::select(actions),
     );
-    let action = prop_oneof![
+    let violation = prop_oneof![
         Just(Action::KillProcess),
         Just(Action::Log),
         (1..4095_u16).prop_map(Action::Errno)
     ];
     let rules = prop::collection::vec(rule, 0..60);
-    (rules, action, any::<bool>()).prop_map(move |(rules, action, deny)| {
-        let rule = |(number, when, verdict)| ResolvedRule {
+    (rules, violation, any::<bool>()).prop_map(move |(rules, violation, deny)| {
+        let list = if deny { List::Deny } else { List::Allow };
+        // The name stands for the list's action alone.
+        let policy = with_action(list, ["read"], true, violation);
+        let listed = policy.rules[0].action;
+        let rule = |(number, when, action): (_, _, Option<Action>)| ResolvedRule {
             name: call_name(number, Arch::X86_64).unwrap(),
             number,
             when,
-            verdict,
+            action: action.unwrap_or(listed),
             because: None,
+            rule: None,
         };
         let mut rules: Vec<_> = rules.into_iter().map(rule).collect();
         if !several {
             rules.sort_by_key(|rule| rule.number);
             rules.dedup_by_key(|rule| rule.number);
         }
-        let list = if deny { List::Deny } else { List::Allow };
         Resolved {
-            policy: Policy {
-                action,
-                ..policy(list, [""; 0], false)
-            },
+            policy,
             arch: Arch::X86_64,
-            rules,
+            abis: vec![Abi {
+                arch: Arch::X86_64,
+                rules,
+                unknown_from: None,
+            }],
             version: "0".to_owned(),
         }
     })
 }
 
-const OF_THE_LIST: &[Option<Verdict>] = &[None];
-const OF_THEIR_OWN: &[Option<Verdict>] = &[
+const OF_THE_LIST: &[Option<Action>] = &[None];
+const OF_THEIR_OWN: &[Option<Action>] = &[
     None,
-    Some(Verdict::Allow),
-    Some(Verdict::Act(Action::Trap)),
-    Some(Verdict::Act(Action::Errno(38))),
+    Some(Action::Allow),
+    Some(Action::Trap),
+    Some(Action::Errno(38)),
 ];
 
 /// What a policy says of a call of its architecture.
 fn meaning(resolved: &Resolved, call: &Data) -> u32 {
-    let verdicts = verdicts(resolved);
-    let argument = |condition: &Condition| call.args[usize::from(condition.arg)];
+    let argument = |condition: &Test| call.args[usize::from(condition.arg)];
     let holds = |rule: &&ResolvedRule| {
         rule.number == call.nr && rule.when.iter().all(|it| it.holds(argument(it)))
     };
-    let rule = resolved.rules.iter().rfind(holds);
-    rule.map_or(verdicts.unmatched, |rule| {
-        rule.verdict.map_or(verdicts.matched, verdict_value)
-    })
+    let rule = resolved.rules().iter().find(holds);
+    return_value(rule.map_or(resolved.policy.default, |rule| rule.action))
 }
 
 fn instructions() -> impl Strategy<Value = Vec<Instruction>> {

@@ -1,10 +1,10 @@
-use sandbox_format::bpf::{Comparison, Condition};
+use sandbox_format::bpf::{Comparison, Test};
 
 use super::*;
 use crate::elf::SMALLEST_PAGE as PAGE;
 use crate::elf::VirtAddr;
 use crate::elf::build::LayoutBuilder;
-use crate::policy::{Action, List, Policy, Verdict, resolve};
+use crate::policy::{Action, Policy, resolve};
 
 /// What is known about a program that carries nothing.
 fn bare() -> Inspection {
@@ -15,12 +15,7 @@ fn bare() -> Inspection {
 }
 
 fn resolved(names: &[&str]) -> Resolved {
-    let policy = Policy {
-        list: List::Allow,
-        names: names.iter().map(|&name| name.to_owned()).collect(),
-        action: Action::KillProcess,
-        exact: false,
-    };
+    let policy = Policy::allow(names.iter().copied(), Action::KillProcess);
     resolve(&policy, Arch::X86_64).unwrap().0
 }
 
@@ -47,7 +42,7 @@ fn rules_that_names_stand_for_are_no_reason_to_say_anything() {
 fn other_rules_are_those_of_another_version_or_wrong() {
     let fewer = || {
         let mut fewer = resolved(&["write"]);
-        fewer.rules.retain(|rule| rule.because.is_none());
+        fewer.abis[0].rules.retain(|rule| rule.because.is_none());
         fewer
     };
     assert_eq!(judged(THIS, fewer()), (vec![Problem::Rules], vec![]));
@@ -59,7 +54,10 @@ fn other_rules_are_those_of_another_version_or_wrong() {
 fn rules_that_contradict_the_names_are_wrong_whoever_wrote_them() {
     for version in [THIS, ANOTHER] {
         let mut other = resolved(&["write", "uname"]);
-        other.policy.names.remove("uname");
+        other
+            .policy
+            .rules
+            .retain(|rule| rule.to_string() != "uname");
         assert_eq!(judged(version, other), (vec![Problem::Rules], vec![]));
     }
 }
@@ -67,15 +65,15 @@ fn rules_that_contradict_the_names_are_wrong_whoever_wrote_them() {
 /// Nothing that is shown says what such a rule does.
 #[test]
 fn rules_of_their_own_mind_are_wrong_whoever_wrote_them() {
-    let greater = Condition {
+    let greater = Test {
         comparison: Comparison::Greater,
-        ..Condition::equal(0, u64::MAX, 7)
+        ..Test::equal(0, u64::MAX, 7)
     };
     for version in [THIS, ANOTHER] {
         let mut verdict = resolved(&["write", "uname"]);
-        verdict.rules[0].verdict = Some(Verdict::Allow);
+        verdict.abis[0].rules[0].action = Action::Trap;
         let mut condition = resolved(&["write", "uname"]);
-        condition.rules[0].when.push(greater);
+        condition.abis[0].rules[0].when.push(greater);
         for changed in [verdict, condition] {
             assert_eq!(judged(version, changed), (vec![Problem::Rules], vec![]));
         }

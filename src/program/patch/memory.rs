@@ -3,7 +3,7 @@
 use object::elf;
 
 use crate::elf::{self as rewriting, Image, Source};
-use crate::policy::{List, Resolved};
+use crate::policy::Resolved;
 use crate::program::Remark;
 use crate::runtime::Runtime;
 
@@ -17,7 +17,7 @@ pub(super) fn lacking(
     runtime: &Runtime,
 ) -> Option<Remark> {
     let dynamic = image.dynamic.as_ref()?;
-    if resolved.policy.list != List::Allow || image.segment(elf::PT_INTERP).is_none() {
+    if resolved.policy.default.permits() || image.segment(elf::PT_INTERP).is_none() {
         return None;
     }
     let is_inline = matches!(runtime, Runtime::Inline(..));
@@ -31,7 +31,7 @@ pub(super) fn lacking(
     } else {
         return None;
     };
-    let is_on_list = |call: &&str| resolved.rules.iter().any(|rule| rule.name == **call);
+    let is_on_list = |call: &&str| resolved.rules().iter().any(|rule| rule.name == **call);
     let missing: Vec<_> = calls.into_iter().filter(|call| !is_on_list(call)).collect();
     (!missing.is_empty()).then_some(Remark::Memory { why, missing })
 }

@@ -125,7 +125,7 @@ pub enum Comparison {
 /// A comparison of `argument & mask` with a value. A mask without high half compares only
 /// the low 32 bits, which is all that the kernel looks at for an `int` argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Condition {
+pub struct Test {
     /// Which argument, 0 to 5; the generator does not look.
     pub arg: u8,
     /// The bits that count.
@@ -136,7 +136,7 @@ pub struct Condition {
     pub comparison: Comparison,
 }
 
-impl Condition {
+impl Test {
     /// What is about to be overwritten; it always holds.
     pub const NONE: Self = Self::equal(0, 0, 0);
 
@@ -187,7 +187,7 @@ impl Condition {
 }
 
 /// A verdict for a system call number when all conditions hold (an empty list
-/// always holds). Of the rules for a number, the last that holds decides.
+/// always holds). Of the rules for a number, the first that holds decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule<'a> {
     /// The system call number.
@@ -195,23 +195,51 @@ pub struct Rule<'a> {
     /// What the call gets (see [`ret`]).
     pub verdict: u32,
     /// Conditions that must all hold.
-    pub when: &'a [Condition],
+    pub when: &'a [Test],
 }
 
 /// What to compile. Verdicts are seccomp return values (see [`ret`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Filter<'a> {
-    /// The only audit architecture whose calls the rules are about.
-    pub arch: u32,
     /// The machine's byte order, which decides where an argument's halves are.
     pub big_endian: bool,
-    /// Numbers that are foreign whatever the rules say: ascending ranges, with
-    /// both ends, that leave out -1. On x86_64 these belong to the x32 ABI.
-    pub foreign_numbers: &'a [(u32, u32)],
-    /// Verdict for calls of another architecture or ABI.
+    /// Verdict for calls of all other architectures.
     pub foreign: u32,
-    /// Verdict for calls for which no rule holds.
+    /// What applies to the calls of which architecture; the most frequent first.
+    pub entries: &'a [Entry<'a>],
+}
+
+/// What applies to the calls of an audit architecture, which may be of several ABIs.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The audit architecture.
+    pub arch: u32,
+    /// Verdicts for ranges of numbers for which no rule holds; ascending, and apart from each
+    /// other.
+    pub ranges: &'a [Range],
+    /// Verdict for all other calls for which no rule holds.
     pub unmatched: u32,
     /// The rules, sorted by number.
     pub rules: &'a [Rule<'a>],
+}
+
+/// A verdict for numbers from `first` to `last`, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The first number.
+    pub first: u32,
+    /// The last number.
+    pub last: u32,
+    /// What the calls get.
+    pub verdict: u32,
+}
+
+impl Entry<'_> {
+    /// The verdict for a number for which no rule holds.
+    #[must_use]
+    pub fn otherwise(&self, number: u32) -> u32 {
+        let holds = |range: &&Range| (range.first..=range.last).contains(&number);
+        let range = self.ranges.iter().find(holds);
+        range.map_or(self.unmatched, |range| range.verdict)
+    }
 }

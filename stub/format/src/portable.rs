@@ -36,7 +36,7 @@
 //! the name that x86_64 has for it. The patcher applies a row to all of them,
 //! and a row with conditions only where these mean the same.
 
-use crate::bpf::Condition;
+use crate::bpf::Test;
 
 #[cfg(target_arch = "x86_64")]
 mod native;
@@ -54,7 +54,7 @@ pub struct Substitute {
     /// The call that a C library makes in its place, or around it.
     pub by: &'static str,
     /// What must hold for its arguments.
-    pub when: &'static [Condition],
+    pub when: &'static [Test],
     /// Where the fact is from.
     pub source: &'static str,
 }

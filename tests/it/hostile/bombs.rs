@@ -11,7 +11,7 @@ use sandbox_format::note::{self, ByteOrder, kind};
 use sandbox_patch::elf::{Chunk, FileOffset, Layout, Source, VirtAddr};
 use sandbox_patch::filter;
 use sandbox_patch::note::Content;
-use sandbox_patch::policy::{Action, Arch, List, Policy, resolve};
+use sandbox_patch::policy::{Action, Arch, Policy, resolve};
 use sandbox_patch::rewrite::Run;
 use sandbox_patch::rewrite::undo::{Digest, Move, Undo};
 
@@ -171,12 +171,7 @@ impl Bomb {
     }
 
     fn policy(&self, carried: Carried) -> Vec<u8> {
-        let policy = Policy {
-            list: List::Deny,
-            names: ["reboot".to_owned()].into(),
-            action: Action::KillProcess,
-            exact: false,
-        };
+        let policy = Policy::deny(["reboot"], Action::KillProcess);
         let arch = Arch::from_name("x86_64").expect("an architecture");
         let (resolved, _) = resolve(&policy, arch).expect("a policy");
         let compiled = filter::compile(&resolved).expect("a filter");

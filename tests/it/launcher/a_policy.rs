@@ -347,10 +347,6 @@ fn that_is_wrong_starts_nothing() {
         .exits_with(121)
         .complains_in_one_line("sandboxify: unknown system call \"opena\"; did you mean openat");
     for (line, reason) in [
-        (
-            "sandboxify --allow write --deny uname ./myos",
-            "exclude each other",
-        ),
         ("sandboxify --action log ./myos", "give --allow or --deny"),
         (
             "SECCOMP_SYSCALL_DENY=uname sandboxify --exact ./myos",

@@ -7,7 +7,9 @@
 
 use super::error::Error;
 use super::writer::{Target, Writer};
-use super::{Comparison, Condition, Filter, Instruction, MAX_INSTRUCTIONS, Rule, data, op};
+use super::{
+    Comparison, Entry, Filter, Instruction, MAX_INSTRUCTIONS, Range, Rule, Test, data, op,
+};
 
 /// The most runs of neighbouring numbers that [`Filter::compile`] distinguishes.
 pub const MAX_RUNS: usize = 1024;
@@ -69,7 +71,8 @@ impl Filter<'_> {
     ///
     /// As [`Filter::compile`], or another comparison.
     pub fn compile_equal<'b>(&self, scratch: Scratch<'b>) -> Result<&'b [Instruction], Error> {
-        let mut conditions = self.rules.iter().flat_map(|rule| rule.when);
+        let rules = self.entries.iter().flat_map(|entry| entry.rules);
+        let mut conditions = rules.flat_map(|rule| rule.when);
         if conditions.any(|it| it.comparison != Comparison::Equal) {
             return Err(Error::Comparison);
         }
@@ -82,61 +85,91 @@ impl Filter<'_> {
         scratch: Scratch<'b>,
     ) -> Result<&'b [Instruction], Error> {
         let Scratch { instructions, runs } = scratch;
-        let mut list = RunList {
-            runs,
-            len: 0,
-            filler: self.unmatched,
-        };
-        self.collect::<ALL>(&mut list)?;
-        let runs = list.runs.get(..list.len).ok_or(Error::TooLong)?;
-
-        let mut generator = Generator::<ALL> {
-            filter: self,
-            out: Writer::new(instructions),
-        };
-        let entry = generator.search(runs, 0, u32::MAX);
-        let out = &mut generator.out;
-        if out.fall_into(entry) {
-            out.push(op::LOAD, data::NUMBER);
+        let mut out = Writer::new(instructions);
+        let mut other = Target::Return(self.foreign);
+        for entry in self.entries.iter().rev() {
+            let mut list = RunList {
+                runs,
+                len: 0,
+                filler: entry.unmatched,
+            };
+            entry.collect::<ALL>(&mut list)?;
+            let runs = list.runs.get(..list.len).ok_or(Error::TooLong)?;
+            let mut generator = Generator::<ALL> {
+                big_endian: self.big_endian,
+                entry,
+                out: &mut out,
+            };
+            let search = generator.search(runs, 0, u32::MAX);
+            if out.fall_into(search) {
+                out.push(op::LOAD, data::NUMBER);
+            }
+            let own = out.here();
+            other = out.branch(op::JUMP_EQ, entry.arch, own, other);
         }
-        let native = out.here();
-        out.branch(op::JUMP_EQ, self.arch, native, Target::Return(self.foreign));
+        out.fall_into(other);
         out.push(op::LOAD, data::ARCH);
-        generator.out.finish()
+        out.finish()
     }
+}
 
-    /// Turns the rules into runs, in ascending order.
+impl Entry<'_> {
+    /// Turns the rules and the ranges into runs, in ascending order.
     fn collect<const ALL: bool>(&self, list: &mut RunList<'_>) -> Result<(), Error> {
-        let mut foreign = self.foreign_numbers;
+        let mut ranges = self.ranges.iter().copied();
+        let mut range = ranges.next();
         let mut rest = self.rules;
         while let Some(&Rule { number, .. }) = rest.first() {
-            let mut verdict = Verdict::Return(self.unmatched);
-            while let Some((rule, after)) = rest.split_first()
-                && rule.number == number
-            {
-                verdict = Self::or_else::<ALL>(verdict, rule);
-                rest = after;
-            }
-            if rest.first().is_some_and(|next| next.number < number) {
+            let is_other = |rule: &Rule<'_>| rule.number != number;
+            let end = rest.iter().position(is_other).unwrap_or(rest.len());
+            let (own, after) = rest.split_at(end);
+            if after.first().is_some_and(|next| next.number < number) {
                 return Err(Error::Unsorted);
             }
-            while let Some(((first, last), after)) = foreign.split_first()
-                && *last < number
+            rest = after;
+            // The ranges, as far as they come before the number.
+            while let Some(Range {
+                first,
+                last,
+                verdict,
+            }) = range
+                && first <= number
             {
-                list.push(*first, *last, Verdict::Return(self.foreign));
-                foreign = after;
+                if first < number {
+                    let end = last.min(number.saturating_sub(1));
+                    list.push(first, end, Verdict::Return(verdict));
+                }
+                if last > number {
+                    range = Some(Range {
+                        first: number.saturating_add(1),
+                        last,
+                        verdict,
+                    });
+                    break;
+                }
+                range = ranges.next();
             }
-            if foreign.first().is_none_or(|range| number < range.0) {
-                list.push(number, number, verdict);
-            }
+            list.push(number, number, self.verdict::<ALL>(number, own));
         }
-        for (first, last) in foreign {
-            list.push(*first, *last, Verdict::Return(self.foreign));
+        for Range {
+            first,
+            last,
+            verdict,
+        } in range.into_iter().chain(ranges)
+        {
+            list.push(first, last, Verdict::Return(verdict));
         }
         Ok(())
     }
 
-    /// The verdict when one more rule comes after those that led to `verdict`.
+    /// The verdict for a number, by the rules for it.
+    fn verdict<const ALL: bool>(&self, number: u32, rules: &[Rule<'_>]) -> Verdict {
+        let otherwise = Verdict::Return(self.otherwise(number));
+        let or_else = |verdict, rule: &Rule<'_>| Self::or_else::<ALL>(verdict, rule);
+        rules.iter().rev().fold(otherwise, or_else)
+    }
+
+    /// The verdict where one more rule comes before those that led to `verdict`.
     fn or_else<const ALL: bool>(verdict: Verdict, rule: &Rule<'_>) -> Verdict {
         let own = Verdict::Return(rule.verdict);
         match Matches::of::<ALL>(rule) {
@@ -148,14 +181,14 @@ impl Filter<'_> {
 }
 
 /// Whether a condition holds whatever the argument is, or never does.
-fn constant<const ALL: bool>(condition: &Condition) -> Option<bool> {
+fn constant<const ALL: bool>(condition: &Test) -> Option<bool> {
     if ALL {
         return condition.constant();
     }
-    let Condition {
+    let Test {
         arg, mask, value, ..
     } = *condition;
-    Condition::equal(arg, mask, value).constant()
+    Test::equal(arg, mask, value).constant()
 }
 
 /// How much depends on the arguments.
@@ -214,12 +247,13 @@ impl RunList<'_> {
     }
 }
 
-struct Generator<'a, 'b, const ALL: bool> {
-    filter: &'a Filter<'a>,
-    out: Writer<'b>,
+struct Generator<'a, 'o, 'b, const ALL: bool> {
+    big_endian: bool,
+    entry: &'a Entry<'a>,
+    out: &'o mut Writer<'b>,
 }
 
-impl<const ALL: bool> Generator<'_, '_, ALL> {
+impl<const ALL: bool> Generator<'_, '_, '_, ALL> {
     /// Emits the search for a number that is known to lie in `low..=high`.
     fn search(&mut self, runs: &[Run], low: u32, high: u32) -> Target {
         if runs.len() <= LINEAR {
@@ -235,7 +269,7 @@ impl<const ALL: bool> Generator<'_, '_, ALL> {
     /// Emits tests for the runs one by one, ascending; none for a bound that
     /// `low..=high`, where the number is known to lie, implies.
     fn scan(&mut self, runs: &[Run], low: u32, high: u32) -> Target {
-        let unmatched = Target::Return(self.filter.unmatched);
+        let unmatched = Target::Return(self.entry.unmatched);
         let Some((run, rest)) = runs.split_first() else {
             return unmatched;
         };
@@ -275,13 +309,19 @@ impl<const ALL: bool> Generator<'_, '_, ALL> {
 
     /// Emits the tests of the rules for one number, each an alternative.
     fn alternatives(&mut self, number: u32) -> Target {
-        let rules = self.filter.rules.iter();
-        let rules = rules.filter(|rule| rule.number == number);
+        let entry = self.entry;
         let mut next = Alternative {
             load: Load::NONE,
-            test: Target::Return(self.filter.unmatched),
+            test: Target::Return(entry.otherwise(number)),
         };
-        for rule in rules {
+        let mut rules = entry.rules.split(|rule| rule.number != number);
+        let rules = rules.find(|rules| !rules.is_empty()).unwrap_or_default();
+        // Nothing comes behind a rule that always holds.
+        let always = rules
+            .iter()
+            .position(|rule| Matches::of::<ALL>(rule) == Matches::Always);
+        let reached = always.and_then(|last| rules.get(..=last)).unwrap_or(rules);
+        for rule in reached.iter().rev() {
             if Matches::of::<ALL>(rule) != Matches::Never {
                 next = self.alternative(rule, next);
             }
@@ -291,10 +331,10 @@ impl<const ALL: bool> Generator<'_, '_, ALL> {
 
     /// Emits the tests of one rule; `next` is what to try when one fails.
     fn alternative(&mut self, rule: &Rule<'_>, next: Alternative) -> Alternative {
-        let filter = self.filter;
+        let big_endian = self.big_endian;
         let mut loads = (0..2 * rule.when.len()).filter_map(|index| {
             let condition = rule.when.get(index / 2)?;
-            filter.word::<ALL>(condition, index.is_multiple_of(2))
+            word::<ALL>(condition, index.is_multiple_of(2), big_endian)
         });
         // Who fails with what `next` wants loaded goes right to its test; if
         // all do, that load is not needed at all.
@@ -316,14 +356,9 @@ impl<const ALL: bool> Generator<'_, '_, ALL> {
 
     /// Emits the tests of one condition, after which `this` comes. Of the halves of an
     /// argument, the one that is emitted first is run last.
-    fn condition(
-        &mut self,
-        condition: &Condition,
-        this: Alternative,
-        failure: &Failure,
-    ) -> Alternative {
-        let high = self.filter.word::<ALL>(condition, true);
-        let low = self.filter.word::<ALL>(condition, false);
+    fn condition(&mut self, condition: &Test, this: Alternative, failure: &Failure) -> Alternative {
+        let high = word::<ALL>(condition, true, self.big_endian);
+        let low = word::<ALL>(condition, false, self.big_endian);
         if !ALL || condition.comparison == Comparison::Equal {
             let this = self.word(high, this, failure);
             return self.word(low, this, failure);
@@ -469,31 +504,28 @@ struct Word {
     value: u32,
 }
 
-impl Filter<'_> {
-    /// Half a condition; none where it is no matter, for all that it is compared with is 0.
-    #[inline(never)] // The runtime is to be small.
-    fn word<const ALL: bool>(&self, condition: &Condition, is_high: bool) -> Option<Word> {
-        if constant::<ALL>(condition).is_some() {
-            return None;
-        }
-        let shift = if is_high { 32 } else { 0 };
-        let place = if is_high == self.big_endian { 0 } else { 4 };
-        let load = Load {
-            offset: data::ARGS + 8 * u32::from(condition.arg) + place,
-            mask: half(condition.mask, shift),
-        };
-        let value = half(condition.value, shift);
-        let is_ordered = ALL
-            && !matches!(
-                condition.comparison,
-                Comparison::Equal | Comparison::NotEqual
-            );
-        // The low half of an order counts even where the mask leaves nothing of it.
-        let counts = load.mask != 0 || (is_ordered && !is_high);
-        counts.then_some(Word { load, value })
+/// Half a condition; none where it is no matter, for all that it is compared with is 0.
+#[inline(never)] // The runtime is to be small.
+fn word<const ALL: bool>(condition: &Test, is_high: bool, big_endian: bool) -> Option<Word> {
+    if constant::<ALL>(condition).is_some() {
+        return None;
     }
+    let shift = if is_high { 32 } else { 0 };
+    let place = if is_high == big_endian { 0 } else { 4 };
+    let load = Load {
+        offset: data::ARGS + 8 * u32::from(condition.arg) + place,
+        mask: half(condition.mask, shift),
+    };
+    let value = half(condition.value, shift);
+    let is_ordered = ALL
+        && !matches!(
+            condition.comparison,
+            Comparison::Equal | Comparison::NotEqual
+        );
+    // The low half of an order counts even where the mask leaves nothing of it.
+    let counts = load.mask != 0 || (is_ordered && !is_high);
+    counts.then_some(Word { load, value })
 }
-
 #[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
 fn half(value: u64, shift: u32) -> u32 {
     (value >> shift) as u32

@@ -14,7 +14,7 @@
 //! instructions as they stand in a note. Anyone who could have a filter with another's
 //! number could have one that answers in its place.
 
-use super::{Condition, Rule, ret};
+use super::{Rule, Test, ret};
 
 /// The operations, of which seccomp(2) has four, numbered from 0.
 pub const OPERATIONS: [u32; 2] = [0x7362_7831, 0x7362_7832];
@@ -26,7 +26,7 @@ pub const ANSWERS: [u16; 2] = [2871, 2872];
 
 /// What a filter answers with.
 #[derive(Clone, Copy, Debug)]
-pub struct Answers([[Condition; 3]; 2]);
+pub struct Answers([[Test; 3]; 2]);
 
 impl Answers {
     /// For the filter of that number.
@@ -35,7 +35,7 @@ impl Answers {
         let half = |shift| number >> shift & u64::from(u32::MAX);
         // The kernel takes the operation and the flags, which come next, for
         // numbers of 32 bits.
-        let word = |arg, value| Condition::equal(arg, u32::MAX.into(), value);
+        let word = |arg, value| Test::equal(arg, u32::MAX.into(), value);
         Self(OPERATIONS.map(|operation| {
             [
                 word(0, operation.into()),
@@ -45,13 +45,14 @@ impl Answers {
         }))
     }
 
-    /// The rules, which come after those of the policy; `seccomp` is the number
+    /// The rules, which come before those of the policy; `seccomp` is the number
     /// of seccomp(2) on the filter's architecture.
     #[must_use]
     pub fn rules(&self, seccomp: u32) -> [Rule<'_>; 2] {
         let Self([first, second]) = self;
         let [to_first, to_second] = ANSWERS;
-        [(first, to_first), (second, to_second)].map(|(when, answer)| Rule {
+        // The order in which they are tried is part of all programs that were ever patched.
+        [(second, to_second), (first, to_first)].map(|(when, answer)| Rule {
             number: seccomp,
             verdict: ret::ERRNO | u32::from(answer),
             when,

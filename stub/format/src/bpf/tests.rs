@@ -8,8 +8,12 @@ use super::*;
 
 const ARCH: u32 = 0xc000_003e;
 const X32: u32 = 0x4000_0000;
-const FOREIGN_NUMBERS: &[(u32, u32)] = &[(X32, u32::MAX - 1)];
 const FOREIGN: u32 = ret::KILL_PROCESS;
+const X32_RANGE: &[Range] = &[Range {
+    first: X32,
+    last: u32::MAX - 1,
+    verdict: FOREIGN,
+}];
 
 #[derive(Clone, Copy, Debug)]
 struct Call {
@@ -18,16 +22,34 @@ struct Call {
     args: [u64; 6],
 }
 
+/// A filter for one architecture.
+#[derive(Clone, Copy, Debug)]
+struct One<'a> {
+    arch: u32,
+    big_endian: bool,
+    ranges: &'a [Range],
+    foreign: u32,
+    unmatched: u32,
+    rules: &'a [Rule<'a>],
+}
+
+impl<'a> One<'a> {
+    fn entry(&self) -> Entry<'a> {
+        Entry {
+            arch: self.arch,
+            ranges: self.ranges,
+            unmatched: self.unmatched,
+            rules: self.rules,
+        }
+    }
+}
+
 /// What the filter means, said the long way.
-fn model(filter: &Filter<'_>, call: &Call) -> u32 {
+fn model(filter: &One<'_>, call: &Call) -> u32 {
     if call.arch != filter.arch {
         return filter.foreign;
     }
-    let is_foreign = |(first, last): &(u32, u32)| (*first..=*last).contains(&call.number);
-    if filter.foreign_numbers.iter().any(is_foreign) {
-        return filter.foreign;
-    }
-    let holds = |c: &Condition| {
+    let holds = |c: &Test| {
         let masked = call.args[usize::from(c.arg)] & c.mask;
         match c.comparison {
             Comparison::Equal => masked == c.value,
@@ -39,8 +61,11 @@ fn model(filter: &Filter<'_>, call: &Call) -> u32 {
         }
     };
     let mut rules = filter.rules.iter();
-    let rule = rules.rfind(|r| r.number == call.number && r.when.iter().all(holds));
-    rule.map_or(filter.unmatched, |rule| rule.verdict)
+    let rule = rules.find(|r| r.number == call.number && r.when.iter().all(holds));
+    let is_in = |range: &&Range| range.first <= call.number && call.number <= range.last;
+    let range = filter.ranges.iter().find(is_in);
+    let otherwise = range.map_or(filter.unmatched, |range| range.verdict);
+    rule.map_or(otherwise, |rule| rule.verdict)
 }
 
 fn word(call: &Call, big_endian: bool, offset: u32) -> u32 {
@@ -84,24 +109,24 @@ fn run(program: &[Instruction], call: &Call, big_endian: bool) -> (u32, usize) {
     unreachable!()
 }
 
-fn compile(filter: &Filter<'_>) -> Result<Vec<Instruction>, Error> {
+fn compile(filter: &One<'_>) -> Result<Vec<Instruction>, Error> {
     let scratch = Scratch {
         instructions: &mut Box::new([Instruction::NONE; MAX_INSTRUCTIONS]),
         runs: &mut Box::new([Run::NONE; MAX_RUNS]),
+    };
+    let filter = Filter {
+        big_endian: filter.big_endian,
+        foreign: filter.foreign,
+        entries: &[filter.entry()],
     };
     filter.compile(scratch).map(<[_]>::to_vec)
 }
 
 /// Numbers and arguments at which the verdict could change.
-fn boundary_calls(filter: &Filter<'_>) -> Vec<Call> {
+fn boundary_calls(filter: &One<'_>) -> Vec<Call> {
     let mut numbers = BTreeSet::from([0, 1, X32 - 1, X32, X32 + 1, u32::MAX - 1, u32::MAX]);
-    for (first, last) in filter.foreign_numbers {
-        numbers.extend([
-            first.saturating_sub(1),
-            *first,
-            *last,
-            last.saturating_add(1),
-        ]);
+    for &Range { first, last, .. } in filter.ranges {
+        numbers.extend([first.saturating_sub(1), first, last, last.saturating_add(1)]);
     }
     for rule in filter.rules {
         numbers.extend([
@@ -113,7 +138,7 @@ fn boundary_calls(filter: &Filter<'_>) -> Vec<Call> {
     let mut calls = Vec::new();
     for &number in &numbers {
         calls.push(Call {
-            arch: ARCH,
+            arch: filter.arch,
             number,
             args: [0; 6],
         });
@@ -128,7 +153,7 @@ fn boundary_calls(filter: &Filter<'_>) -> Vec<Call> {
                 args[usize::from(c.arg)] |= c.value;
             }
             calls.push(Call {
-                arch: ARCH,
+                arch: filter.arch,
                 number,
                 args,
             });
@@ -141,7 +166,7 @@ fn boundary_calls(filter: &Filter<'_>) -> Vec<Call> {
                     let mut args = args;
                     args[usize::from(c.arg)] = argument;
                     calls.push(Call {
-                        arch: ARCH,
+                        arch: filter.arch,
                         number,
                         args,
                     });
@@ -152,7 +177,7 @@ fn boundary_calls(filter: &Filter<'_>) -> Vec<Call> {
     calls
 }
 
-fn check(filter: &Filter<'_>, program: &[Instruction]) {
+fn check(filter: &One<'_>, program: &[Instruction]) {
     assert!(program.len() <= MAX_INSTRUCTIONS);
     for call in boundary_calls(filter) {
         let (verdict, _) = run(program, &call, filter.big_endian);
@@ -160,11 +185,38 @@ fn check(filter: &Filter<'_>, program: &[Instruction]) {
     }
 }
 
-fn filter<'a>(rules: &'a [Rule<'a>]) -> Filter<'a> {
-    Filter {
+/// That each of two architectures in one filter gets what its own filter says.
+fn check_both(one: &One<'_>, other: &One<'_>) {
+    let scratch = Scratch {
+        instructions: &mut Box::new([Instruction::NONE; MAX_INSTRUCTIONS]),
+        runs: &mut Box::new([Run::NONE; MAX_RUNS]),
+    };
+    let both = Filter {
+        big_endian: one.big_endian,
+        foreign: one.foreign,
+        entries: &[one.entry(), other.entry()],
+    };
+    let program = both.compile(scratch).unwrap();
+    for filter in [one, other] {
+        let calls = boundary_calls(filter).into_iter();
+        for call in calls.filter(|call| call.arch == filter.arch) {
+            let (verdict, _) = run(program, &call, filter.big_endian);
+            assert_eq!(verdict, model(filter, &call), "{call:x?} of {filter:x?}");
+        }
+    }
+    let third = Call {
+        arch: 0x4000_0003,
+        number: 1,
+        args: [0; 6],
+    };
+    assert_eq!(run(program, &third, one.big_endian).0, one.foreign);
+}
+
+fn filter<'a>(rules: &'a [Rule<'a>]) -> One<'a> {
+    One {
         arch: ARCH,
         big_endian: false,
-        foreign_numbers: FOREIGN_NUMBERS,
+        ranges: X32_RANGE,
         foreign: FOREIGN,
         unmatched: ret::ERRNO | 1,
         rules,
@@ -178,7 +230,7 @@ fn plain(numbers: impl IntoIterator<Item = u32>) -> Vec<Rule<'static>> {
         .collect()
 }
 
-fn allow(number: u32, when: &[Condition]) -> Rule<'_> {
+fn allow(number: u32, when: &[Test]) -> Rule<'_> {
     Rule {
         number,
         verdict: ret::ALLOW,
@@ -198,8 +250,8 @@ fn one_run_of_numbers_is_tested_by_its_end_alone() {
 fn no_rules_leave_only_the_foreign_calls_apart() {
     let program = compile(&filter(&[])).unwrap();
     check(&filter(&[]), &program);
-    let bare = Filter {
-        foreign_numbers: &[],
+    let bare = One {
+        ranges: &[],
         ..filter(&[])
     };
     let program = compile(&bare).unwrap();
@@ -236,7 +288,8 @@ const LINEAR_TESTS: usize = 3;
 #[test]
 fn equal_verdicts_need_no_tests() {
     let rules = plain([1, 5, 9]);
-    let all = Filter {
+    let all = One {
+        ranges: &[],
         foreign: ret::ALLOW,
         unmatched: ret::ALLOW,
         ..filter(&rules)
@@ -248,7 +301,7 @@ fn equal_verdicts_need_no_tests() {
 
 #[test]
 fn a_rule_without_conditions_wins() {
-    let when = [Condition::equal(0, 1, 1)];
+    let when = [Test::equal(0, 1, 1)];
     let rules = [allow(3, &when), allow(3, &[])];
     let program = compile(&filter(&rules)).unwrap();
     check(&filter(&rules), &program);
@@ -257,7 +310,7 @@ fn a_rule_without_conditions_wins() {
 
 #[test]
 fn of_several_rules_the_last_that_holds_decides() {
-    let word = |mask, value| [Condition::equal(0, mask, value)];
+    let word = |mask, value| [Test::equal(0, mask, value)];
     let when = [
         word(0xffff_ffff, 0),
         word(u64::MAX, 0),
@@ -281,7 +334,7 @@ fn of_several_rules_the_last_that_holds_decides() {
 #[test]
 fn alternatives_on_one_argument_load_it_once() {
     let values = [0x5401, 0x5413, 0x5402];
-    let when = values.map(|value| [Condition::equal(1, 0xffff_ffff, value)]);
+    let when = values.map(|value| [Test::equal(1, 0xffff_ffff, value)]);
     let rules = [0, 1, 2].map(|i| allow(16, &when[i]));
     let program = compile(&filter(&rules)).unwrap();
     check(&filter(&rules), &program);
@@ -293,7 +346,7 @@ fn alternatives_on_one_argument_load_it_once() {
 
 #[test]
 fn impossible_conditions_never_match() {
-    let when = [Condition::equal(0, 1, 2)];
+    let when = [Test::equal(0, 1, 2)];
     let rules = [allow(3, &when)];
     check(&filter(&rules), &compile(&filter(&rules)).unwrap());
 }
@@ -315,10 +368,7 @@ fn the_largest_policy_is_compiled_or_refused_but_never_wrong() {
             let when: Vec<_> = (0..512)
                 .map(|i| {
                     let value = u64::from(i % 251_u32);
-                    [
-                        Condition::equal(0, mask, value),
-                        Condition::equal(5, mask, 7),
-                    ]
+                    [Test::equal(0, mask, value), Test::equal(5, mask, 7)]
                 })
                 .collect();
             let rules: Vec<_> = (0..512)
@@ -342,7 +392,7 @@ fn the_largest_policy_is_compiled_or_refused_but_never_wrong() {
 #[test]
 fn far_targets_are_bridged() {
     let when: Vec<_> = (0..300)
-        .map(|i| [Condition::equal(0, 0xff00, u64::from(i % 256_u32) << 8)])
+        .map(|i| [Test::equal(0, 0xff00, u64::from(i % 256_u32) << 8)])
         .collect();
     let mut rules: Vec<_> = when.iter().map(|when| allow(100, when)).collect();
     rules.extend(plain([101, 105, 108, 111]));
@@ -355,7 +405,7 @@ fn far_targets_are_bridged() {
     );
 }
 
-fn conditions() -> impl Strategy<Value = Condition> {
+fn conditions() -> impl Strategy<Value = Test> {
     let mask = prop_oneof![
         4 => Just(u64::from(u32::MAX)),
         2 => Just(u64::MAX),
@@ -377,7 +427,7 @@ fn conditions() -> impl Strategy<Value = Condition> {
             Comparison::GreaterOrEqual,
         ]),
     )
-        .prop_map(|(arg, mask, value, possible, comparison)| Condition {
+        .prop_map(|(arg, mask, value, possible, comparison)| Test {
             arg,
             mask,
             value: if possible { value & mask } else { value },
@@ -386,48 +436,41 @@ fn conditions() -> impl Strategy<Value = Condition> {
 }
 
 /// Ascending ranges between these.
-fn ranges(ends: BTreeSet<u32>) -> Vec<(u32, u32)> {
+fn ranges(ends: BTreeSet<u32>) -> Vec<Range> {
     let ends: Vec<_> = ends.into_iter().collect();
-    ends.chunks(2)
-        .map(|ends| (ends[0], ends[ends.len() - 1]))
-        .collect()
+    let range = |ends: &[u32]| Range {
+        first: ends[0],
+        last: ends[ends.len() - 1],
+        verdict: ends[0] % 4,
+    };
+    ends.chunks(2).map(range).collect()
 }
 
 #[test]
 fn filters_for_equality_are_compiled_to_the_same_by_the_smaller_generator() {
-    let scratch = || {
-        (
-            Box::new([Instruction::NONE; MAX_INSTRUCTIONS]),
-            Box::new([Run::NONE; MAX_RUNS]),
-        )
-    };
-    let when = [
-        Condition::equal(0, u64::MAX, 7 << 32),
-        Condition::equal(1, 0xff, 3),
-    ];
+    let when = [Test::equal(0, u64::MAX, 7 << 32), Test::equal(1, 0xff, 3)];
     let rules = [allow(3, &when), allow(3, &when[1..]), allow(5, &[])];
-    let filter = filter(&rules);
-    let (mut instructions, mut runs) = scratch();
-    let equal = filter.compile_equal(Scratch {
-        instructions: &mut instructions,
-        runs: &mut runs,
-    });
-    assert_eq!(equal.unwrap(), compile(&filter).unwrap());
-    let other = [Condition {
+    let equal = filter(&rules);
+    assert_eq!(compile_equal(&equal), compile(&equal));
+    let other = [Test {
         comparison: Comparison::NotEqual,
         ..when[0]
     }];
     let rules = [allow(3, &[]), allow(4, &other)];
-    let (mut instructions, mut runs) = scratch();
-    let refused = super::Filter {
-        rules: &rules,
-        ..filter
-    }
-    .compile_equal(Scratch {
-        instructions: &mut instructions,
-        runs: &mut runs,
-    });
-    assert_eq!(refused, Err(Error::Comparison));
+    assert_eq!(compile_equal(&filter(&rules)), Err(Error::Comparison));
+}
+
+fn compile_equal(filter: &One<'_>) -> Result<Vec<Instruction>, Error> {
+    let scratch = Scratch {
+        instructions: &mut Box::new([Instruction::NONE; MAX_INSTRUCTIONS]),
+        runs: &mut Box::new([Run::NONE; MAX_RUNS]),
+    };
+    let filter = Filter {
+        big_endian: filter.big_endian,
+        foreign: filter.foreign,
+        entries: &[filter.entry()],
+    };
+    filter.compile_equal(scratch).map(<[_]>::to_vec)
 }
 
 /// Two halves, of which either decides.
@@ -456,17 +499,17 @@ fn each_comparison_is_made_of_all_64_bits() {
             .iter()
             .flat_map(|mask| values.map(|value| (*mask, value)))
         {
-            let condition = Condition {
+            let condition = Test {
                 arg: 2,
                 mask,
                 value,
                 comparison,
             };
-            let when = [condition, Condition::equal(3, u64::MAX, 1)];
-            let first = [Condition::equal(2, 1 << 40, 1 << 40)];
+            let when = [condition, Test::equal(3, u64::MAX, 1)];
+            let first = [Test::equal(2, 1 << 40, 1 << 40)];
             let rules = [allow(1, &first), allow(1, &when)];
             for big_endian in [false, true] {
-                let filter = Filter {
+                let filter = One {
                     big_endian,
                     ..filter(&rules)
                 };
@@ -508,11 +551,12 @@ proptest! {
             0..200,
         ),
         big_endian: bool,
-        foreign_numbers in prop_oneof![
-            Just(FOREIGN_NUMBERS.to_vec()),
+        ranges in prop_oneof![
+            Just(X32_RANGE.to_vec()),
             prop::collection::btree_set(prop_oneof![0..1000_u32, 0..u32::MAX], 0..6).prop_map(ranges),
         ],
         verdicts in prop::array::uniform3(0..3_u32),
+        split in 0..200_usize,
     ) {
         rules.sort_by_key(|(number, ..)| *number);
         let [foreign, matched, unmatched] = verdicts;
@@ -520,11 +564,15 @@ proptest! {
             .iter()
             .map(|(number, when, other)| Rule { number: *number, verdict: matched + other, when })
             .collect();
-        let filter = Filter {
-            arch: ARCH, big_endian, foreign_numbers: &foreign_numbers, foreign, unmatched,
-            rules: &rules,
+        let filter = One {
+            arch: ARCH, big_endian, ranges: &ranges, foreign, unmatched, rules: &rules,
         };
         let program = compile(&filter).unwrap();
         check(&filter, &program);
+
+        let (some, others) = rules.split_at(split.min(rules.len()));
+        let one = One { rules: some, ..filter };
+        let other = One { arch: ARCH ^ 1, rules: others, ranges: X32_RANGE, ..filter };
+        check_both(&one, &other);
     }
 }

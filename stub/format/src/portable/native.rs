@@ -3,7 +3,7 @@
 //! pointers, each of which would be a relocation.
 
 use super::{TABLE, vdso};
-use crate::bpf::Condition;
+use crate::bpf::Test;
 use crate::syscall;
 
 /// How many conditions the rows have.
@@ -12,13 +12,13 @@ pub const CONDITIONS: usize = RESOLVED.conditions;
 /// The rows that apply on the architecture that this code is compiled for.
 #[derive(Debug)]
 pub struct Native<'a> {
-    conditions: &'a [Condition; CONDITIONS],
+    conditions: &'a [Test; CONDITIONS],
 }
 
 impl<'a> Native<'a> {
     /// The rows, with their conditions unpacked to memory of the caller's.
     #[must_use]
-    pub fn new(conditions: &'a mut [Condition; CONDITIONS]) -> Self {
+    pub fn new(conditions: &'a mut [Test; CONDITIONS]) -> Self {
         for (condition, packed) in conditions.iter_mut().zip(&PACKED) {
             *condition = packed.unpack();
         }
@@ -27,7 +27,7 @@ impl<'a> Native<'a> {
 
     /// The rows of the system call `number`, as the numbers of what may stand
     /// in for it and what must hold for the arguments of that.
-    pub fn of(&self, number: u32) -> impl Iterator<Item = (u32, &[Condition])> {
+    pub fn of(&self, number: u32) -> impl Iterator<Item = (u32, &[Test])> {
         ROWS.iter().filter_map(move |row| {
             let (name, by, first, count) = row.parts();
             let when = self.conditions.get(first..first + count)?;
@@ -77,7 +77,7 @@ impl Row {
     }
 }
 
-/// A [`Condition`] in a quarter of its size: no row compares with more than 32
+/// A [`Test`] in a quarter of its size: no row compares with more than 32
 /// bits, and all make do with a few masks.
 #[derive(Clone, Copy)]
 struct Packed {
@@ -89,12 +89,12 @@ struct Packed {
 }
 
 impl Packed {
-    fn unpack(&self) -> Condition {
+    fn unpack(&self) -> Test {
         let mask = MASKS.get(usize::from(self.mask));
         // Every index is one of the array; were it not, the strictest mask would do no
         // harm.
         let mask = mask.copied().unwrap_or(u64::MAX);
-        Condition::equal(self.arg, mask, u32::from_ne_bytes(self.value).into())
+        Test::equal(self.arg, mask, u32::from_ne_bytes(self.value).into())
     }
 }
 
@@ -155,7 +155,7 @@ impl Resolution {
     }
 
     /// Where in the pool these conditions stand; adds them if nowhere yet.
-    const fn place(&mut self, when: &[Condition]) -> usize {
+    const fn place(&mut self, when: &[Test]) -> usize {
         let mut first = 0;
         while first < self.conditions {
             let mut same = 0;
@@ -197,7 +197,7 @@ impl Resolution {
     }
 
     /// Whether the pool has that condition there.
-    const fn is_at(&self, at: usize, condition: Condition) -> bool {
+    const fn is_at(&self, at: usize, condition: Test) -> bool {
         let packed = self.pool[at];
         packed.arg == condition.arg
             && self.mask_pool[packed.mask as usize] == condition.mask
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn the_native_rows_are_those_of_the_table() {
         let names: BTreeSet<_> = TABLE.iter().map(|row| row.name).collect();
-        let mut conditions = [Condition::NONE; CONDITIONS];
+        let mut conditions = [Test::NONE; CONDITIONS];
         let native = Native::new(&mut conditions);
         let mut native_rows = 0;
         for name in names {

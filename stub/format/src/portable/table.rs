@@ -3,31 +3,31 @@
 //! Constants are the generic ones of the kernel's uapi headers.
 
 use super::Substitute;
-use crate::bpf::Condition;
+use crate::bpf::Test;
 
 /// An argument that the kernel takes as 32 bits: an `int`, a flag word.
-const fn int(arg: u8, value: u32) -> Condition {
+const fn int(arg: u8, value: u32) -> Test {
     bits(arg, u32::MAX, value)
 }
 
 /// Some bits of a 32-bit argument.
-const fn bits(arg: u8, mask: u32, value: u32) -> Condition {
-    Condition::equal(arg, mask as u64, value as u64)
+const fn bits(arg: u8, mask: u32, value: u32) -> Test {
+    Test::equal(arg, mask as u64, value as u64)
 }
 
 /// A pointer that is NULL, or a length that is 0.
-const fn null(arg: u8) -> Condition {
-    Condition::equal(arg, u64::MAX, 0)
+const fn null(arg: u8) -> Test {
+    Test::equal(arg, u64::MAX, 0)
 }
 
 /// A descriptor, which AT_FDCWD is not: not negative.
-const fn descriptor(arg: u8) -> Condition {
+const fn descriptor(arg: u8) -> Test {
     bits(arg, 1 << 31, 0)
 }
 
 /// AT_FDCWD (-100): a path is taken from the working directory, as by the call
 /// without `at`.
-const fn cwd(arg: u8) -> Condition {
+const fn cwd(arg: u8) -> Test {
     int(arg, 0xffff_ff9c)
 }
 
@@ -40,7 +40,7 @@ const AT_EMPTY_PATH: u32 = 0x1000;
 /// out of the comparison are O_LARGEFILE, which libcs add, where some
 /// architecture has it; elsewhere they only restrict (O_DIRECT, O_DIRECTORY,
 /// O_NOFOLLOW).
-const fn creat_flags(arg: u8) -> Condition {
+const fn creat_flags(arg: u8) -> Test {
     bits(arg, !0x0003_8000, 0x241)
 }
 

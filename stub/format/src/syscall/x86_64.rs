@@ -20,7 +20,7 @@ pub const X86_64: Table = Table { rows: ROWS };
 ///
 /// From 0x40000000 on, all have that bit (`__X32_SYSCALL_BIT`), excepted -1,
 /// which a tracer sets to skip a call.
-pub static X32_NUMBERS: [(u32, u32); 2] = [(512, 547), (0x4000_0000, u32::MAX - 1)];
+pub const X32_NUMBERS: [(u32, u32); 2] = [(512, 547), (0x4000_0000, u32::MAX - 1)];
 
 /// Number and name, ascending; to add a call, add its row.
 #[rustfmt::skip]
