@@ -30,7 +30,7 @@ pub enum Error {
     #[error("{0}")]
     Condition(Box<Untestable>),
     /// Groups that don't exist.
-    #[error("{}unknown group {:?}{}", at(.origin.as_ref()), format_args!("@{name}"), or_instead(.suggestions))]
+    #[error("{}unknown group \"@{name}\"{}", at(.origin.as_ref()), or_instead(.suggestions))]
     UnknownGroup {
         /// The name as given, without the @.
         name: String,

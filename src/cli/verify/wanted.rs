@@ -183,7 +183,9 @@ fn read(path: &Path, root: &Path) -> Result<Resolved> {
 fn from_json(text: &[u8]) -> Result<Resolved> {
     let value: Value = serde_json::from_slice(text)?;
     // The policy itself has a part of that name.
-    let of_inspect = value.get("policy").filter(|_| value.get("format").is_none());
+    let of_inspect = value
+        .get("policy")
+        .filter(|_| value.get("format").is_none());
     let recorded = match of_inspect {
         Some(Value::Null) => return Err(anyhow!("it tells of a program without a policy")),
         Some(policy) => policy,
