@@ -159,6 +159,7 @@ mod options {
     #[test]
     fn an_unknown_action_is_refused() {
         assert_usage_error("--deny uname --action explode", "explode");
+        assert_usage_error("--deny uname --action allow", "no action on a violation");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use crate::cli::Usage;
@@ -38,7 +38,7 @@ pub(in crate::cli) struct PolicyArguments {
     ///
     /// One of kill-process, kill-thread, trap, errno:NAME, errno:NUMBER, trace,
     /// trace:NUMBER and log.
-    #[arg(long, value_name = "ACTION")]
+    #[arg(long, value_name = "ACTION", value_parser = violation)]
     action: Option<Action>,
 
     /// Action on system calls that are newer than this version [default: as for others].
@@ -87,6 +87,16 @@ impl PolicyArguments {
         }
         Ok(draft.finish())
     }
+}
+
+/// Reads what a violation gets: a policy whose violations are permitted is none.
+fn violation(text: &str) -> Result<Action> {
+    let action = text.parse()?;
+    ensure!(
+        action != Action::Allow,
+        "allow is no action on a violation; leave out the policy to permit everything"
+    );
+    Ok(action)
 }
 
 /// The text of a list, which may come from standard input.
