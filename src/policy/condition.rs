@@ -15,7 +15,7 @@
 //! headers, several of these with `|` between them, or the complement (`~`) of one.
 //!
 //! [`Condition::parse`] reads the text, [`Display`](fmt::Display) writes it in one form,
-//! and [`normal`] turns it into what a filter can test.
+//! and resolving a policy turns it into what a filter can test.
 
 mod describe;
 mod normal;

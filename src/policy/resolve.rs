@@ -32,7 +32,7 @@ pub struct Abi {
     /// The rules, by number; the first that holds decides.
     pub rules: Vec<ResolvedRule>,
     /// From which number on calls are newer than all that were known when this was
-    /// resolved (counted from [`Arch::first_number`]), if the policy treats these
+    /// resolved (counted from the first number of the ABI), if the policy treats these
     /// otherwise.
     pub unknown_from: Option<u32>,
 }
