@@ -10,7 +10,7 @@ mod arch;
 mod arguments;
 pub(crate) mod calls;
 pub mod condition;
-pub(crate) mod constants;
+mod constants;
 mod errno;
 mod error;
 pub mod groups;
@@ -21,7 +21,7 @@ mod names;
 mod relatives;
 mod resolve;
 mod rule;
-pub(crate) mod signatures;
+mod signatures;
 #[cfg(test)]
 mod tests;
 mod variants;

@@ -6,21 +6,17 @@
 //! the end of the line.
 
 use super::condition::{self, Condition, Misread};
-use super::{Action, Error, Origin, Rule, Subject};
+use super::{Action, Error, Rule, Subject};
 
 /// An item of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     /// Which calls.
-    pub subject: Subject,
+    pub(super) subject: Subject,
     /// On which arguments.
-    pub when: Option<Condition>,
+    pub(super) when: Option<Condition>,
     /// What happens to them, if the item says so.
-    pub action: Option<Action>,
-    /// Where it is written, if that is a file.
-    pub origin: Option<Origin>,
-    /// Its first byte in the list.
-    pub(super) offset: usize,
+    pub(super) action: Option<Action>,
 }
 
 impl Item {
@@ -30,8 +26,6 @@ impl Item {
             subject,
             when: None,
             action: None,
-            origin: None,
-            offset: 0,
         }
     }
 
@@ -42,7 +36,7 @@ impl Item {
             subject: self.subject,
             when: self.when,
             action: self.action.unwrap_or(action),
-            origin: self.origin,
+            origin: None,
         }
     }
 }
@@ -53,41 +47,25 @@ impl Item {
 ///
 /// It is none: the error tells what is wrong where.
 pub(super) fn parse_list(text: &str) -> Result<Vec<Item>, Error> {
-    parse_at(text).map_err(|unreadable| Error::Item {
-        item: unreadable.excerpt(text),
-        problem: unreadable.misread.problem,
-    })
-}
-
-/// An item that can't be read.
-pub(super) struct Unreadable {
-    /// Its first byte in the list.
-    start: usize,
-    /// What is wrong, and where in the list.
-    pub(super) misread: Misread,
-}
-
-impl Unreadable {
-    /// The item, for people.
-    pub(super) fn excerpt(&self, list: &str) -> String {
-        /// Longer ones are cut.
-        const LONGEST: usize = 100;
-        let item = list.get(self.start..).unwrap_or_default();
-        let line = item.lines().next().unwrap_or_default();
-        line.chars().take(LONGEST).collect()
-    }
-}
-
-/// As [`parse_list`], with the place of what is wrong.
-pub(super) fn parse_at(text: &str) -> Result<Vec<Item>, Unreadable> {
     let mut reader = Reader { text, at: 0 };
     let mut items = Vec::new();
     while reader.skip_to_item() {
-        let start = reader.at;
-        let item = reader.item();
-        items.push(item.map_err(|misread| Unreadable { start, misread })?);
+        let rest = reader.rest();
+        let item = reader.item().map_err(|misread| Error::Item {
+            item: excerpt(rest),
+            problem: misread.problem,
+        });
+        items.push(item?);
     }
     Ok(items)
+}
+
+/// The beginning of a list, for people.
+fn excerpt(list: &str) -> String {
+    /// Longer ones are cut.
+    const LONGEST: usize = 100;
+    let line = list.lines().next().unwrap_or_default();
+    line.chars().take(LONGEST).collect()
 }
 
 struct Reader<'a> {
@@ -133,7 +111,6 @@ impl<'a> Reader<'a> {
     }
 
     fn item(&mut self) -> Result<Item, Misread> {
-        let offset = self.at;
         let name = self.take_until(|c| is_separator(c) || matches!(c, '(' | ')' | '=' | '#'));
         let subject = match name.strip_prefix('@') {
             Some("") => return Err(self.wrong("a name is missing after @")),
@@ -171,8 +148,6 @@ impl<'a> Reader<'a> {
             subject,
             when,
             action,
-            origin: None,
-            offset,
         })
     }
 

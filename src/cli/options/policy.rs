@@ -113,9 +113,10 @@ fn text_of(list: &str) -> Result<Cow<'_, str>> {
 
 /// Refuses what can only be meant as a file that holds the list.
 fn require_no_path(list: &str) -> Result<()> {
-    let is_path = |name: &&str| name.contains(['/', '.']) && !name.contains('(');
+    let is_path = |name: &&str| name.contains(['/', '.']);
     let mut names = list.split(|c: char| matches!(c, ':' | ',') || c.is_whitespace());
     match names.find(is_path) {
+        // Conditions have no such characters, and what is wrong with them is said better.
         Some(path) if !list.contains('(') => Err(Usage(format!(
             "{path:?} is no system call; to take the list from a file, give '-' and the file as \
              standard input: --allow - <FILE"

@@ -117,7 +117,7 @@ impl Normaliser<'_> {
         match (condition, negated) {
             (Condition::Not(part), _) => self.alternatives(part, !negated),
             (Condition::All(parts), false) | (Condition::Any(parts), true) => {
-                self.product(parts.iter().map(|part| self.alternatives(part, negated)))
+                product(parts.iter().map(|part| self.alternatives(part, negated)))
             }
             (Condition::Any(parts), false) | (Condition::All(parts), true) => {
                 sum(parts.iter().map(|part| self.alternatives(part, negated)))
@@ -133,30 +133,9 @@ impl Normaliser<'_> {
                 .map(|value| self.compare(operand, Operator::Equal, value))),
             (Condition::In(operand, values), true) => {
                 let one = |value| self.compare(operand, Operator::NotEqual, value);
-                self.product(values.iter().map(one))
+                product(values.iter().map(one))
             }
         }
-    }
-
-    /// One alternative of each part, in all combinations that can hold.
-    fn product(
-        &self,
-        parts: impl Iterator<Item = Result<Vec<Alternative>, Problem>>,
-    ) -> Result<Vec<Alternative>, Problem> {
-        let mut all = vec![Vec::new()];
-        for part in parts {
-            let part = part?;
-            if all.len().saturating_mul(part.len()) > MAX_ALTERNATIVES {
-                return Err(Problem::TooComplex);
-            }
-            let both = |one: &Alternative, other: &Alternative| tidy([&one[..], other].concat());
-            all = all
-                .iter()
-                .flat_map(|one| part.iter().filter_map(move |other| both(one, other)))
-                .collect();
-            require_few(&all)?;
-        }
-        Ok(all)
     }
 
     fn compare(
@@ -431,6 +410,27 @@ fn within(arg: u8, mask: u64, low: u64, high: u64) -> Alternative {
     }
 }
 
+/// One alternative of each part, in all combinations that can hold.
+fn product(
+    parts: impl Iterator<Item = Result<Vec<Alternative>, Problem>>,
+) -> Result<Vec<Alternative>, Problem> {
+    let mut all = vec![Vec::new()];
+    for part in parts {
+        let part = part?;
+        if all.len().saturating_mul(part.len()) > MAX_ALTERNATIVES {
+            return Err(Problem::TooComplex);
+        }
+        let both = |one: &Alternative, other: &Alternative| tidy([&one[..], other].concat());
+        all = all
+            .iter()
+            .flat_map(|one| part.iter().filter_map(move |other| both(one, other)))
+            .collect();
+        require_few(&all)?;
+    }
+    Ok(all)
+}
+
+/// All alternatives of all parts.
 fn sum(
     parts: impl Iterator<Item = Result<Vec<Alternative>, Problem>>,
 ) -> Result<Vec<Alternative>, Problem> {
