@@ -25,6 +25,8 @@ mod tests;
 
 use std::fmt;
 
+pub use sandbox_format::bpf::Comparison;
+
 pub use describe::describe;
 pub use normal::Problem;
 pub(super) use normal::{combine, normal};
@@ -38,7 +40,7 @@ use super::signatures;
 #[non_exhaustive]
 pub enum Condition {
     /// A comparison of an argument with a value.
-    Compare(Operand, Operator, Value),
+    Compare(Operand, Comparison, Value),
     /// That an argument is one of several values.
     In(Operand, Vec<Value>),
     /// All of these hold.
@@ -60,18 +62,6 @@ pub struct Operand {
     pub mask: Option<Value>,
 }
 
-/// How an argument is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each name says it")]
-pub enum Operator {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
 /// What an argument is compared with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -84,30 +74,6 @@ pub enum Value {
     Union(Vec<Value>),
     /// All other bits.
     Complement(Box<Value>),
-}
-
-impl Operator {
-    /// The longer ones first, so that none is the beginning of a later one.
-    const ALL: [(Self, &'static str); 6] = [
-        (Self::Equal, "=="),
-        (Self::NotEqual, "!="),
-        (Self::LessOrEqual, "<="),
-        (Self::GreaterOrEqual, ">="),
-        (Self::Less, "<"),
-        (Self::Greater, ">"),
-    ];
-
-    /// What holds where this does not.
-    pub(super) fn opposite(self) -> Self {
-        match self {
-            Self::Equal => Self::NotEqual,
-            Self::NotEqual => Self::Equal,
-            Self::Less => Self::GreaterOrEqual,
-            Self::GreaterOrEqual => Self::Less,
-            Self::Greater => Self::LessOrEqual,
-            Self::LessOrEqual => Self::Greater,
-        }
-    }
 }
 
 impl Condition {
@@ -141,17 +107,12 @@ impl Condition {
     }
 }
 
-impl fmt::Display for Operator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let own = Self::ALL.iter().find(|row| row.0 == *self);
-        f.write_str(own.map_or("", |row| row.1))
-    }
-}
-
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Compare(operand, operator, value) => write!(f, "{operand} {operator} {value}"),
+            Self::Compare(operand, comparison, value) => {
+                write!(f, "{operand} {} {value}", comparison.sign())
+            }
             Self::In(operand, values) => write!(f, "{operand} in {{{}}}", Joined(values, ", ")),
             Self::All(parts) => write!(f, "{}", Joined(&grouped(parts), " && ")),
             Self::Any(parts) => write!(f, "{}", Joined(&grouped(parts), " || ")),

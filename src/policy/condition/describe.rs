@@ -1,9 +1,9 @@
 //! From what a filter tests back to a condition that people read.
 
-use sandbox_format::bpf::{Comparison, Test};
+use sandbox_format::bpf::Test;
 
 use super::normal::width;
-use super::{Condition, Operand, Operator, Value};
+use super::{Comparison, Condition, Operand, Value};
 use crate::policy::signatures::{self, Parameter, Type};
 use crate::policy::{Arch, constants};
 
@@ -43,29 +43,22 @@ fn one(call: &str, test: &Test, arch: Arch) -> Condition {
     };
     let sign = all ^ all >> 1;
     if words.is_signed && test.mask == sign && test.comparison == Comparison::Equal {
-        let operator = match test.value {
-            0 => Operator::GreaterOrEqual,
-            _ => Operator::Less,
+        let comparison = match test.value {
+            0 => Comparison::GreaterOrEqual,
+            _ => Comparison::Less,
         };
-        return Condition::Compare(operand(None), operator, Value::Number(0));
+        return Condition::Compare(operand(None), comparison, Value::Number(0));
     }
-    let operator = match test.comparison {
-        Comparison::Equal => Operator::Equal,
-        Comparison::NotEqual => Operator::NotEqual,
-        Comparison::Less => Operator::Less,
-        Comparison::LessOrEqual => Operator::LessOrEqual,
-        Comparison::Greater => Operator::Greater,
-        Comparison::GreaterOrEqual => Operator::GreaterOrEqual,
-    };
-    let is_order = !matches!(operator, Operator::Equal | Operator::NotEqual);
+    let comparison = test.comparison;
+    let is_order = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
     if is_order && words.is_signed && test.mask == all {
         // One of the ranges that an order with sign consists of.
         let operand = operand(Some(Value::Complement(Box::new(Value::Number(0)))));
-        return Condition::Compare(operand, operator, Value::Number(test.value.into()));
+        return Condition::Compare(operand, comparison, Value::Number(test.value.into()));
     }
     let mask = (test.mask != all).then(|| words.mask(test.mask));
     let value = words.value(test.value, test.mask);
-    Condition::Compare(operand(mask), operator, value)
+    Condition::Compare(operand(mask), comparison, value)
 }
 
 /// The words for the values of an argument.
@@ -78,11 +71,16 @@ struct Words {
 }
 
 impl Words {
-    /// The bits that count, or all but a few.
+    /// The bits that count, or all but a few; many are a number.
     fn mask(&self, mask: u64) -> Value {
+        /// So many flags can still be read.
+        const MANY: u32 = 16;
         let without = self.bits & !mask;
         if without.count_ones() < mask.count_ones() {
             return Value::Complement(Box::new(self.flags(without)));
+        }
+        if mask.count_ones() > MANY {
+            return Value::Number(mask.into());
         }
         self.flags(mask)
     }

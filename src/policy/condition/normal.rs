@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use sandbox_format::bpf::{Comparison, Test};
+use sandbox_format::bpf::Test;
 
-use super::{Condition, Operand, Operator, Value};
+use super::{Comparison, Condition, Operand, Value};
 use crate::policy::signatures::{self, Type};
 use crate::policy::{Arch, arguments, constants, names};
 
@@ -122,17 +122,17 @@ impl Normaliser<'_> {
             (Condition::Any(parts), false) | (Condition::All(parts), true) => {
                 sum(parts.iter().map(|part| self.alternatives(part, negated)))
             }
-            (Condition::Compare(operand, operator, value), false) => {
-                self.compare(operand, *operator, value)
+            (Condition::Compare(operand, comparison, value), false) => {
+                self.compare(operand, *comparison, value)
             }
-            (Condition::Compare(operand, operator, value), true) => {
-                self.compare(operand, operator.opposite(), value)
+            (Condition::Compare(operand, comparison, value), true) => {
+                self.compare(operand, comparison.opposite(), value)
             }
             (Condition::In(operand, values), false) => sum(values
                 .iter()
-                .map(|value| self.compare(operand, Operator::Equal, value))),
+                .map(|value| self.compare(operand, Comparison::Equal, value))),
             (Condition::In(operand, values), true) => {
-                let one = |value| self.compare(operand, Operator::NotEqual, value);
+                let one = |value| self.compare(operand, Comparison::NotEqual, value);
                 product(values.iter().map(one))
             }
         }
@@ -141,14 +141,14 @@ impl Normaliser<'_> {
     fn compare(
         &self,
         operand: &Operand,
-        operator: Operator,
+        comparison: Comparison,
         value: &Value,
     ) -> Result<Vec<Alternative>, Problem> {
         let argument = self.argument(operand)?;
         let value_of = |value| self.value(value, &argument);
         if argument.kind == Type::Pointer {
             let is_null = operand.mask.is_none() && value_of(value)? == 0;
-            if !is_null || !matches!(operator, Operator::Equal | Operator::NotEqual) {
+            if !is_null || !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
                 return Err(Problem::Pointer(argument.name));
             }
         }
@@ -157,13 +157,9 @@ impl Normaliser<'_> {
             Some(mask) => argument.pattern(value_of(mask)?, mask)?,
             None => all,
         };
-        let found = match operator {
-            Operator::Equal | Operator::NotEqual => {
+        let found = match comparison {
+            Comparison::Equal | Comparison::NotEqual => {
                 let value = argument.pattern(value_of(value)?, value)?;
-                let comparison = match operator {
-                    Operator::Equal => Comparison::Equal,
-                    _ => Comparison::NotEqual,
-                };
                 vec![vec![Test {
                     arg: argument.position,
                     mask,
@@ -172,7 +168,7 @@ impl Normaliser<'_> {
                 }]]
             }
             _ if operand.mask.is_none() && argument.is_signed() => {
-                argument.signed_order(operator, value_of(value)?, value)?
+                argument.signed_order(comparison, value_of(value)?, value)?
             }
             _ => {
                 let number = value_of(value)?;
@@ -180,7 +176,7 @@ impl Normaliser<'_> {
                     return Err(Problem::Negative(argument.name));
                 }
                 let value = argument.pattern(number, value)?;
-                let ranges = unsigned_range(operator, value, mask);
+                let ranges = unsigned_range(comparison, value, mask);
                 let tests = |(low, high)| within(argument.position, mask, low, high);
                 ranges.map(tests).into_iter().collect()
             }
@@ -321,7 +317,7 @@ impl Argument {
     /// An order with sign, by ranges without.
     fn signed_order(
         &self,
-        operator: Operator,
+        comparison: Comparison,
         number: i128,
         value: &Value,
     ) -> Result<Vec<Alternative>, Problem> {
@@ -330,10 +326,10 @@ impl Argument {
         if !(least..=most).contains(&number) {
             return Err(self.out_of_range(value));
         }
-        let (low, high) = match operator {
-            Operator::Less => (least, number - 1),
-            Operator::LessOrEqual => (least, number),
-            Operator::Greater => (number + 1, most),
+        let (low, high) = match comparison {
+            Comparison::Less => (least, number - 1),
+            Comparison::LessOrEqual => (least, number),
+            Comparison::Greater => (number + 1, most),
             _ => (number, most),
         };
         let tests = |low: i128, high: i128| {
@@ -375,11 +371,11 @@ fn low_bits(number: i128) -> u64 {
 }
 
 /// Which values of up to `most` an order lets through: the least and the greatest.
-fn unsigned_range(operator: Operator, value: u64, most: u64) -> Option<(u64, u64)> {
-    let (low, high) = match operator {
-        Operator::Less => (0, value.checked_sub(1)?),
-        Operator::LessOrEqual => (0, value),
-        Operator::Greater => (value.checked_add(1)?, most),
+fn unsigned_range(comparison: Comparison, value: u64, most: u64) -> Option<(u64, u64)> {
+    let (low, high) = match comparison {
+        Comparison::Less => (0, value.checked_sub(1)?),
+        Comparison::LessOrEqual => (0, value),
+        Comparison::Greater => (value.checked_add(1)?, most),
         _ => (value, most),
     };
     (low <= most && low <= high).then_some((low, high.min(most)))

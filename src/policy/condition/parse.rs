@@ -1,9 +1,19 @@
 //! Reading conditions.
 
-use super::{Condition, Operand, Operator, Value};
+use super::{Comparison, Condition, Operand, Value};
 
 /// How deep parentheses and negations may be nested.
 const MAX_DEPTH: usize = 64;
+
+/// The longer ones first: none may be the beginning of a later one.
+const COMPARISONS: [Comparison; 6] = [
+    Comparison::Equal,
+    Comparison::NotEqual,
+    Comparison::LessOrEqual,
+    Comparison::GreaterOrEqual,
+    Comparison::Less,
+    Comparison::Greater,
+];
 
 /// What can't be read, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +65,7 @@ enum Token<'a> {
     /// A name or a number.
     Word(&'a str),
     /// `==` and its like.
-    Operator(Operator),
+    Comparison(Comparison),
     And,
     Or,
     /// Any other character.
@@ -101,9 +111,9 @@ impl<'a> Parser<'a> {
                 return (token, sign.len());
             }
         }
-        let mut operators = Operator::ALL.iter();
-        match operators.find(|(_, sign)| rest.starts_with(sign)) {
-            Some((operator, sign)) => (Token::Operator(*operator), sign.len()),
+        let mut comparisons = COMPARISONS.iter();
+        match comparisons.find(|comparison| rest.starts_with(comparison.sign())) {
+            Some(comparison) => (Token::Comparison(*comparison), comparison.sign().len()),
             None => (Token::Sign(first), first.len_utf8()),
         }
     }
@@ -208,7 +218,7 @@ impl<'a> Parser<'a> {
         ahead.take();
         ahead.masked().is_ok()
             && ahead.take_if(Token::Sign(')'))
-            && matches!(ahead.peek(), Token::Operator(_) | Token::Word("in"))
+            && matches!(ahead.peek(), Token::Comparison(_) | Token::Word("in"))
     }
 
     fn comparison(&mut self) -> Result<Condition, Misread> {
@@ -220,7 +230,7 @@ impl<'a> Parser<'a> {
             self.operand()?
         };
         match self.peek() {
-            Token::Operator(operator) => {
+            Token::Comparison(operator) => {
                 self.take();
                 Ok(Condition::Compare(operand, operator, self.value()?))
             }
@@ -236,7 +246,7 @@ impl<'a> Parser<'a> {
             }
             _ if operand.mask.is_some() => {
                 let none = Value::Number(0);
-                Ok(Condition::Compare(operand, Operator::NotEqual, none))
+                Ok(Condition::Compare(operand, Comparison::NotEqual, none))
             }
             _ => Err(self.unexpected("a comparison (==, !=, <, <=, >, >=, in or &)")),
         }

@@ -415,7 +415,7 @@ fn meaning(condition: &Condition, call: &str, args: [u64; 6]) -> bool {
         Condition::Not(part) => !meaning(part, call, args),
         Condition::In(operand, values) => values
             .iter()
-            .any(|value| compares(operand, Operator::Equal, value, call, args)),
+            .any(|value| compares(operand, Comparison::Equal, value, call, args)),
         Condition::Compare(operand, operator, value) => {
             compares(operand, *operator, value, call, args)
         }
@@ -424,7 +424,7 @@ fn meaning(condition: &Condition, call: &str, args: [u64; 6]) -> bool {
 
 fn compares(
     operand: &Operand,
-    operator: Operator,
+    operator: Comparison,
     value: &Value,
     call: &str,
     args: [u64; 6],
@@ -452,12 +452,12 @@ fn compares(
         None => argument,
     };
     match operator {
-        Operator::Equal => argument == number(value),
-        Operator::NotEqual => argument != number(value),
-        Operator::Less => argument < number(value),
-        Operator::LessOrEqual => argument <= number(value),
-        Operator::Greater => argument > number(value),
-        Operator::GreaterOrEqual => argument >= number(value),
+        Comparison::Equal => argument == number(value),
+        Comparison::NotEqual => argument != number(value),
+        Comparison::Less => argument < number(value),
+        Comparison::LessOrEqual => argument <= number(value),
+        Comparison::Greater => argument > number(value),
+        Comparison::GreaterOrEqual => argument >= number(value),
     }
 }
 
@@ -467,12 +467,12 @@ fn conditions() -> impl Strategy<Value = (&'static str, Condition)> {
     let small = || prop_oneof![0..4_i128, Just(255), Just(0x7fff)];
     let signed = || prop_oneof![4 => small(), 1 => -4..0_i128];
     let operators = vec![
-        Operator::Equal,
-        Operator::NotEqual,
-        Operator::Less,
-        Operator::LessOrEqual,
-        Operator::Greater,
-        Operator::GreaterOrEqual,
+        Comparison::Equal,
+        Comparison::NotEqual,
+        Comparison::Less,
+        Comparison::LessOrEqual,
+        Comparison::Greater,
+        Comparison::GreaterOrEqual,
     ];
     let operator = move || prop::sample::select(operators.clone());
     let compare = |parameter: &str, value: BoxedStrategy<i128>, masked: bool| {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use sandbox_format::bpf::{Comparison, Test};
 
 use super::*;
-use crate::policy::condition::{Condition, Operand, Operator, Value};
+use crate::policy::condition::{Condition, Operand, Value};
 
 fn resolved() -> impl Strategy<Value = Resolved> {
     let name = "[a-z_0-9]{1,20}";
@@ -141,12 +141,12 @@ fn condition() -> impl Strategy<Value = Condition> {
         ]
     });
     let operator = prop::sample::select(vec![
-        Operator::Equal,
-        Operator::NotEqual,
-        Operator::Less,
-        Operator::LessOrEqual,
-        Operator::Greater,
-        Operator::GreaterOrEqual,
+        Comparison::Equal,
+        Comparison::NotEqual,
+        Comparison::Less,
+        Comparison::LessOrEqual,
+        Comparison::Greater,
+        Comparison::GreaterOrEqual,
     ]);
     let mask = prop::option::of(value.clone());
     let operand = ("[a-z_]{1,8}", any::<bool>(), mask).prop_map(|(parameter, raw, mask)| Operand {

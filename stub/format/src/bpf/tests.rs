@@ -109,17 +109,32 @@ fn run(program: &[Instruction], call: &Call, big_endian: bool) -> (u32, usize) {
     unreachable!()
 }
 
-fn compile(filter: &One<'_>) -> Result<Vec<Instruction>, Error> {
+type Compiled = Result<Vec<Instruction>, Error>;
+
+fn compile(filter: &One<'_>) -> Compiled {
+    together(&[filter], |it, scratch| it.compile(scratch))
+}
+
+fn compile_equal(filter: &One<'_>) -> Compiled {
+    together(&[filter], |it, scratch| it.compile_equal(scratch))
+}
+
+/// Compiles filters for several architectures into one.
+fn together(
+    filters: &[&One<'_>],
+    compile: impl for<'b> Fn(&Filter<'_>, Scratch<'b>) -> Result<&'b [Instruction], Error>,
+) -> Compiled {
     let scratch = Scratch {
         instructions: &mut Box::new([Instruction::NONE; MAX_INSTRUCTIONS]),
         runs: &mut Box::new([Run::NONE; MAX_RUNS]),
     };
+    let entries: Vec<_> = filters.iter().map(|filter| filter.entry()).collect();
     let filter = Filter {
-        big_endian: filter.big_endian,
-        foreign: filter.foreign,
-        entries: &[filter.entry()],
+        big_endian: filters[0].big_endian,
+        foreign: filters[0].foreign,
+        entries: &entries,
     };
-    filter.compile(scratch).map(<[_]>::to_vec)
+    compile(&filter, scratch).map(<[_]>::to_vec)
 }
 
 /// Numbers and arguments at which the verdict could change.
@@ -187,20 +202,11 @@ fn check(filter: &One<'_>, program: &[Instruction]) {
 
 /// That each of two architectures in one filter gets what its own filter says.
 fn check_both(one: &One<'_>, other: &One<'_>) {
-    let scratch = Scratch {
-        instructions: &mut Box::new([Instruction::NONE; MAX_INSTRUCTIONS]),
-        runs: &mut Box::new([Run::NONE; MAX_RUNS]),
-    };
-    let both = Filter {
-        big_endian: one.big_endian,
-        foreign: one.foreign,
-        entries: &[one.entry(), other.entry()],
-    };
-    let program = both.compile(scratch).unwrap();
+    let program = together(&[one, other], |it, scratch| it.compile(scratch)).unwrap();
     for filter in [one, other] {
         let calls = boundary_calls(filter).into_iter();
         for call in calls.filter(|call| call.arch == filter.arch) {
-            let (verdict, _) = run(program, &call, filter.big_endian);
+            let (verdict, _) = run(&program, &call, filter.big_endian);
             assert_eq!(verdict, model(filter, &call), "{call:x?} of {filter:x?}");
         }
     }
@@ -209,7 +215,7 @@ fn check_both(one: &One<'_>, other: &One<'_>) {
         number: 1,
         args: [0; 6],
     };
-    assert_eq!(run(program, &third, one.big_endian).0, one.foreign);
+    assert_eq!(run(&program, &third, one.big_endian).0, one.foreign);
 }
 
 fn filter<'a>(rules: &'a [Rule<'a>]) -> One<'a> {
@@ -458,19 +464,6 @@ fn filters_for_equality_are_compiled_to_the_same_by_the_smaller_generator() {
     }];
     let rules = [allow(3, &[]), allow(4, &other)];
     assert_eq!(compile_equal(&filter(&rules)), Err(Error::Comparison));
-}
-
-fn compile_equal(filter: &One<'_>) -> Result<Vec<Instruction>, Error> {
-    let scratch = Scratch {
-        instructions: &mut Box::new([Instruction::NONE; MAX_INSTRUCTIONS]),
-        runs: &mut Box::new([Run::NONE; MAX_RUNS]),
-    };
-    let filter = Filter {
-        big_endian: filter.big_endian,
-        foreign: filter.foreign,
-        entries: &[filter.entry()],
-    };
-    filter.compile_equal(scratch).map(<[_]>::to_vec)
 }
 
 /// Two halves, of which either decides.
