@@ -43,11 +43,24 @@ impl Resolved {
                     .iter()
                     .all(|rule| rule.action.permits() || is_kept(rule, abi, today))
         };
-        self.abis.iter().all(is_right)
+        self.abis
+            .iter()
+            .all(|abi| is_right(abi) && self.knows_what_is_unknown(abi))
             && today
                 .iter()
                 .all(|today| self.abis.iter().any(|abi| abi.arch == today.arch))
             && self.policy.rules.iter().all(|rule| self.is_covered(rule))
+    }
+
+    /// Whether calls are said to be unknown that no version did not know, or none are
+    /// though the policy has an action for them.
+    fn knows_what_is_unknown(&self, abi: &Abi) -> bool {
+        /// The first number that the first version with such actions did not know.
+        const FIRST: u32 = 472;
+        match abi.unknown_from {
+            Some(from) => self.policy.unknown.is_some() && from >= FIRST,
+            None => self.policy.unknown.is_none(),
+        }
     }
 
     /// Whether this version can tell what a rule stands for.
@@ -268,6 +281,25 @@ mod tests {
             .iter_mut()
             .find(|rule| rule.name == "ioctl");
         ioctl.expect("a substitute").when.clear();
+        assert!(!resolved.agrees_with_its_names());
+    }
+
+    #[test]
+    fn calls_that_every_version_knew_are_not_unknown() {
+        for (from, agrees) in [
+            (Some(480), true),
+            (Some(472), true),
+            (Some(471), false),
+            (Some(0), false),
+            (None, false),
+        ] {
+            let mut resolved = of_another_version(List::Allow, &["uname"]);
+            resolved.policy.unknown = Some(Action::Allow);
+            resolved.abis[0].unknown_from = from;
+            assert_eq!(resolved.agrees_with_its_names(), agrees, "{from:?}");
+        }
+        let mut resolved = of_another_version(List::Allow, &["uname"]);
+        resolved.abis[0].unknown_from = Some(480);
         assert!(!resolved.agrees_with_its_names());
     }
 
