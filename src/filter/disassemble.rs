@@ -23,13 +23,13 @@ pub fn disassemble(program: &[Instruction], arch: Arch) -> Disassembly<'_> {
 
 impl fmt::Display for Disassembly<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = accumulators(self.program);
-        for (index, (instruction, held)) in self.program.iter().zip(held).enumerate() {
+        let states = states(self.program);
+        for (index, (instruction, state)) in self.program.iter().zip(states).enumerate() {
             let line = Line {
                 index,
                 instruction: *instruction,
-                held,
-                arch: self.arch,
+                held: state.held,
+                arch: state.arch.unwrap_or(self.arch),
             };
             writeln!(f, "{index:4}  {line}")?;
         }
@@ -37,53 +37,94 @@ impl fmt::Display for Disassembly<'_> {
     }
 }
 
-/// What is known about the accumulator.
+/// What is known before an instruction, on whichever path it is reached.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    held: Held,
+    /// The architecture of the calls that come here, where that was asked.
+    arch: Option<Arch>,
+}
+
+/// What the accumulator holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Held {
-    /// No path has come here yet.
-    Unreached,
     /// A word of the system call's data, as it is or with bits masked out.
     Word { offset: u32, mask: u32 },
     /// Something else, or different things on different paths.
     Unknown,
 }
 
-impl Held {
-    fn join(self, other: Held) -> Held {
-        match (self, other) {
-            (Held::Unreached, held) | (held, Held::Unreached) => held,
-            (one, two) if one == two => one,
-            _ => Held::Unknown,
+impl State {
+    const UNKNOWN: Self = Self {
+        held: Held::Unknown,
+        arch: None,
+    };
+
+    fn join(self, other: Self) -> Self {
+        Self {
+            held: match self.held == other.held {
+                true => self.held,
+                false => Held::Unknown,
+            },
+            arch: self.arch.filter(|arch| other.arch == Some(*arch)),
+        }
+    }
+
+    /// The state where the accumulator was found to equal `k`.
+    fn equal_to(self, k: u32) -> Self {
+        let is_arch = Held::Word {
+            offset: data::ARCH,
+            mask: u32::MAX,
+        };
+        Self {
+            arch: match self.held == is_arch {
+                true => Arch::from_audit(k),
+                false => self.arch,
+            },
+            ..self
         }
     }
 }
 
-/// What the accumulator holds before each instruction. One pass is enough,
-/// since jumps only go forwards.
-fn accumulators(program: &[Instruction]) -> Vec<Held> {
-    let mut before = vec![Held::Unreached; program.len()];
+/// What is known before each instruction. One pass is enough, since jumps only go forwards.
+fn states(program: &[Instruction]) -> Vec<State> {
+    let mut before = vec![None; program.len()];
     if let Some(first) = before.first_mut() {
-        *first = Held::Unknown;
+        *first = Some(State::UNKNOWN);
     }
     for (index, &Instruction { code, jt, jf, k }) in program.iter().enumerate() {
-        let held = before[index];
-        let mut flow = |distance: usize, held: Held| {
+        // What no path comes to leads nowhere.
+        let state: Option<State> = before[index];
+        let Some(state) = state else { continue };
+        let mut flow = |distance: usize, state: State| {
             if let Some(target) = before.get_mut((index + 1).saturating_add(distance)) {
-                *target = target.join(held);
+                *target = Some(target.map_or(state, |other| state.join(other)));
             }
         };
         match Operation::of(code) {
             Some(Operation::Return | Operation::ReturnA) => {}
-            Some(Operation::Jump) => flow(k as usize, held),
-            Some(Operation::Branch(_)) => {
-                flow(usize::from(jt), held);
-                flow(usize::from(jf), held);
+            Some(Operation::Jump) => flow(k as usize, state),
+            Some(Operation::Branch(comparison)) => {
+                let is_equal = matches!(comparison, Comparison::Equal) && code & code::X == 0;
+                let taken = if is_equal { state.equal_to(k) } else { state };
+                flow(usize::from(jt), taken);
+                flow(usize::from(jf), state);
             }
-            Some(operation) => flow(0, after(operation, held, code, k)),
-            None => flow(0, Held::Unknown),
+            Some(operation) => {
+                let held = after(operation, state.held, code, k);
+                flow(0, State { held, ..state });
+            }
+            None => flow(
+                0,
+                State {
+                    held: Held::Unknown,
+                    ..state
+                },
+            ),
         }
     }
-    before
+    let known = |state: Option<State>| state.unwrap_or(State::UNKNOWN);
+    before.into_iter().map(known).collect()
 }
 
 /// What the accumulator holds after an operation that does not jump.
@@ -188,6 +229,13 @@ impl Line {
         }
     }
 
+    /// The name of a call, which may be of another ABI with the same audit architecture.
+    fn call(&self, number: u32) -> Option<String> {
+        let own = call_name(number, self.arch);
+        let others = Arch::all().filter(|arch| arch.audit() == self.arch.audit());
+        own.or_else(|| others.into_iter().find_map(|arch| call_name(number, arch)))
+    }
+
     fn accumulator(&self) -> String {
         match self.held {
             Held::Word {
@@ -195,7 +243,7 @@ impl Line {
                 mask: u32::MAX,
             } => self.word(offset),
             Held::Word { offset, mask } => format!("({} & {mask:#x})", self.word(offset)),
-            Held::Unreached | Held::Unknown => "A".to_owned(),
+            Held::Unknown => "A".to_owned(),
         }
     }
 
@@ -210,7 +258,7 @@ impl Line {
         };
         let name = match offset {
             _ if code & code::X != 0 => None,
-            data::NUMBER => call_name(k, self.arch),
+            data::NUMBER => self.call(k),
             data::ARCH => Arch::from_audit(k).map(|arch| arch.name().to_owned()),
             data::ARGS.. if identity::OPERATIONS.contains(&k) => {
                 Some("asks for a filter by its identity".to_owned())

@@ -598,6 +598,25 @@ fn the_text_of_a_filter_names_calls_and_actions() {
     }
 }
 
+/// A number is another call on each.
+#[test]
+fn the_text_of_a_filter_names_the_calls_of_each_abi() {
+    let policy = Policy::deny(["uname"], Action::KillProcess);
+    let resolved = resolved(&policy, Arch::X86_64);
+    let text = disassemble(&compile(&resolved).unwrap().program, Arch::X86_64).to_string();
+    for part in [
+        "nr == 0x3f (uname) ",
+        "nr == 0x4000003f (uname) ",
+        "arch == 0x40000003 (x86) ",
+        "nr == 0x3b (oldolduname) ",
+        "nr == 0x6d (olduname) ",
+        "nr == 0x7a (uname) ",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    assert!(!text.contains("execve"), "{text}");
+}
+
 #[test]
 fn the_text_of_a_filter_shows_arguments_in_the_machines_byte_order() {
     let load = |k| Instruction {
