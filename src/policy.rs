@@ -22,6 +22,7 @@ mod relatives;
 mod resolve;
 mod rule;
 mod signatures;
+pub mod source;
 #[cfg(test)]
 mod tests;
 mod variants;
@@ -30,6 +31,7 @@ mod warning;
 pub use action::Action;
 pub use arch::Arch;
 pub use error::{Error, UnknownName, Untestable};
+use json::MAX_DESCRIPTION;
 pub use json::{FORMAT, pad};
 pub use names::is_call;
 pub use resolve::{Abi, Resolved, ResolvedRule, VDSO, resolve};

@@ -136,12 +136,12 @@ fn check(cli: &LaunchCli) -> Result<()> {
     let usage = |text: &str| Usage(text.to_owned());
     let policy = &cli.policy;
     ensure!(
-        policy.has_list() || !policy.is_given(),
-        usage("--action and --exact are for a list; give --allow or --deny, too")
+        policy.has_policy() || !policy.is_given(),
+        usage("--action and --exact are for a policy; give --allow, --deny or --policy, too")
     );
     ensure!(
         !policy.reads_standard_input(),
-        usage("standard input belongs to the program; give the list itself in place of '-'")
+        usage("standard input belongs to the program; give the list or the file in place of '-'")
     );
     Ok(())
 }
@@ -162,7 +162,7 @@ fn policy(cli: &LaunchCli, environment: &[&'static CStr], arch: Arch) -> Result<
     let found = [ALLOW, DENY]
         .into_iter()
         .find_map(|name| variable(environment, name).map(|value| (name, value.to_string_lossy())));
-    if cli.policy.has_list() {
+    if cli.policy.has_policy() {
         if let Some((name, _)) = found {
             let warning =
                 format!("{name} is not looked at, since there is a list among the options");
@@ -176,7 +176,7 @@ fn policy(cli: &LaunchCli, environment: &[&'static CStr], arch: Arch) -> Result<
     let is = |name, value: &CStr| variable(environment, name) == Some(value);
     let mut draft = Draft {
         violation: is(ACTION, c"log").then_some(Action::Log),
-        exact: is(EXACT, c"1"),
+        exact: is(EXACT, c"1").then_some(true),
         ..Draft::default()
     };
     let list = match name {
@@ -196,7 +196,7 @@ fn policy(cli: &LaunchCli, environment: &[&'static CStr], arch: Arch) -> Result<
             print(&format!("adding {rule} to the process seccomp filter\n"));
         }
     }
-    Ok(Some(draft.finish()))
+    Ok(Some(draft.finish()?))
 }
 
 fn compile(policy: &Policy, arch: Arch, cli: &LaunchCli) -> Result<Compiled> {
@@ -206,7 +206,7 @@ fn compile(policy: &Policy, arch: Arch, cli: &LaunchCli) -> Result<Compiled> {
         ensure!(!(is_none && cli.require_policy), warning.to_string());
         // The variables are the toolkit's, which has nothing to say about them; but
         // an empty one is no policy.
-        if is_none || cli.policy.has_list() {
+        if is_none || cli.policy.has_policy() {
             warn(cli, None, &warning);
         }
     }

@@ -29,7 +29,7 @@ use crate::program::patch;
     name = "sandbox-patch",
     version,
     subcommand_negates_reqs = true,
-    override_usage = "sandbox-patch [OPTIONS] {--allow <LIST> | --deny <LIST>} <FILE>...\n       \
+    override_usage = "sandbox-patch [OPTIONS] {--policy <FILE> | --allow <LIST> | --deny <LIST>} <FILE>...\n       \
                       sandbox-patch <COMMAND> [OPTIONS] ...",
     after_long_help = "Exit status: 0 on success, 1 if a file could not be processed, 2 if the \
                        command line is wrong.\n\
@@ -127,7 +127,7 @@ pub(super) enum Verb {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("list").args(["allow", "deny"]).required(true).multiple(true))]
+#[command(group = ArgGroup::new("what").args(["policies", "allow", "deny"]).required(true).multiple(true))]
 pub(super) struct PatchArguments {
     #[command(flatten)]
     content: ContentArguments,
@@ -216,14 +216,6 @@ pub(super) struct InspectArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArguments {
-    /// Require the policy in this file.
-    ///
-    /// A patched program, or JSON as printed by inspect --json. Alternatively, --allow or
-    /// --deny require the policy that patching with them would produce. Without any of
-    /// these, any policy is accepted.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["allow", "deny", "action", "exact"])]
-    pub(super) policy: Option<PathBuf>,
-
     /// Look up libraries below this directory.
     ///
     /// For a root file system other than the running one.

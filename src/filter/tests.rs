@@ -406,7 +406,7 @@ fn the_first_rule_that_holds_decides() {
         .unwrap();
     let policy = Policy {
         exact: true,
-        ..draft.finish()
+        ..draft.finish().unwrap()
     };
     let program = compile(&resolved(&policy, Arch::X86_64)).unwrap().program;
     let verdict = |args: [u64; 3]| {

@@ -39,6 +39,14 @@ pub enum Error {
         /// The nearest groups that exist, the best first.
         suggestions: Vec<String>,
     },
+    /// A policy file that can't be used.
+    #[error("{0}")]
+    File(Box<super::source::Error>),
+    /// Rules for single calls, and nothing about the others.
+    #[error(
+        "the policy does not say what happens to calls that it does not name; give it a list to allow or to deny, or a default"
+    )]
+    NoDefault,
     /// Not an error number.
     #[error("unknown error {0:?}; use a name like EPERM or a number from 1 to 4095")]
     UnknownErrno(String),
@@ -146,7 +154,7 @@ fn list_unknown(unknown: &[UnknownName]) -> String {
 }
 
 /// `a, b or c`
-fn either(names: &[String]) -> Option<String> {
+pub(super) fn either(names: &[String]) -> Option<String> {
     let (last, others) = names.split_last()?;
     if others.is_empty() {
         return Some(last.clone());

@@ -6,7 +6,7 @@
 //! the end of the line.
 
 use super::condition::{self, Condition, Misread};
-use super::{Action, Error, Rule, Subject};
+use super::{Action, Error, Origin, Rule, Subject};
 
 /// An item of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) struct Item {
     pub(super) when: Option<Condition>,
     /// What happens to them, if the item says so.
     pub(super) action: Option<Action>,
+    /// Where it is written, if that is a file.
+    pub(super) origin: Option<Origin>,
 }
 
 impl Item {
@@ -26,6 +28,7 @@ impl Item {
             subject,
             when: None,
             action: None,
+            origin: None,
         }
     }
 
@@ -36,7 +39,7 @@ impl Item {
             subject: self.subject,
             when: self.when,
             action: self.action.unwrap_or(action),
-            origin: None,
+            origin: self.origin,
         }
     }
 }
@@ -56,6 +59,20 @@ pub(super) fn parse_list(text: &str) -> Result<Vec<Item>, Error> {
             problem: misread.problem,
         });
         items.push(item?);
+    }
+    Ok(items)
+}
+
+/// Reads a list that stands in a file, and tells at which byte each item begins.
+///
+/// # Errors
+///
+/// It is none: the error tells what is wrong at which byte.
+pub(super) fn parse_placed(text: &str) -> Result<Vec<(usize, Item)>, Misread> {
+    let mut reader = Reader { text, at: 0 };
+    let mut items = Vec::new();
+    while reader.skip_to_item() {
+        items.push((reader.at, reader.item()?));
     }
     Ok(items)
 }
@@ -148,6 +165,7 @@ impl<'a> Reader<'a> {
             subject,
             when,
             action,
+            origin: None,
         })
     }
 

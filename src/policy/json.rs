@@ -16,7 +16,7 @@ use super::{
 pub const FORMAT: u64 = 3;
 
 /// The longest description, in characters.
-const MAX_DESCRIPTION: usize = 1000;
+pub(super) const MAX_DESCRIPTION: usize = 1000;
 
 /// The fields are in alphabetical order, and are therefore written in that order.
 #[derive(Serialize, Deserialize)]

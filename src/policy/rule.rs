@@ -100,8 +100,8 @@ pub struct Draft {
     pub foreign: Option<Action>,
     /// See [`Policy::architectures`].
     pub architectures: Option<Vec<Arch>>,
-    /// See [`Policy::exact`].
-    pub exact: bool,
+    /// See [`Policy::exact`]; `None` for portable names.
+    pub exact: Option<bool>,
     /// See [`Policy::description`].
     pub description: Option<String>,
 }
@@ -129,9 +129,41 @@ impl Draft {
         Ok(())
     }
 
-    /// The policy.
+    /// Whether it has rules or lists, be they empty ones.
     #[must_use]
-    pub fn finish(self) -> Policy {
+    pub fn has_rules(&self) -> bool {
+        self.allow.is_some() || self.deny.is_some() || !self.calls.is_empty()
+    }
+
+    /// Adds another policy in the making behind this one: its rules are tried later, and it
+    /// is asked only for what this one does not say.
+    pub fn extend(&mut self, other: Self) {
+        let lists = [(&mut self.allow, other.allow), (&mut self.deny, other.deny)];
+        for (own, other) in lists {
+            if let Some(items) = other {
+                own.get_or_insert_default().extend(items);
+            }
+        }
+        self.calls.extend(other.calls);
+        self.violation = self.violation.or(other.violation);
+        self.default = self.default.or(other.default);
+        self.unknown = self.unknown.or(other.unknown);
+        self.foreign = self.foreign.or(other.foreign);
+        self.exact = self.exact.or(other.exact);
+        self.architectures = self.architectures.take().or(other.architectures);
+        self.description = self.description.take().or(other.description);
+    }
+
+    /// The policy.
+    ///
+    /// # Errors
+    ///
+    /// It only has rules for single calls, and does not say what happens to others.
+    pub fn finish(self) -> Result<Policy, Error> {
+        let has_list = self.allow.is_some() || self.deny.is_some();
+        if !has_list && self.default.is_none() {
+            return Err(Error::NoDefault);
+        }
         let violation = self.violation.unwrap_or(Action::KillProcess);
         let is_deny_list = self.deny.is_some() && self.allow.is_none();
         let default = self.default.unwrap_or(match is_deny_list {
@@ -145,7 +177,7 @@ impl Draft {
                 .map(|item| item.into_rule(action));
             in_order(rules.collect())
         };
-        Policy {
+        Ok(Policy {
             rules: [
                 self.calls,
                 rules(self.deny, violation),
@@ -156,9 +188,9 @@ impl Draft {
             unknown: self.unknown,
             foreign: self.foreign,
             architectures: self.architectures,
-            exact: self.exact,
+            exact: self.exact.unwrap_or_default(),
             description: self.description,
-        }
+        })
     }
 }
 

@@ -508,12 +508,12 @@ fn x32_is_refused() {
 #[test]
 fn the_recorded_text_is_canonical() {
     let mut draft = Draft {
-        exact: true,
+        exact: Some(true),
         ..Draft::default()
     };
     draft.deny("uname=errno:ENOSYS").unwrap();
     draft.allow("write(fd == 1 && count <= 4096)").unwrap();
-    let mut policy = draft.finish();
+    let mut policy = draft.finish().unwrap();
     policy.rules[0].origin = Some(Origin {
         file: "base.toml".to_owned(),
         line: 3,

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::cli::Usage;
 use crate::cli::installed;
-use crate::policy::{self, Action, Draft, Policy};
+use crate::policy::{self, Action, Draft, Policy, source};
 use crate::rewrite::Start;
 use crate::runtime::Runtimes;
 use crate::runtime::library::Library;
@@ -17,6 +17,15 @@ use crate::runtime::library::Library;
 /// What may be called, and what happens otherwise.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct PolicyArguments {
+    /// Take the policy from this file, or the one of this name.
+    ///
+    /// A TOML file; '-' reads it from standard input. A word without '/' and '.' is a name,
+    /// as network-server: NAME.toml in $XDG_CONFIG_HOME/sandbox-patch or in
+    /// ../share/sandbox-patch/policies relative to this program, or one that comes with it.
+    /// Other options add to the file.
+    #[arg(short, long = "policy", value_name = "FILE")]
+    pub(in crate::cli) policies: Vec<PathBuf>,
+
     /// Permit only these system calls, separated by ':' or ','.
     ///
     /// An item is a name, a group (@network-io), a name with a condition on the arguments
@@ -57,35 +66,58 @@ pub(in crate::cli) struct PolicyArguments {
 }
 
 impl PolicyArguments {
-    /// Whether there is a list of system calls, be it an empty one.
-    pub(in crate::cli) fn has_list(&self) -> bool {
+    /// Whether there is a policy: a file or a list of system calls, be it an empty one.
+    pub(in crate::cli) fn has_policy(&self) -> bool {
+        !self.policies.is_empty() || self.has_list()
+    }
+
+    fn has_list(&self) -> bool {
         !(self.allow.is_empty() && self.deny.is_empty())
     }
 
     /// Whether any of these options is given.
     pub(in crate::cli) fn is_given(&self) -> bool {
+        !self.policies.is_empty() || self.says_more()
+    }
+
+    /// Whether there is anything besides files.
+    pub(in crate::cli) fn says_more(&self) -> bool {
         self.has_list() || self.action.is_some() || self.unknown.is_some() || self.exact
     }
 
-    /// Whether a list is to come from standard input.
+    /// Whether a list or a policy is to come from standard input.
     pub(in crate::cli) fn reads_standard_input(&self) -> bool {
-        self.allow.iter().chain(&self.deny).any(|list| list == "-")
+        self.readings_of_standard_input() > 0
+    }
+
+    fn readings_of_standard_input(&self) -> usize {
+        let lists = self.allow.iter().chain(&self.deny);
+        let lists = lists.filter(|list| *list == "-").count();
+        let is_it = |file: &&PathBuf| file.as_os_str() == "-";
+        lists + self.policies.iter().filter(is_it).count()
     }
 
     pub(in crate::cli) fn policy(&self) -> Result<Policy> {
         let mut draft = Draft {
             violation: self.action,
             unknown: self.unknown,
-            exact: self.exact,
+            exact: self.exact.then_some(true),
             ..Draft::default()
         };
+        ensure!(
+            self.readings_of_standard_input() <= 1,
+            Usage("standard input can be read only once; give '-' once".to_owned())
+        );
         for list in &self.allow {
             draft.allow(&text_of(list)?)?;
         }
         for list in &self.deny {
             draft.deny(&text_of(list)?)?;
         }
-        Ok(draft.finish())
+        if !self.policies.is_empty() {
+            draft.extend(source::read(&self.policies, &installed::policies())?);
+        }
+        Ok(draft.finish()?)
     }
 }
 
@@ -118,8 +150,8 @@ fn require_no_path(list: &str) -> Result<()> {
     match names.find(is_path) {
         // Conditions have no such characters, and what is wrong with them is said better.
         Some(path) if !list.contains('(') => Err(Usage(format!(
-            "{path:?} is no system call; to take the list from a file, give '-' and the file as \
-             standard input: --allow - <FILE"
+            "{path:?} is no system call; a policy file is given with --policy, and a file with a \
+             list as standard input: --allow - <FILE"
         ))
         .into()),
         _ => Ok(()),
@@ -211,12 +243,12 @@ impl ContentArguments {
             || self.from.is_some()
     }
 
-    /// Whether there is a list of system calls, be it an empty one.
+    /// Whether there is a policy.
     pub(in crate::cli) fn has_policy(&self) -> bool {
-        self.policy.has_list()
+        self.policy.has_policy()
     }
 
-    /// Whether a list is to come from standard input.
+    /// Whether a list or a policy is to come from standard input.
     pub(in crate::cli) fn reads_standard_input(&self) -> bool {
         self.policy.reads_standard_input()
     }
@@ -227,6 +259,7 @@ impl ContentArguments {
         let policy = self.policy;
         Self {
             policy: PolicyArguments {
+                policies: [earlier.policy.policies, policy.policies].concat(),
                 allow: [earlier.policy.allow, policy.allow].concat(),
                 deny: [earlier.policy.deny, policy.deny].concat(),
                 action: policy.action.or(earlier.policy.action),

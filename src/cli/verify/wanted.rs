@@ -28,19 +28,31 @@ pub(super) enum Wanted {
 impl Wanted {
     /// `None` where any policy will do.
     pub(super) fn of(arguments: &VerifyArguments) -> Result<Option<Self>> {
-        if let Some(path) = &arguments.policy {
+        let words = &arguments.words;
+        if let [path] = &words.policies[..]
+            && is_compiled(path)
+        {
+            ensure!(
+                !words.says_more(),
+                Usage(
+                    "--policy with a program or JSON says all; leave out the other options"
+                        .to_owned()
+                )
+            );
             let found = read(path, &arguments.root).map_err(|error| {
                 let (name, error) = (render::name(path), with_remedy(&error));
                 anyhow!("{name}: no policy can be read from it: {error}")
             })?;
             return Ok(Some(Self::Compiled(Box::new(found))));
         }
-        let words = &arguments.words;
         ensure!(
-            words.has_list() || !words.is_given(),
-            Usage("--action and --exact say more of a list; give --allow or --deny".to_owned())
+            words.has_policy() || !words.is_given(),
+            Usage(
+                "--action and --exact say more of a policy; give --allow, --deny or --policy"
+                    .to_owned()
+            )
         );
-        let policy = words.has_list().then(|| words.policy());
+        let policy = words.has_policy().then(|| words.policy());
         Ok(policy.transpose()?.map(Self::Words))
     }
 
@@ -163,6 +175,17 @@ fn violation(policy: &Policy) -> Action {
         true => denial.unwrap_or(policy.default),
         false => policy.default,
     }
+}
+
+/// Whether a file is a program or JSON, and no policy as people write it.
+fn is_compiled(path: &Path) -> bool {
+    let Ok((file, _)) = file::open(path) else {
+        return false;
+    };
+    let mut start = Vec::new();
+    // What can't be read is complained of by whoever wants more of it.
+    let _ = file.take(64).read_to_end(&mut start);
+    start.starts_with(b"\x7fELF") || start.trim_ascii_start().first() == Some(&b'{')
 }
 
 /// The policy of a patched program, or one as JSON.

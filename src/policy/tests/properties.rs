@@ -199,11 +199,11 @@ proptest! {
     fn any_text_is_a_list_or_none(text: String) {
         let mut draft = Draft::default();
         if draft.allow(&text).is_ok() {
-            let policy = draft.finish();
+            let policy = draft.finish().unwrap();
             let shown: Vec<_> = policy.rules.iter().map(ToString::to_string).collect();
             let mut again = Draft::default();
             prop_assert!(again.allow(&shown.join("\n")).is_ok(), "{shown:?}");
-            prop_assert_eq!(again.finish().rules.len(), policy.rules.len());
+            prop_assert_eq!(again.finish().unwrap().rules.len(), policy.rules.len());
         }
     }
 

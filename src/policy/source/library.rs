@@ -1,0 +1,125 @@
+//! Policies that are found by their name.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::{Error, or_instead};
+
+/// Policies that are found by their name: those of some directories, and those that come
+/// with every version.
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    /// The directories, the first of which to have a policy counts. A policy is the file
+    /// NAME.toml.
+    pub directories: Vec<PathBuf>,
+}
+
+/// The policies that come with every version.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("cli-filter", include_str!("library/cli-filter.toml")),
+    (
+        "network-client",
+        include_str!("library/network-client.toml"),
+    ),
+    (
+        "network-server",
+        include_str!("library/network-server.toml"),
+    ),
+    ("no-exec", include_str!("library/no-exec.toml")),
+    ("no-network", include_str!("library/no-network.toml")),
+    (
+        "read-only-tool",
+        include_str!("library/read-only-tool.toml"),
+    ),
+    (
+        "static-site-server",
+        include_str!("library/static-site-server.toml"),
+    ),
+];
+
+/// A policy file that was found.
+pub(super) struct Found {
+    /// Its path, or what to call it.
+    pub(super) path: PathBuf,
+    /// Its text, if it is no file.
+    pub(super) built_in: Option<&'static str>,
+    pub(super) is_standard_input: bool,
+}
+
+impl Found {
+    pub(super) fn standard_input() -> Self {
+        Self {
+            path: PathBuf::from("standard input"),
+            built_in: None,
+            is_standard_input: true,
+        }
+    }
+
+    /// What is equal for equal files only.
+    pub(super) fn identity(&self) -> PathBuf {
+        match self.built_in {
+            Some(_) => self.path.clone(),
+            None => self
+                .path
+                .canonicalize()
+                .unwrap_or_else(|_| self.path.clone()),
+        }
+    }
+}
+
+impl Library {
+    /// The policy of this name, or the file of this path: a name has neither a slash nor a
+    /// dot. Relative paths begin at `directory`.
+    pub(super) fn find(&self, name: &Path, directory: &Path) -> Result<Found, Error> {
+        let plain = name.to_str().filter(|name| !name.contains(['/', '.']));
+        let Some(plain) = plain else {
+            return Ok(Found {
+                path: directory.join(name),
+                built_in: None,
+                is_standard_input: false,
+            });
+        };
+        let file = format!("{plain}.toml");
+        let paths = self
+            .directories
+            .iter()
+            .map(|directory| directory.join(&file));
+        for path in paths {
+            if path.symlink_metadata().is_ok() {
+                return Ok(Found {
+                    path,
+                    built_in: None,
+                    is_standard_input: false,
+                });
+            }
+        }
+        if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == plain) {
+            return Ok(Found {
+                path: PathBuf::from(file),
+                built_in: Some(text),
+                is_standard_input: false,
+            });
+        }
+        let names = or_instead(plain, &self.names());
+        Err(Error {
+            place: String::new(),
+            problem: format!(
+                "there is no policy named {plain:?}; {names} (a file is given with its \
+                 directory, as ./{plain})"
+            ),
+        })
+    }
+
+    /// The names of all policies.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let built_in = BUILT_IN.iter().map(|(name, _)| (*name).to_owned());
+        let entries = self.directories.iter().filter_map(|it| it.read_dir().ok());
+        let files = entries.flatten().filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            name.strip_suffix(".toml").map(str::to_owned)
+        });
+        let names: BTreeSet<_> = built_in.chain(files).collect();
+        names.into_iter().collect()
+    }
+}
