@@ -64,6 +64,9 @@ pub struct Policy {
     /// Take the names literally: no portable names, and each must exist on the
     /// target's architecture.
     pub exact: bool,
+    /// Leave out names that the target's architecture lacks, and those that no version of the
+    /// tables has, as other tools do.
+    pub lenient: bool,
     /// What it is for.
     pub description: Option<String>,
 }
@@ -79,6 +82,7 @@ impl Policy {
             foreign: None,
             architectures: None,
             exact: false,
+            lenient: false,
             description: None,
         }
     }

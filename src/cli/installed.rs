@@ -3,7 +3,9 @@
 use std::env::{current_exe, var_os};
 use std::path::{Path, PathBuf};
 
-use crate::policy::source::Library;
+use crate::launch;
+use crate::policy::Arch;
+use crate::policy::source::{self, Library};
 use crate::program::Surroundings;
 use crate::runtime::Directories;
 
@@ -30,6 +32,11 @@ pub(super) fn policies() -> Library {
     Library {
         directories: user.into_iter().chain(shared).collect(),
     }
+}
+
+/// How policies are read that are meant for this machine.
+pub(super) fn reading() -> source::Options {
+    source::Options::new(launch::native().unwrap_or(Arch::X86_64))
 }
 
 /// What programs are inspected in view of, if their libraries are below `root`.

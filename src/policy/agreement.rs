@@ -69,6 +69,7 @@ impl Resolved {
             Subject::Group(name) => groups::find(name).is_some(),
             Subject::Call(name) => match names::look_up(name, self.arch) {
                 Lookup::Number(_) => true,
+                Lookup::Elsewhere | Lookup::Unknown if self.policy.lenient => true,
                 Lookup::Elsewhere => !self.policy.exact || multiplexed::of(name).is_some(),
                 Lookup::Unknown => false,
             },

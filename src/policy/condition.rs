@@ -76,15 +76,36 @@ pub enum Value {
     Complement(Box<Value>),
 }
 
+impl Operand {
+    /// The number of the argument, where it is called by that: `arg0`.
+    fn number(&self) -> Option<u8> {
+        let digits = self.parameter.strip_prefix("arg")?;
+        digits.parse().ok()
+    }
+}
+
 impl Condition {
+    /// Whether it is about registers only, whatever arguments are in them: it means the same
+    /// for every call.
+    fn is_of_registers(&self) -> bool {
+        match self {
+            Self::Compare(operand, ..) | Self::In(operand, _) => {
+                operand.raw && operand.number().is_some()
+            }
+            Self::All(parts) | Self::Any(parts) => parts.iter().all(Self::is_of_registers),
+            Self::Not(part) => part.is_of_registers(),
+        }
+    }
+
     /// The condition with the arguments of `call` by name, also where it has their
     /// numbers; `None` if the call has no such argument.
     pub(super) fn with_names(&self, call: &str) -> Option<Self> {
         let operand = |operand: &Operand| {
-            let digits = operand.parameter.strip_prefix("arg");
-            let position: Option<usize> = digits.and_then(|digits| digits.parse().ok());
-            let parameter = match position {
-                Some(position) => signatures::of(call)?.get(position)?.name.to_owned(),
+            let parameter = match operand.number() {
+                Some(number) => signatures::of(call)?
+                    .get(usize::from(number))?
+                    .name
+                    .to_owned(),
                 None => operand.parameter.clone(),
             };
             Some(Operand {

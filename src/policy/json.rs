@@ -40,6 +40,8 @@ struct Request {
     exact: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     foreign: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lenient: bool,
     rules: Vec<Asked>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unknown: Option<String>,
@@ -184,6 +186,7 @@ impl From<&Policy> for Request {
             description: policy.description.clone(),
             exact: policy.exact,
             foreign: text(policy.foreign),
+            lenient: policy.lenient,
             rules: policy.rules.iter().map(asked).collect(),
             unknown: text(policy.unknown),
         }
@@ -268,6 +271,7 @@ impl Request {
             foreign: optional(self.foreign)?,
             architectures: architectures.transpose()?,
             exact: self.exact,
+            lenient: self.lenient,
             description: self.description,
         })
     }

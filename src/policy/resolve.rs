@@ -175,7 +175,7 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
 /// needs no more is spared the search for what misspelt names may mean.
 pub(super) fn abis(policy: &Policy, arch: Arch) -> Option<Vec<Abi>> {
     let is_known = |rule: &Rule| match &rule.subject {
-        Subject::Call(name) => names::look_up(name, arch) != Lookup::Unknown,
+        Subject::Call(name) => policy.lenient || names::look_up(name, arch) != Lookup::Unknown,
         Subject::Group(name) => groups::find(name).is_some(),
     };
     if !policy.rules.iter().all(is_known) {
@@ -238,7 +238,9 @@ fn require_known(policy: &Policy, arch: Arch) -> Result<(), Error> {
                         .collect(),
                 });
             }
-            Subject::Call(name) if names::look_up(name, arch) == Lookup::Unknown => {
+            Subject::Call(name)
+                if !policy.lenient && names::look_up(name, arch) == Lookup::Unknown =>
+            {
                 unknown.push(names::suggest(name, origin.clone(), arch));
             }
             _ => {}

@@ -102,6 +102,8 @@ pub struct Draft {
     pub architectures: Option<Vec<Arch>>,
     /// See [`Policy::exact`]; `None` for portable names.
     pub exact: Option<bool>,
+    /// See [`Policy::lenient`]; `None` for an error or a warning.
+    pub lenient: Option<bool>,
     /// See [`Policy::description`].
     pub description: Option<String>,
 }
@@ -150,6 +152,7 @@ impl Draft {
         self.unknown = self.unknown.or(other.unknown);
         self.foreign = self.foreign.or(other.foreign);
         self.exact = self.exact.or(other.exact);
+        self.lenient = self.lenient.or(other.lenient);
         self.architectures = self.architectures.take().or(other.architectures);
         self.description = self.description.take().or(other.description);
     }
@@ -189,6 +192,7 @@ impl Draft {
             foreign: self.foreign,
             architectures: self.architectures,
             exact: self.exact.unwrap_or_default(),
+            lenient: self.lenient.unwrap_or_default(),
             description: self.description,
         })
     }

@@ -1,9 +1,17 @@
-//! Policies that are written down in files.
+//! Policies that are written down in files: in our own form, which is TOML, and in those of
+//! other tools.
 //!
 //! A policy file may build on others ([`include`](read)), by their path or, if they are
 //! meant for many, by their name alone: see [`Library`].
 
+mod firejail;
+mod format;
+mod kafel;
 mod library;
+mod minijail;
+mod oci;
+mod seccompiler;
+mod systemd;
 mod toml;
 
 use std::collections::BTreeSet;
@@ -11,10 +19,11 @@ use std::fs::File;
 use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
 
+pub use format::Format;
 pub use library::Library;
 
 use super::condition::Misread;
-use super::{Draft, Origin, error};
+use super::{Arch, Draft, Origin, Resolved, error};
 use library::Found;
 
 /// The longest file, in bytes.
@@ -62,6 +71,109 @@ impl From<Error> for super::Error {
     }
 }
 
+/// What the meaning of a policy in another tool's form may depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The form of the files; `None` to recognise it.
+    pub format: Option<Format>,
+    /// The architecture of the programs that it is for.
+    pub arch: Arch,
+    /// The capabilities that a container has, as `CAP_SYS_ADMIN`.
+    pub capabilities: BTreeSet<String>,
+    /// The version of the kernel.
+    pub kernel: (u32, u32),
+    /// Leave out what a tool adds to what is written.
+    pub drop_implicit: bool,
+}
+
+impl Options {
+    /// For programs of this architecture, and a container without capabilities on a kernel
+    /// that is as new as the tables.
+    #[must_use]
+    pub fn new(arch: Arch) -> Self {
+        Self {
+            format: None,
+            arch,
+            capabilities: BTreeSet::new(),
+            kernel: (7, 2),
+            drop_implicit: false,
+        }
+    }
+}
+
+/// A file in another tool's form.
+struct Input<'a> {
+    /// All of it: no NUL bytes, and at most [`MAX_FILE`].
+    text: &'a str,
+    /// The directory that files named in it are relative to.
+    directory: &'a Path,
+    options: &'a Options,
+    /// The origin of what stands at a byte of the text.
+    origin: &'a dyn Fn(usize) -> Origin,
+}
+
+impl Input<'_> {
+    fn read(&self, path: &Path) -> Result<toml::File, Misread> {
+        let format = self.options.format;
+        let read = match format.unwrap_or_else(|| Format::of(path, self.text)) {
+            Format::Toml => return toml::read(self.text, self.origin),
+            Format::Oci | Format::Docker | Format::Spo => oci::read,
+            Format::Systemd => systemd::read,
+            Format::Minijail => minijail::read,
+            Format::Seccompiler => seccompiler::read,
+            Format::Firejail => firejail::read,
+            Format::Kafel => kafel::read,
+        };
+        Ok(toml::File {
+            includes: Vec::new(),
+            draft: read(self)?,
+        })
+    }
+
+    /// The text of a file that this one names.
+    fn text_of(&self, name: &str) -> Result<String, String> {
+        let path = self.directory.join(name);
+        let found = Found::file(path);
+        let bytes = bytes_of(&found).map_err(|error| error.to_string())?;
+        let text = text_of(&found.path, &bytes).map_err(|error| error.to_string())?;
+        Ok(text.to_owned())
+    }
+}
+
+/// A policy that is being written in another tool's form.
+struct Output<'a> {
+    resolved: &'a Resolved,
+    /// Leave out what the form can't say.
+    is_lossy: bool,
+    /// What was left out.
+    left_out: Vec<Unsayable>,
+}
+
+/// What another tool's form can't say.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{rule} can't be said in this form: {why}")]
+pub struct Unsayable {
+    /// The rule.
+    pub rule: String,
+    /// Why not.
+    pub why: String,
+}
+
+impl Output<'_> {
+    /// Leaves out what the form can't say, if that is wanted.
+    fn leave_out(&mut self, rule: impl ToString, why: impl Into<String>) -> Result<(), Unsayable> {
+        let unsayable = Unsayable {
+            rule: rule.to_string(),
+            why: why.into(),
+        };
+        if !self.is_lossy {
+            return Err(unsayable);
+        }
+        self.left_out.push(unsayable);
+        Ok(())
+    }
+}
+
 /// Reads policy files, and all that they include, into one policy in the making. They are
 /// named as by [`Library::find`], and `-` is standard input. The first stands before the
 /// others, and a file before those that it includes.
@@ -71,9 +183,14 @@ impl From<Error> for super::Error {
 /// # Errors
 ///
 /// A file can't be read, or has an error; the error says at which line and column.
-pub fn read(names: &[impl AsRef<Path>], library: &Library) -> Result<Draft, super::Error> {
+pub fn read(
+    names: &[impl AsRef<Path>],
+    library: &Library,
+    options: &Options,
+) -> Result<Draft, super::Error> {
     let mut reader = Reader {
         library,
+        options,
         open: Vec::new(),
         files: 0,
     };
@@ -101,6 +218,7 @@ pub fn read(names: &[impl AsRef<Path>], library: &Library) -> Result<Draft, supe
 
 struct Reader<'a> {
     library: &'a Library,
+    options: &'a Options,
     /// The files that are being read, each included by the one before.
     open: Vec<PathBuf>,
     /// How many were read.
@@ -122,14 +240,21 @@ impl Reader<'_> {
                 column,
             }
         };
-        let file = toml::read(text, &origin).map_err(|misread| Error::at(path, text, misread))?;
+        let input = Input {
+            text,
+            directory: path.parent().unwrap_or(Path::new("")),
+            options: self.options,
+            origin: &origin,
+        };
+        let file = input
+            .read(path)
+            .map_err(|misread| Error::at(path, text, misread))?;
         let mut draft = file.draft;
         self.open.push(found.identity());
         let mut parts = Vec::new();
         for (name, offset) in file.includes {
             let wrong = |problem: String| Error::at(path, text, Misread { offset, problem });
-            let directory = path.parent().unwrap_or(Path::new(""));
-            let inner = self.library.find(Path::new(&name), directory);
+            let inner = self.library.find(Path::new(&name), input.directory);
             let inner = inner.map_err(|error| wrong(error.problem))?;
             self.require_finite(&inner).map_err(&wrong)?;
             parts.push((name, self.read(&inner)?));
@@ -169,6 +294,7 @@ fn unless_said(part: Draft, by: &Draft) -> Draft {
         unknown: part.unknown.filter(|_| by.unknown.is_none()),
         foreign: part.foreign.filter(|_| by.foreign.is_none()),
         exact: part.exact.filter(|_| by.exact.is_none()),
+        lenient: part.lenient.filter(|_| by.lenient.is_none()),
         architectures: part.architectures.filter(|_| by.architectures.is_none()),
         // What a file is for is not what those are for that include it.
         description: None,
@@ -202,7 +328,7 @@ fn join(parts: impl IntoIterator<Item = (String, Draft)>) -> Result<Draft, Strin
 }
 
 /// What a file says for the whole policy, as text.
-fn said(draft: &Draft) -> [(&'static str, Option<String>); 6] {
+fn said(draft: &Draft) -> [(&'static str, Option<String>); 7] {
     let text = |action: Option<super::Action>| action.map(|action| action.to_string());
     let architectures = draft.architectures.as_ref().map(|named| {
         let names: BTreeSet<_> = named.iter().map(|arch| arch.name()).collect();
@@ -214,6 +340,7 @@ fn said(draft: &Draft) -> [(&'static str, Option<String>); 6] {
         ("unknown", text(draft.unknown)),
         ("foreign", text(draft.foreign)),
         ("exact", draft.exact.map(|exact| exact.to_string())),
+        ("lenient", draft.lenient.map(|lenient| lenient.to_string())),
         ("architectures", architectures),
     ]
 }

@@ -70,6 +70,13 @@ pub enum Warning {
         /// Where it is written.
         origin: Option<Origin>,
     },
+    /// A lenient policy names what is no known call.
+    LeftOut {
+        /// The rule.
+        rule: String,
+        /// Where it is written.
+        origin: Option<Origin>,
+    },
     /// The same call can be made in a way that hides its arguments, and is not allowed so.
     Hidden {
         /// The rule.
@@ -133,9 +140,10 @@ impl fmt::Display for Warning {
             Warning::NothingDenied => f.write_str(
                 "the policy denies no system call at all; the program is as free as without it",
             ),
-            Warning::Unreachable { .. } | Warning::NeverHolds { .. } | Warning::Hidden { .. } => {
-                self.fmt_of_rule(f)
-            }
+            Warning::Unreachable { .. }
+            | Warning::NeverHolds { .. }
+            | Warning::LeftOut { .. }
+            | Warning::Hidden { .. } => self.fmt_of_rule(f),
             Warning::RelativesOpen { name, open } => {
                 write!(
                     f,
@@ -183,6 +191,13 @@ impl Warning {
             Warning::NeverHolds { rule, origin } => {
                 let place = at(origin.as_ref());
                 write!(f, "{place}the condition of {rule} never holds")
+            }
+            Warning::LeftOut { rule, origin } => {
+                let place = at(origin.as_ref());
+                write!(
+                    f,
+                    "{place}{rule} is no system call that this version knows; it is left out"
+                )
             }
             Warning::Hidden { rule, by, arch } => write!(
                 f,

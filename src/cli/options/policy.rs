@@ -115,7 +115,11 @@ impl PolicyArguments {
             draft.deny(&text_of(list)?)?;
         }
         if !self.policies.is_empty() {
-            draft.extend(source::read(&self.policies, &installed::policies())?);
+            draft.extend(source::read(
+                &self.policies,
+                &installed::policies(),
+                &installed::reading(),
+            )?);
         }
         Ok(draft.finish()?)
     }

@@ -94,7 +94,7 @@ pub(in crate::policy) fn normal(
     call: &str,
     arch: Arch,
 ) -> Result<Vec<Alternative>, Problem> {
-    if !arguments::are_common(call, arch) {
+    if !arguments::are_common(call, arch) && !condition.is_of_registers() {
         let call = call.to_owned();
         return Err(Problem::Elsewhere { call, arch });
     }
@@ -188,11 +188,18 @@ impl Normaliser<'_> {
     fn argument(&self, operand: &Operand) -> Result<Argument, Problem> {
         let name = operand.parameter.as_str();
         let parameters = signatures::of(self.call).unwrap_or_default();
-        let numbered = name
-            .strip_prefix("arg")
-            .and_then(|digits| digits.parse().ok());
+        let numbered = operand.number();
         let position = numbered.or_else(|| signatures::position(self.call, name));
         let parameter = position.and_then(|at| parameters.get(usize::from(at)));
+        if let Some(position @ 0..=5) = numbered.filter(|_| operand.raw) {
+            return Ok(Argument {
+                name: name.to_owned(),
+                position,
+                kind: Type::UnsignedWide,
+                family: parameter.and_then(|parameter| parameter.family),
+                bits: u64::BITS,
+            });
+        }
         let (Some(position), Some(parameter)) = (position, parameter) else {
             let names: Vec<_> = parameters.iter().map(|it| it.name).collect();
             let has = match names.as_slice() {

@@ -99,6 +99,10 @@ impl<'a> Resolver<'a> {
         let here: Vec<_> = self.entries(named.name, named, is_listed)?;
         let is_here = !here.is_empty();
         let exists = is_here || self.exists(named.name);
+        if !exists && is_listed && self.policy.lenient {
+            self.warn_of_unknown(named);
+            return Ok(());
+        }
         if !exists && self.policy.exact && is_listed {
             return Err(Error::NotHere {
                 name: named.name.to_owned(),
@@ -330,6 +334,16 @@ impl<'a> Resolver<'a> {
                     rule: None,
                 });
             }
+        }
+    }
+
+    /// Warns of what a lenient policy names and nobody knows.
+    fn warn_of_unknown(&mut self, named: &Named<'_>) {
+        if names::look_up(named.name, self.arch) == Lookup::Unknown {
+            self.warnings.push(Warning::LeftOut {
+                rule: named.rule.to_string(),
+                origin: named.rule.origin.clone(),
+            });
         }
     }
 

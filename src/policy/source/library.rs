@@ -47,6 +47,14 @@ pub(super) struct Found {
 }
 
 impl Found {
+    pub(super) fn file(path: PathBuf) -> Self {
+        Self {
+            path,
+            built_in: None,
+            is_standard_input: false,
+        }
+    }
+
     pub(super) fn standard_input() -> Self {
         Self {
             path: PathBuf::from("standard input"),
@@ -73,11 +81,7 @@ impl Library {
     pub(super) fn find(&self, name: &Path, directory: &Path) -> Result<Found, Error> {
         let plain = name.to_str().filter(|name| !name.contains(['/', '.']));
         let Some(plain) = plain else {
-            return Ok(Found {
-                path: directory.join(name),
-                built_in: None,
-                is_standard_input: false,
-            });
+            return Ok(Found::file(directory.join(name)));
         };
         let file = format!("{plain}.toml");
         let paths = self
@@ -86,11 +90,7 @@ impl Library {
             .map(|directory| directory.join(&file));
         for path in paths {
             if path.symlink_metadata().is_ok() {
-                return Ok(Found {
-                    path,
-                    built_in: None,
-                    is_standard_input: false,
-                });
+                return Ok(Found::file(path));
             }
         }
         if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == plain) {

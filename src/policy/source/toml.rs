@@ -22,7 +22,7 @@ pub(super) struct File {
 }
 
 /// The keys of a file, in the order of the documentation.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "description",
     "include",
     "allow",
@@ -34,6 +34,7 @@ const KEYS: [&str; 11] = [
     "foreign",
     "architectures",
     "exact",
+    "lenient",
 ];
 
 /// Reads a policy file. `at` makes an origin of the offset of a byte.
@@ -105,6 +106,7 @@ impl Reader<'_> {
             "foreign" => draft.foreign = Some(action(value)?),
             "architectures" => draft.architectures = Some(architectures(value)?),
             "exact" => draft.exact = Some(boolean(value)?),
+            "lenient" => draft.lenient = Some(boolean(value)?),
             other => return wrong(key.span().start, unknown_key(other, &KEYS)),
         }
         Ok(())
