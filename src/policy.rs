@@ -11,6 +11,7 @@ mod arguments;
 pub(crate) mod calls;
 pub mod condition;
 mod constants;
+mod cubes;
 mod errno;
 mod error;
 pub mod groups;

@@ -105,18 +105,21 @@ fn policies() -> impl Strategy<Value = Policy> {
             prop::option::of(actions()),
         ),
         prop::option::of(archs),
-        any::<bool>(),
+        any::<(bool, bool)>(),
         prop::option::of("[ -~]{0,40}"),
     )
         .prop_map(
-            |(rules, (default, unknown, foreign), architectures, exact, description)| Policy {
-                rules,
-                default,
-                unknown,
-                foreign,
-                architectures,
-                exact,
-                description,
+            |(rules, (default, unknown, foreign), architectures, (exact, lenient), description)| {
+                Policy {
+                    rules,
+                    default,
+                    unknown,
+                    foreign,
+                    architectures,
+                    exact,
+                    lenient,
+                    description,
+                }
             },
         )
 }
