@@ -105,7 +105,7 @@ fn compile_with(
     if tests.any(|test| test.arg > 5) {
         return Err(Error::Argument);
     }
-    let foreign = foreign(resolved);
+    let foreign = return_value(resolved.policy.foreign_action());
     let parts: Vec<Part<'_>> = parts(resolved)
         .into_iter()
         .map(|abis| Part::of(resolved, &abis, first, foreign))
@@ -216,14 +216,4 @@ pub fn return_value(action: Action) -> u32 {
         Action::Log => ret::LOG,
         Action::Allow => ret::ALLOW,
     }
-}
-
-/// What calls of other ABIs get: no call that the policy could name, such a call is not
-/// answered but ends the process; who only observes breaks nothing.
-fn foreign(resolved: &Resolved) -> u32 {
-    let by_default = match resolved.policy.default {
-        Action::Log => Action::Log,
-        _ => Action::KillProcess,
-    };
-    return_value(resolved.policy.foreign.unwrap_or(by_default))
 }

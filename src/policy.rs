@@ -112,6 +112,17 @@ impl Policy {
         }
     }
 
+    /// What calls of ABIs get for which the policy does not hold: no call that it could name,
+    /// such a call is not answered but ends the process; a policy that only observes breaks
+    /// nothing.
+    #[must_use]
+    pub fn foreign_action(&self) -> Action {
+        self.foreign.unwrap_or(match self.default {
+            Action::Log => Action::Log,
+            _ => Action::KillProcess,
+        })
+    }
+
     /// The policy as it is wherever it was written down.
     #[must_use]
     pub fn without_origins(&self) -> Self {

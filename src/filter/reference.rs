@@ -111,7 +111,11 @@ fn compile_rules(
     let actions = resolved.policy.rules.iter().map(|rule| rule.action);
     let actions = actions.chain([resolved.policy.default, Action::Allow]);
     let returned: Vec<_> = actions.map(super::return_value).collect();
-    let returned = [returned, vec![super::foreign(resolved)]].concat();
+    let returned = [
+        returned,
+        vec![super::return_value(resolved.policy.foreign_action())],
+    ]
+    .concat();
     let big = resolved.arch.big_endian();
     let number = |bytes: &[u8]| {
         let push = |number: u32, byte: &u8| number << 8 | u32::from(*byte);

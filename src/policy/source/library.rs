@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Error, or_instead};
+use super::Error;
+use super::file::Found;
+use crate::policy::error::either;
+use crate::policy::names::alike;
 
 /// Policies that are found by their name: those of some directories, and those that come
 /// with every version.
@@ -37,44 +40,6 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
 ];
 
-/// A policy file that was found.
-pub(super) struct Found {
-    /// Its path, or what to call it.
-    pub(super) path: PathBuf,
-    /// Its text, if it is no file.
-    pub(super) built_in: Option<&'static str>,
-    pub(super) is_standard_input: bool,
-}
-
-impl Found {
-    pub(super) fn file(path: PathBuf) -> Self {
-        Self {
-            path,
-            built_in: None,
-            is_standard_input: false,
-        }
-    }
-
-    pub(super) fn standard_input() -> Self {
-        Self {
-            path: PathBuf::from("standard input"),
-            built_in: None,
-            is_standard_input: true,
-        }
-    }
-
-    /// What is equal for equal files only.
-    pub(super) fn identity(&self) -> PathBuf {
-        match self.built_in {
-            Some(_) => self.path.clone(),
-            None => self
-                .path
-                .canonicalize()
-                .unwrap_or_else(|_| self.path.clone()),
-        }
-    }
-}
-
 impl Library {
     /// The policy of this name, or the file of this path: a name has neither a slash nor a
     /// dot. Relative paths begin at `directory`.
@@ -94,11 +59,7 @@ impl Library {
             }
         }
         if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == plain) {
-            return Ok(Found {
-                path: PathBuf::from(file),
-                built_in: Some(text),
-                is_standard_input: false,
-            });
+            return Ok(Found::built_in(PathBuf::from(file), text));
         }
         let names = or_instead(plain, &self.names());
         Err(Error {
@@ -121,5 +82,13 @@ impl Library {
         });
         let names: BTreeSet<_> = built_in.chain(files).collect();
         names.into_iter().collect()
+    }
+}
+
+/// What is offered in place of a name that there is not.
+fn or_instead(name: &str, names: &[String]) -> String {
+    match either(&alike(name, names.iter().cloned())) {
+        Some(names) => format!("did you mean {names}?"),
+        None => format!("there are {}", names.join(", ")),
     }
 }

@@ -1,7 +1,11 @@
 //! Our own policy files: TOML.
 
+mod write;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+pub(super) use write::write;
 
 use super::Misread;
 use crate::policy::condition::Condition;
