@@ -28,6 +28,7 @@ mod manual;
 mod note_format;
 mod other_users;
 mod patching;
+mod policy_files;
 mod programs;
 mod public_api;
 mod rewriting;
