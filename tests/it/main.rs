@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_request;
 mod build_pipelines;
 mod changed_afterwards;
+mod convert;
 mod debugging;
 mod enforcement;
 mod file_systems;
