@@ -1,3 +1,4 @@
+mod oci;
 mod properties;
 
 use sandbox_format::bpf::{Test, identity, op, ret};
