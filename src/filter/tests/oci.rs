@@ -225,7 +225,7 @@ fn profiles() -> impl Strategy<Value = Value> {
     let args = prop_oneof![
         2 => Just(Vec::new()),
         2 => argument(ALL).prop_map(|argument| vec![argument]),
-        2 => prop::collection::vec(argument(&ALL[..4]), 2..4),
+        2 => prop::collection::vec(argument(&ALL[..2]), 2..4),
     ];
     let entry = (names, actions(), args).prop_map(|(names, mut entry, args)| {
         entry["names"] = json!(names);
@@ -261,10 +261,9 @@ proptest! {
         match (ours, by_runc(&profile)) {
             (Ok(ours), Ok(theirs)) => assert_equal(&profile, &ours, &theirs),
             (Err(problem), _) => prop_assert!(problem.contains("exclude each other"), "{}", problem),
-// A rule about a multiplexer that comes after one which compares more: the container
-            // does not start.
+            // Rules that contradict each other before one without comparisons replaces them:
+            // the container does not start, but it is clear what is meant.
             (Ok(_), Err(error)) => {
-                prop_assert!(text.contains("SCMP_ARCH_X86\""), "{}", error);
                 prop_assert_eq!(error.errno(), Some(libseccomp::error::SeccompErrno::EEXIST));
             }
         }
