@@ -5,7 +5,9 @@
 //! wrong.
 
 mod batch;
+mod convert;
 mod generate;
+mod groups;
 pub mod inspect;
 mod installed;
 pub mod launch;
@@ -77,6 +79,8 @@ pub fn main() -> ExitCode {
             let verbose = verbosity == Verbosity::Verbose;
             return link::run(arguments, verbose);
         }
+        Some(Verb::Groups(arguments)) => groups::run(&arguments),
+        Some(Verb::Convert(arguments)) => convert::run(&arguments, verbosity),
         Some(Verb::Generate(arguments)) => {
             let programs = [Cli::command(), LaunchCli::command()];
             generate::run(&programs, &arguments).map(|()| true)

@@ -31,7 +31,7 @@ pub use directory::Directory;
 pub use ending::{hold_for_names, ignored_signals, survive_size_limit};
 pub use input::Input;
 pub use links::join_again;
-pub use open::{open, reopen};
+pub use open::{begins_with, open, reopen};
 pub use pending::Pending;
 pub use place::Place;
 pub use resolve::{Purpose, open_directory};

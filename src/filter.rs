@@ -2,6 +2,7 @@
 
 mod disassemble;
 mod emulate;
+pub mod export;
 mod operation;
 mod pass;
 #[cfg(test)]
@@ -19,8 +20,6 @@ use sandbox_format::bpf::identity::Answers;
 use sandbox_format::bpf::{
     self, Entry, Filter, MAX_INSTRUCTIONS, MAX_RUNS, Range, Rule, Run, Scratch, ret,
 };
-use sandbox_format::note::{ByteOrder, restriction};
-
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::policy::{self, Abi, Action, Arch, Resolved, ResolvedRule};
@@ -55,12 +54,8 @@ pub struct Compiled {
 /// See [`Error`]; neither can happen if [`resolve`](crate::policy::resolve) made the
 /// policy from names of system calls.
 pub fn compile(resolved: &Resolved) -> Result<Compiled, Error> {
-    let order = ByteOrder::of(resolved.arch.big_endian());
     let mut memory = Memory::new();
-    let bytes: Vec<u8> = compile_with(resolved, &[], &mut memory)?
-        .into_iter()
-        .flat_map(|instruction| restriction::encode(instruction, order))
-        .collect();
+    let bytes = export::raw(&compile_with(resolved, &[], &mut memory)?, resolved);
     let identity = xxh3_64(&bytes);
     let answers = Answers::of(identity);
     let seccomp = policy::call_number("seccomp", resolved.arch);

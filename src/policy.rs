@@ -6,9 +6,11 @@
 
 mod action;
 mod agreement;
+mod alternatives;
 mod arch;
 mod arguments;
 pub(crate) mod calls;
+mod composition;
 pub mod condition;
 mod constants;
 mod cubes;
@@ -31,6 +33,7 @@ mod warning;
 
 pub use action::Action;
 pub use arch::Arch;
+pub use composition::{Composition, members};
 pub use error::{Error, UnknownName, Untestable};
 use json::MAX_DESCRIPTION;
 pub use json::{FORMAT, pad};

@@ -1,5 +1,6 @@
 //! The command line's grammar.
 
+mod convert;
 mod files;
 mod launch;
 mod link;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
+pub(super) use self::convert::{ConvertArguments, Target};
 pub(super) use self::files::{Selection, require_one_output_each};
 pub(super) use self::launch::LaunchCli;
 pub(super) use self::link::{ChoiceArguments, EnvironmentArguments, Glob, LinkArguments};
@@ -17,6 +19,7 @@ use self::policy::require_no_calls;
 pub(super) use self::policy::{ContentArguments, PolicyArguments};
 use super::output::Verbosity;
 use crate::file::Keep;
+use crate::policy::Arch;
 use crate::program::patch;
 
 /// Put a seccomp policy into a program, so that it sandboxes itself.
@@ -121,6 +124,17 @@ pub(super) enum Verb {
     /// started through a symbolic link named sandbox-patch-NAME, this program does the same
     /// for the compiler or linker NAME.
     Link(LinkArguments),
+    /// List the groups of system calls, or show which a policy consists of.
+    ///
+    /// With names, shows the calls of these groups; with a policy or a patched program, the
+    /// groups that are in it as a whole, and what it has besides.
+    Groups(GroupsArguments),
+    /// Write a policy in the format of another tool, or read one.
+    ///
+    /// Prints the policy on standard output: as a policy file, as a container's profile, as a
+    /// drop-in of systemd and others, or as the filter itself. What a format can't say is an
+    /// error.
+    Convert(ConvertArguments),
     /// Write man pages or shell completions of both programs, for packaging.
     #[command(hide = true)]
     Generate(GenerateArguments),
@@ -261,6 +275,21 @@ pub(super) struct RemoveArguments {
     /// The programs; with --recursive, also directories.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GroupsArguments {
+    /// Print one JSON object per group or policy, one per line.
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// The architecture of the calls [default: this machine's, or the program's].
+    #[arg(long, value_name = "ARCH", value_parser = convert::architecture)]
+    pub(super) arch: Option<Arch>,
+
+    /// Groups, with or without the @; policies, as for --policy; or patched programs.
+    #[arg(value_name = "NAME")]
+    pub(super) what: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 //! Opening files for reading, by a path or at a place.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -63,6 +63,17 @@ pub fn open(path: &Path) -> Result<(File, Status), Error> {
         Found::There(there) => open_regular(&there.handle, &there.status, there.place.as_ref()),
         Found::Missing(_) => Err(Error::Open(Errno::NOENT.into())),
     }
+}
+
+/// Whether it is a regular file that can be read and begins with these bytes.
+#[must_use]
+pub fn begins_with(path: &Path, bytes: &[u8]) -> bool {
+    let Ok((file, _)) = open(path) else {
+        return false;
+    };
+    let mut start = Vec::new();
+    let read = file.take(bytes.len() as u64).read_to_end(&mut start);
+    read.is_ok() && start == bytes
 }
 
 /// Opens for reading what was looked at.

@@ -1,5 +1,6 @@
 mod oci;
 mod properties;
+mod seccompiler;
 
 use sandbox_format::bpf::{Test, identity, op, ret};
 use std::collections::BTreeSet;

@@ -3,6 +3,9 @@
 //!
 //! Whatever tests a filter makes can be brought to this form: an order is one alternative
 //! for each bit that decides it, and what does not hold is one for each bit that differs.
+//! Forms that can say an order are given [tests](super::alternatives) instead.
+
+use std::collections::BTreeSet;
 
 use sandbox_format::bpf::{Comparison, Test};
 
@@ -74,20 +77,19 @@ impl Cube {
         })
     }
 
-    /// The one that is this and the other together, if they differ in one bit only.
-    fn joined(&self, other: &Self) -> Option<Self> {
-        let mut joined = *self;
-        let mut differing = 0;
-        for (own, other) in joined.0.iter_mut().zip(other.0) {
-            let bit = own.value ^ other.value;
-            if own.mask != other.mask {
-                return None;
-            }
-            differing += bit.count_ones();
-            own.mask &= !bit;
-            own.value &= !bit;
-        }
-        (differing == 1).then_some(joined)
+    /// Those that differ from it in one bit, and for each the one that is both together.
+    fn neighbours(&self) -> impl Iterator<Item = (Self, Self)> {
+        let of_bit = |arg: usize, bit: u64| {
+            let (mut other, mut joined) = (*self, *self);
+            other.0[arg].value ^= bit;
+            joined.0[arg].mask &= !bit;
+            joined.0[arg].value &= !bit;
+            (other, joined)
+        };
+        let bits = (0..u64::BITS).map(|at| 1 << at);
+        let all = (0..6).flat_map(move |arg| bits.clone().map(move |bit| (arg, bit)));
+        let demanded = all.filter(|(arg, bit): &(usize, u64)| self.0[*arg].mask & bit != 0);
+        demanded.map(move |(arg, bit)| of_bit(arg, bit))
     }
 
     /// Whether arguments are in it.
@@ -120,37 +122,34 @@ fn product(some: &[Cube], others: &[Cube]) -> Result<Vec<Cube>, TooMany> {
 
 /// As few as can be had without a search: none that is in another, and one for two that
 /// differ in a bit.
-fn few(mut cubes: Vec<Cube>) -> Result<Vec<Cube>, TooMany> {
-    cubes.sort_unstable();
-    cubes.dedup();
-    if cubes.len() > MAX * 2 {
+fn few(cubes: Vec<Cube>) -> Result<Vec<Cube>, TooMany> {
+    let mut found: BTreeSet<Cube> = cubes.into_iter().collect();
+    if found.len() > MAX * 2 {
         return Err(TooMany);
     }
-    while let Some((at, with, joined)) = pair_to_join(&cubes) {
-        cubes[at] = joined;
-        cubes.remove(with);
+    let mut waiting: Vec<Cube> = found.iter().copied().collect();
+    while let Some(cube) = waiting.pop() {
+        if !found.contains(&cube) {
+            continue;
+        }
+        let pair = cube.neighbours().find(|(other, _)| found.contains(other));
+        if let Some((other, joined)) = pair {
+            found.remove(&cube);
+            found.remove(&other);
+            found.insert(joined);
+            waiting.push(joined);
+        }
     }
-    let contained = |at: usize| {
-        let mut others = cubes.iter().enumerate();
-        others.any(|(other, cube)| {
-            other != at && cube.contains(&cubes[at]) && (*cube != cubes[at] || other < at)
-        })
+    let all: Vec<Cube> = found.into_iter().collect();
+    let is_apart = |cube: &&Cube| {
+        !all.iter()
+            .any(|other| other != *cube && other.contains(cube))
     };
-    let kept = (0..cubes.len()).filter(|&at| !contained(at));
-    let mut kept: Vec<_> = kept.map(|at| cubes[at]).collect();
-    kept.sort_unstable();
+    let kept: Vec<Cube> = all.iter().filter(is_apart).copied().collect();
     if kept.len() > MAX {
         return Err(TooMany);
     }
     Ok(kept)
-}
-
-fn pair_to_join(cubes: &[Cube]) -> Option<(usize, usize, Cube)> {
-    (0..cubes.len()).find_map(|at| {
-        let rest = (at + 1..cubes.len()).map(|with| (with, cubes[at].joined(&cubes[with])));
-        rest.into_iter()
-            .find_map(|(with, joined)| Some((at, with, joined?)))
-    })
 }
 
 fn of_test(test: &Test) -> Vec<Cube> {
@@ -243,7 +242,7 @@ fn without(cubes: &[Cube], out: &Cube) -> Result<Vec<Cube>, TooMany> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -258,7 +257,7 @@ mod tests {
         ]
     }
 
-    fn test() -> impl Strategy<Value = Test> {
+    pub(in crate::policy) fn test() -> impl Strategy<Value = Test> {
         let comparison = prop_oneof![
             Just(Comparison::Equal),
             Just(Comparison::NotEqual),
@@ -276,7 +275,7 @@ mod tests {
     }
 
     /// Arguments near what is compared.
-    fn near(tests: &[Test]) -> Vec<[u64; 6]> {
+    pub(in crate::policy) fn near(tests: &[Test]) -> Vec<[u64; 6]> {
         let values: Vec<u64> = tests
             .iter()
             .flat_map(|test| {

@@ -177,15 +177,18 @@ fn violation(policy: &Policy) -> Action {
     }
 }
 
-/// Whether a file is a program or JSON, and no policy as people write it.
+/// Whether a file is a program or the JSON of one, and no policy as people write it.
 fn is_compiled(path: &Path) -> bool {
-    let Ok((file, _)) = file::open(path) else {
-        return false;
-    };
-    let mut start = Vec::new();
-    // What can't be read is complained of by whoever wants more of it.
-    let _ = file.take(64).read_to_end(&mut start);
-    start.starts_with(b"\x7fELF") || start.trim_ascii_start().first() == Some(&b'{')
+    file::begins_with(path, b"\x7fELF") || {
+        let Ok((file, _)) = file::open(path) else {
+            return false;
+        };
+        let mut start = Vec::new();
+        // What can't be read is complained of by whoever wants more of it.
+        let _ = file.take(MAX_JSON).read_to_end(&mut start);
+        let start = start.trim_ascii_start();
+        start.first() == Some(&b'{') && memchr::memmem::find(start, b"\"filters\"").is_some()
+    }
 }
 
 /// The policy of a patched program, or one as JSON.

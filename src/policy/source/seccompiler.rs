@@ -17,7 +17,7 @@ use super::json::{self, Entries, offset_of};
 use super::{Input, Misread, Output, Unsayable};
 use crate::policy::condition::{Condition, Operand, Value};
 use crate::policy::item::Item;
-use crate::policy::{Action, Arch, Draft, Subject, cubes};
+use crate::policy::{Action, Arch, Draft, Subject, alternatives, cubes};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,12 +36,21 @@ struct Entry {
     syscall: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<Vec<Argument>>,
-    #[serde(skip_serializing)]
-    #[expect(dead_code, reason = "it is for people")]
-    comment: Option<String>,
+    #[serde(default, skip_serializing)]
+    comment: Comment,
 }
 
-#[derive(Deserialize, Serialize)]
+/// Any text, which is for people.
+#[derive(Clone, Copy, Default)]
+struct Comment;
+
+impl<'de> Deserialize<'de> for Comment {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Argument {
     index: u8,
@@ -49,9 +58,8 @@ struct Argument {
     width: Width,
     op: Operator,
     val: u64,
-    #[serde(skip_serializing)]
-    #[expect(dead_code, reason = "it is for people")]
-    comment: Option<String>,
+    #[serde(default, skip_serializing)]
+    comment: Comment,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -59,6 +67,15 @@ struct Argument {
 enum Width {
     Dword,
     Qword,
+}
+
+impl Width {
+    fn all(self) -> u64 {
+        match self {
+            Self::Dword => u32::MAX.into(),
+            Self::Qword => u64::MAX,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize)]
@@ -219,10 +236,7 @@ fn condition(entry: &Entry, offset: usize) -> Result<Option<Condition>, Misread>
 
 /// A comparison of a register, or of its lower half (src/backend/condition.rs).
 fn comparison(argument: &Argument) -> Condition {
-    let all = match argument.width {
-        Width::Dword => u64::from(u32::MAX),
-        Width::Qword => u64::MAX,
-    };
+    let all = argument.width.all();
     let (comparison, mask) = match argument.op {
         Operator::Eq => (Comparison::Equal, all),
         Operator::Ge => (Comparison::GreaterOrEqual, all),
@@ -252,6 +266,8 @@ struct WrittenFilter {
     match_action: Written,
     filter: Vec<Entry>,
 }
+
+const TOO_MANY: &str = "its conditions come to too many alternatives";
 
 /// Writes a filter for the program's own ABI.
 pub(super) fn write(output: &mut Output<'_>) -> Result<String, Unsayable> {
@@ -292,16 +308,23 @@ pub(super) fn write(output: &mut Output<'_>) -> Result<String, Unsayable> {
             .iter()
             .map(|rule| (&rule.when[..], rule.action))
             .collect();
-        let Ok(parts) = cubes::apart(&parts) else {
+        let Ok(parts) = alternatives::apart(&parts) else {
             output.leave_out(
                 &rules[0].name,
                 "its conditions come to too many alternatives",
             )?;
             continue;
         };
-        for (action, cubes) in parts {
+        for (action, alternatives) in parts {
             if action == matched {
-                entries.extend(cubes.iter().map(|cube| entry(&rules[0].name, cube)));
+                for alternative in alternatives {
+                    match arguments(&alternative) {
+                        Ok(found) => {
+                            entries.extend(found.into_iter().map(|it| entry(&rules[0].name, it)))
+                        }
+                        Err(cubes::TooMany) => output.leave_out(&rules[0].name, TOO_MANY)?,
+                    }
+                }
             } else if action != default {
                 let why = format!("besides the default it has one action, here {matched}");
                 output.leave_out(format!("{}={action}", rules[0].name), why)?;
@@ -319,32 +342,50 @@ pub(super) fn write(output: &mut Output<'_>) -> Result<String, Unsayable> {
     Ok(text + "\n")
 }
 
-fn entry(name: &str, cube: &cubes::Cube) -> Entry {
-    let demands = cube.demands().map(|(index, bits)| {
-        let width = match bits.mask >> 32 {
-            0 => Width::Dword,
-            _ => Width::Qword,
-        };
-        let all = match width {
-            Width::Dword => u64::from(u32::MAX),
-            Width::Qword => u64::MAX,
-        };
-        Argument {
-            index,
-            width,
-            op: if bits.mask == all {
-                Operator::Eq
-            } else {
-                Operator::MaskedEq(bits.mask)
-            },
-            val: bits.value,
-            comment: None,
-        }
-    });
-    let demands: Vec<_> = demands.collect();
+fn entry(name: &str, arguments: Vec<Argument>) -> Entry {
     Entry {
         syscall: name.to_owned(),
-        args: (!demands.is_empty()).then_some(demands),
-        comment: None,
+        args: (!arguments.is_empty()).then_some(arguments),
+        comment: Comment,
+    }
+}
+
+/// Tests that must all hold, as one or several entries: there is no word for an order of
+/// some bits, which are compared one by one.
+fn arguments(tests: &[Test]) -> Result<Vec<Vec<Argument>>, cubes::TooMany> {
+    let (plain, others): (Vec<&Test>, Vec<&Test>) = tests.iter().partition(|test| {
+        test.comparison == Comparison::Equal || [u32::MAX.into(), u64::MAX].contains(&test.mask)
+    });
+    let others: Vec<Test> = others.into_iter().copied().collect();
+    let plain: Vec<Argument> = plain.into_iter().map(argument).collect();
+    let cubes = cubes::of_tests(&others)?;
+    let with = |cube: &cubes::Cube| {
+        let demands = cube.demands();
+        let demands = demands.map(|(arg, bits)| argument(&Test::equal(arg, bits.mask, bits.value)));
+        plain.iter().copied().chain(demands).collect()
+    };
+    Ok(cubes.iter().map(with).collect())
+}
+
+fn argument(test: &Test) -> Argument {
+    let width = match (test.mask | test.value) >> 32 {
+        0 => Width::Dword,
+        _ => Width::Qword,
+    };
+    let op = match test.comparison {
+        Comparison::Equal if test.mask == width.all() => Operator::Eq,
+        Comparison::Equal => Operator::MaskedEq(test.mask),
+        Comparison::NotEqual => Operator::Ne,
+        Comparison::Less => Operator::Lt,
+        Comparison::LessOrEqual => Operator::Le,
+        Comparison::Greater => Operator::Gt,
+        Comparison::GreaterOrEqual => Operator::Ge,
+    };
+    Argument {
+        index: test.arg,
+        width,
+        op,
+        val: test.value,
+        comment: Comment,
     }
 }
