@@ -20,10 +20,12 @@ mod words;
 mod write;
 mod yaml;
 
-use super::{Format, Input, Misread, Output, Unsayable};
+use super::{Format, Input, Misread};
 use crate::policy::Draft;
 use node::{Map, Node};
 use profile::Profile;
+
+pub(super) use write::write;
 
 /// Which form a profile is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +77,4 @@ fn seccomp(map: &Map) -> Result<&Map, Misread> {
         Some(seccomp) => seccomp.map(),
         None => Err(map.wrong("it has no linux.seccomp: the container runs without a filter")),
     }
-}
-
-pub(super) fn write(output: &mut Output<'_>) -> Result<String, Unsayable> {
-    write::write(output)
 }

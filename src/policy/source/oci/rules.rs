@@ -207,7 +207,7 @@ fn require_short(entry: &Entry, abis: &[Arch]) -> Result<(), Misread> {
 }
 
 /// `ARCH_SIZE_32` in libseccomp's src/arch-*.c: also where registers have 64 bits.
-fn is_short(arch: Arch) -> bool {
+pub(super) fn is_short(arch: Arch) -> bool {
     arch.has_32_bit_registers() || matches!(arch, Arch::X32 | Arch::Mips64n32 | Arch::Mipsel64n32)
 }
 
