@@ -269,3 +269,30 @@ proptest! {
         }
     }
 }
+
+/// What podman makes of its profile for a container without capabilities on x86_64
+/// (setupSeccomp in pkg/seccomp/seccomp_linux.go of containers/common).
+fn by_podman(profile: &Value) -> Value {
+    let is_for = |entry: &&Value| {
+        let has = |part: &str, key: &str| !list(&entry[part], key).is_empty();
+        let names = |part: &str| list(&entry[part], "arches").contains(&json!("amd64"));
+        let is_included = !has("includes", "arches") || names("includes");
+        is_included && !names("excludes") && !has("includes", "caps")
+    };
+    let entries: Vec<&Value> = list(profile, "syscalls").iter().filter(is_for).collect();
+    json!({
+        "defaultAction": profile["defaultAction"],
+        "defaultErrnoRet": profile["defaultErrnoRet"],
+        "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
+        "syscalls": entries,
+    })
+}
+
+#[test]
+fn the_profile_of_podman_means_what_libseccomp_makes_of_it() {
+    let text = std::fs::read_to_string("/usr/share/containers/seccomp.json").unwrap();
+    let ours = imported(&text, &Options::new(Arch::X86_64)).unwrap();
+    let profile = by_podman(&serde_json::from_str(&text).unwrap());
+    assert!(ours.rules().len() > 200);
+    assert_equal(&profile, &ours, &by_runc(&profile).unwrap());
+}

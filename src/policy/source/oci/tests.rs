@@ -256,7 +256,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             SPO.replace("one", "&one one"),
-            "one",
+            "&one",
             "anchors and aliases are not followed; write the value where it belongs",
         ),
         (

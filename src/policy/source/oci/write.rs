@@ -235,8 +235,11 @@ fn agree(decided: &Decided, here: &Decided, arch: Arch) -> bool {
     !cubes.flat_map(cubes::Cube::demands).any(is_long) && lower(decided) == lower(here)
 }
 
+/// Demands on arguments, their masks and values: alternatives.
+type Lower = Vec<Vec<(u8, u64, u64)>>;
+
 /// What is demanded of the lower halves.
-fn lower(decided: &Decided) -> Vec<(Action, Vec<Vec<(u8, u64, u64)>>)> {
+fn lower(decided: &Decided) -> Vec<(Action, Lower)> {
     const LOW: u64 = 0xffff_ffff;
     let of_cube = |cube: &cubes::Cube| {
         let demands = cube.demands();
