@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::policy::source::{Library, Options, parse};
+use crate::policy::source::{Format, Library, Options, parse, write};
 
 /// What runc makes of an action: matchCall, getAction in libcontainer/seccomp.
 fn action(name: &Value, number: &Value) -> ScmpAction {
@@ -265,6 +265,29 @@ proptest! {
             // the container does not start, but it is clear what is meant.
             (Ok(_), Err(error)) => {
                 prop_assert_eq!(error.errno(), Some(libseccomp::error::SeccompErrno::EEXIST));
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// Read again, and given to libseccomp by runc.
+    #[test]
+    fn what_is_written_means_the_same(profile in profiles()) {
+        let Ok(ours) = imported(&profile.to_string(), &Options::new(Arch::X86_64)) else {
+            return Ok(());
+        };
+        for format in [Format::Oci, Format::Docker, Format::Spo] {
+            let Ok((written, _)) = write(&ours, format, false) else { continue };
+            let options = Options { format: Some(format), ..Options::new(Arch::X86_64) };
+            let again = imported(&written, &options);
+            prop_assert!(again.is_ok(), "{:?} {}", again, written);
+            assert_equal(&profile, &ours, &compile(&again.unwrap()).unwrap().program);
+            if format == Format::Oci {
+                let theirs = by_runc(&serde_json::from_str(&written).unwrap());
+                assert_equal(&profile, &ours, &theirs.unwrap());
             }
         }
     }

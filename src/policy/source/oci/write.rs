@@ -192,10 +192,13 @@ fn decided(output: &mut Output<'_>, name: &str) -> Result<Option<Decided>, Unsay
         let rules = abi.rules.iter().filter(|rule| rule.name == name);
         let rules: Vec<(&[Test], Action)> =
             rules.map(|rule| (&rule.when[..], rule.action)).collect();
-        let Ok(here) = cubes::apart(&rules) else {
+        let Ok(mut here) = cubes::apart(&rules) else {
             output.leave_out(name, "its conditions come to too many alternatives")?;
             return Ok(None);
         };
+        if abi.arch.has_32_bit_registers() {
+            without_long(&mut here);
+        }
         if is_short(abi.arch) && !abi.arch.has_32_bit_registers() && is_wide(&here) {
             let why = format!("libseccomp compares 32 bits only on {}", abi.arch);
             output.leave_out(name, why)?;
@@ -222,6 +225,14 @@ fn is_wide(decided: &Decided) -> bool {
     let cubes = decided.iter().flat_map(|(_, cubes)| cubes);
     let mut demands = cubes.flat_map(cubes::Cube::demands);
     demands.any(|(_, bits)| bits.mask >> 32 != 0)
+}
+
+/// Leaves out what demands more than a register of 32 bits has.
+fn without_long(decided: &mut Decided) {
+    for (_, cubes) in decided.iter_mut() {
+        cubes.retain(|cube| cube.demands().all(|(_, bits)| bits.value >> 32 == 0));
+    }
+    decided.retain(|(_, cubes)| !cubes.is_empty());
 }
 
 /// Whether what happens to a call on one ABI is what happens on another one too.
