@@ -193,7 +193,7 @@ fn require_short(entry: &Entry, abis: &[Arch]) -> Result<(), Misread> {
         let mut names = entry.names.iter();
         names.any(|(name, _)| names::number(name, **abi).is_some())
     };
-    let short = abis.iter().filter(|abi| is_short(**abi));
+    let short = abis.iter().filter(|abi| abi.has_32_bit_addresses());
     match short.clone().find(has_call) {
         Some(abi) => Err(wrong(
             *offset,
@@ -204,11 +204,6 @@ fn require_short(entry: &Entry, abis: &[Arch]) -> Result<(), Misread> {
         )),
         None => Ok(()),
     }
-}
-
-/// `ARCH_SIZE_32` in libseccomp's src/arch-*.c: also where registers have 64 bits.
-pub(super) fn is_short(arch: Arch) -> bool {
-    arch.has_32_bit_registers() || matches!(arch, Arch::X32 | Arch::Mips64n32 | Arch::Mipsel64n32)
 }
 
 /// Fails if two rules of a call hold at once and do different things.

@@ -2,17 +2,16 @@
 //!
 //! A profile names calls for all its architectures at once, so the rules of all ABIs have to
 //! agree. Its rules are given to libseccomp, which has an order of its own: they are brought
-//! to ones that exclude each other, each with one masked comparison of an argument at most.
+//! to ones that exclude each other, each with one comparison of an argument at most.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sandbox_format::bpf::Test;
+use sandbox_format::bpf::{Comparison, Test};
 use serde::Serialize;
 
 use super::super::{Format, Output, Unsayable};
-use super::rules::is_short;
 use super::words::{self, Verb};
-use crate::policy::{Action, Arch, cubes, names};
+use crate::policy::{Action, Arch, alternatives, cubes, names};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,7 +55,7 @@ struct Argument {
 }
 
 /// What happens to a call: alternatives for each action.
-type Decided = Vec<(Action, Vec<cubes::Cube>)>;
+type Decided = Vec<(Action, Vec<Vec<Test>>)>;
 
 pub(in crate::policy::source) fn write(
     output: &mut Output<'_>,
@@ -135,12 +134,12 @@ fn entries(output: &mut Output<'_>) -> Result<Vec<Entry>, Unsayable> {
         let Some(decided) = decided(output, name)? else {
             continue;
         };
-        for (action, cubes) in decided {
+        for (action, alternatives) in decided {
             if action == default {
                 continue;
             }
-            for cube in cubes {
-                let args: Vec<_> = cube.demands().map(argument).collect();
+            for tests in alternatives {
+                let args: Vec<_> = tests.iter().map(argument).collect();
                 if args.is_empty() {
                     whole.entry(action).or_default().push(name.to_owned());
                 } else {
@@ -164,20 +163,28 @@ fn entry(names: Vec<String>, action: Action, args: Vec<Argument>) -> Entry {
     }
 }
 
-fn argument((index, bits): (u8, cubes::Bits)) -> Argument {
-    match bits.mask {
-        u64::MAX => Argument {
-            index,
-            value: bits.value,
-            value_two: None,
-            op: "SCMP_CMP_EQ",
-        },
-        mask => Argument {
-            index,
-            value: mask,
-            value_two: Some(bits.value),
-            op: "SCMP_CMP_MASKED_EQ",
-        },
+fn argument(test: &Test) -> Argument {
+    let op = match test.comparison {
+        Comparison::Equal if test.mask == u64::MAX => "SCMP_CMP_EQ",
+        Comparison::Equal => {
+            return Argument {
+                index: test.arg,
+                value: test.mask,
+                value_two: Some(test.value),
+                op: "SCMP_CMP_MASKED_EQ",
+            };
+        }
+        Comparison::NotEqual => "SCMP_CMP_NE",
+        Comparison::Less => "SCMP_CMP_LT",
+        Comparison::LessOrEqual => "SCMP_CMP_LE",
+        Comparison::Greater => "SCMP_CMP_GT",
+        Comparison::GreaterOrEqual => "SCMP_CMP_GE",
+    };
+    Argument {
+        index: test.arg,
+        value: test.value,
+        value_two: None,
+        op,
     }
 }
 
@@ -192,14 +199,13 @@ fn decided(output: &mut Output<'_>, name: &str) -> Result<Option<Decided>, Unsay
         let rules = abi.rules.iter().filter(|rule| rule.name == name);
         let rules: Vec<(&[Test], Action)> =
             rules.map(|rule| (&rule.when[..], rule.action)).collect();
-        let Ok(mut here) = cubes::apart(&rules) else {
+        let Some(mut here) = sayable(&rules, abi.arch) else {
             output.leave_out(name, "its conditions come to too many alternatives")?;
             return Ok(None);
         };
         if abi.arch.has_32_bit_registers() {
             without_long(&mut here);
-        }
-        if is_short(abi.arch) && !abi.arch.has_32_bit_registers() && is_wide(&here) {
+        } else if abi.arch.has_32_bit_addresses() && is_wide(&here) {
             let why = format!("libseccomp compares 32 bits only on {}", abi.arch);
             output.leave_out(name, why)?;
             return Ok(None);
@@ -220,47 +226,88 @@ fn decided(output: &mut Output<'_>, name: &str) -> Result<Option<Decided>, Unsay
     Ok(found.map(|(_, decided)| decided))
 }
 
+/// Rules in order as rules that exclude each other, which libseccomp can be given.
+fn sayable(rules: &[(&[Test], Action)], arch: Arch) -> Option<Decided> {
+    let whole = match arch.has_32_bit_addresses() {
+        true => LOW,
+        false => u64::MAX,
+    };
+    let apart = alternatives::apart(rules).ok();
+    let is_plain = |decided: &Decided| {
+        let mut all = decided.iter().flat_map(|(_, them)| them);
+        all.all(|tests| is_plain(tests, whole))
+    };
+    if let Some(apart) = apart.filter(is_plain) {
+        return Some(apart);
+    }
+    let of_cube = |cube: &cubes::Cube| {
+        let demands = cube.demands();
+        demands
+            .map(|(arg, bits)| Test::equal(arg, bits.mask, bits.value))
+            .collect()
+    };
+    let apart = cubes::apart(rules).ok()?.into_iter();
+    let of_action =
+        |(action, cubes): (Action, Vec<cubes::Cube>)| (action, cubes.iter().map(of_cube).collect());
+    Some(apart.map(of_action).collect())
+}
+
+/// Whether libseccomp keeps to what its manual says of such a rule: one comparison of an
+/// argument at most, and where it is one of order or difference, no other beside it.
+fn is_plain(alternative: &[Test], whole: u64) -> bool {
+    let is_mask = |test: &Test| test.comparison == Comparison::Equal;
+    match alternative {
+        [only] => is_mask(only) || only.mask == whole,
+        tests => {
+            let args: BTreeSet<_> = tests.iter().map(|test| test.arg).collect();
+            args.len() == tests.len() && tests.iter().all(is_mask)
+        }
+    }
+}
+
 /// Whether upper halves of registers are compared.
 fn is_wide(decided: &Decided) -> bool {
-    let cubes = decided.iter().flat_map(|(_, cubes)| cubes);
-    let mut demands = cubes.flat_map(cubes::Cube::demands);
-    demands.any(|(_, bits)| bits.mask >> 32 != 0)
+    let mut tests = decided.iter().flat_map(|(_, them)| them).flatten();
+    tests.any(|test| test.mask >> 32 != 0)
 }
 
 /// Leaves out what demands more than a register of 32 bits has.
 fn without_long(decided: &mut Decided) {
-    for (_, cubes) in decided.iter_mut() {
-        cubes.retain(|cube| cube.demands().all(|(_, bits)| bits.value >> 32 == 0));
+    let is_long = |test: &Test| test.comparison == Comparison::Equal && test.value >> 32 != 0;
+    for (_, alternatives) in decided.iter_mut() {
+        alternatives.retain(|tests| !tests.iter().any(is_long));
     }
-    decided.retain(|(_, cubes)| !cubes.is_empty());
+    decided.retain(|(_, alternatives)| !alternatives.is_empty());
 }
 
 /// Whether what happens to a call on one ABI is what happens on another one too.
 fn agree(decided: &Decided, here: &Decided, arch: Arch) -> bool {
-    if !arch.has_32_bit_registers() {
+    if !arch.has_32_bit_addresses() {
         return decided == here;
     }
-    // Upper halves are 0 here, and libseccomp does not compare them.
-    let is_long = |(_, bits): (u8, cubes::Bits)| bits.value >> 32 != 0;
-    let cubes = decided.iter().flat_map(|(_, cubes)| cubes);
-    !cubes.flat_map(cubes::Cube::demands).any(is_long) && lower(decided) == lower(here)
+    // Upper halves are 0 here, or libseccomp does not compare them.
+    let mut tests = decided.iter().flat_map(|(_, them)| them).flatten();
+    let is_long = |test: &Test| test.value >> 32 != 0 || test.mask & LOW == 0;
+    let is_cut = |test: &Test| test.comparison != Comparison::Equal && test.mask >> 32 == 0;
+    !tests.any(|test| is_long(test) || is_cut(test)) && lower(decided) == lower(here)
 }
 
-/// Demands on arguments, their masks and values: alternatives.
-type Lower = Vec<Vec<(u8, u64, u64)>>;
+const LOW: u64 = 0xffff_ffff;
 
 /// What is demanded of the lower halves.
-fn lower(decided: &Decided) -> Vec<(Action, Lower)> {
-    const LOW: u64 = 0xffff_ffff;
-    let of_cube = |cube: &cubes::Cube| {
-        let demands = cube.demands();
-        let demands = demands.map(|(arg, bits)| (arg, bits.mask & LOW, bits.value & LOW));
-        demands.filter(|(_, mask, _)| *mask != 0).collect()
+fn lower(decided: &Decided) -> Decided {
+    let of_test = |test: &Test| Test {
+        mask: test.mask & LOW,
+        value: test.value & LOW,
+        ..*test
     };
-    let of_action = |(action, cubes): &(Action, Vec<cubes::Cube>)| {
-        let mut cubes: Vec<Vec<_>> = cubes.iter().map(of_cube).collect();
-        cubes.sort();
-        (*action, cubes)
+    let of_action = |(action, them): &(Action, Vec<Vec<Test>>)| {
+        let mut them: Vec<Vec<_>> = them
+            .iter()
+            .map(|tests| tests.iter().map(of_test).collect())
+            .collect();
+        them.sort();
+        (*action, them)
     };
     decided.iter().map(of_action).collect()
 }
