@@ -161,7 +161,7 @@ fn assert_equal(profile: &Value, ours: &Resolved, theirs: &[Instruction]) {
         );
     };
     for (arch, bit) in [(Arch::X86_64, 0), (Arch::X32, 1 << 30), (Arch::X86, 0)] {
-        let args = arguments(profile, arch == Arch::X86_64);
+        let args = arguments(profile, arch != Arch::X86);
         for nr in (0..=600).map(|nr| nr | bit) {
             // What libseccomp knows by its bit alone.
             if arch == Arch::X86_64 && (512..=547).contains(&nr) {
