@@ -28,7 +28,7 @@ WRAPPERS = $(addprefix sandbox-patch-,cc c++ gcc g++ clang clang++ ld)
 STATIC = $(CARGO_TARGET_DIR)/static
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help setup setup-build setup-bench tools build static demo test test-long mutants bench layouts libcs fuzz install uninstall clean
+.PHONY: help setup setup-build setup-bench tools build static demo test test-long mutants bench bench-filters layouts libcs fuzz install uninstall clean
 
 help:
 	@echo 'make demo       patch a program, watch it run, be stopped, and be restored'
@@ -115,6 +115,9 @@ fuzz: setup
 
 bench: setup-bench static
 	$(CARGO) bench --bench startup --bench launcher --bench rewriting
+
+bench-filters: setup
+	$(CARGO) bench --bench filters
 
 layouts: setup
 	$(CARGO) bench --bench layouts >'$(CARGO_TARGET_DIR)/layouts.md'
