@@ -163,14 +163,14 @@ fn include(
     let mut at = "#include".len();
     let mut found = false;
     loop {
-        let here = Place {
-            offset: place.offset + at,
-            ..place
-        };
         let left = rest.get(at..).unwrap_or_default();
         let trimmed = left.trim_start_matches([' ', '\t', '\r']);
         let blanks = left.len() - trimmed.len();
         at += blanks;
+        let here = Place {
+            offset: place.offset + at,
+            ..place
+        };
         if trimmed.starts_with([';', '\n']) {
             return match found {
                 true => Ok(at + 1),

@@ -340,7 +340,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             "ALLOW { read { (fd == 1) & 1 == 1 } }",
-            25,
+            27,
             "numbers are combined and compared",
         ),
         ("ALLOW { read { fd == 089 } }", 21, "\"089\" is no number"),
