@@ -257,9 +257,9 @@ impl Reader<'_> {
             action,
             place,
         };
-        if !words
+        if words
             .peek()
-            .is_some_and(|token| argument(&token.text).is_some())
+            .is_none_or(|token| argument(&token.text).is_none())
         {
             return Ok(vec![of(None, self.action(words)?)]);
         }
