@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::super::Options;
 use super::*;
 use crate::policy::{Origin, Policy, resolve};
@@ -363,3 +365,140 @@ fn what_is_wrong_is_said_with_its_place() {
 }
 
 const TWO_ARGUMENTS: &str = "two arguments can't be compared or combined with each other";
+
+/// A condition as the language has it, and what it is in C on numbers of 64 bits.
+#[derive(Clone, Debug)]
+enum Tree {
+    Compare(&'static str, Sum, Sum),
+    Not(Box<Tree>),
+    Both(&'static str, Box<Tree>, Box<Tree>),
+}
+
+#[derive(Clone, Debug)]
+enum Sum {
+    Argument(usize),
+    Number(u64),
+    Bits(char, Box<Sum>, u64),
+}
+
+impl Sum {
+    fn text(&self) -> String {
+        match self {
+            Self::Argument(at) => ["p", "q"][*at].to_owned(),
+            Self::Number(number) => format!("{number:#x}"),
+            Self::Bits(sign, inner, number) => format!("({number} {sign} ({}))", inner.text()),
+        }
+    }
+
+    fn of(&self, args: [u64; 2]) -> u64 {
+        match self {
+            Self::Argument(at) => args[*at],
+            Self::Number(number) => *number,
+            Self::Bits('&', inner, number) => inner.of(args) & number,
+            Self::Bits(_, inner, number) => inner.of(args) | number,
+        }
+    }
+}
+
+impl Tree {
+    fn text(&self) -> String {
+        match self {
+            Self::Compare(sign, one, other) => format!("{} {sign} {}", one.text(), other.text()),
+            Self::Not(inner) => format!("!({})", inner.text()),
+            Self::Both(sign, one, other) => format!("({}) {sign} ({})", one.text(), other.text()),
+        }
+    }
+
+    fn holds(&self, args: [u64; 2]) -> bool {
+        match self {
+            Self::Compare(sign, one, other) => {
+                let (one, other) = (one.of(args), other.of(args));
+                match *sign {
+                    "==" => one == other,
+                    "!=" => one != other,
+                    "<" => one < other,
+                    "<=" => one <= other,
+                    ">" => one > other,
+                    _ => one >= other,
+                }
+            }
+            Self::Not(inner) => !inner.holds(args),
+            Self::Both("&&", one, other) => one.holds(args) && other.holds(args),
+            Self::Both(_, one, other) => one.holds(args) || other.holds(args),
+        }
+    }
+}
+
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        0_u64..9,
+        any::<u64>(),
+        prop::sample::select(VALUES.to_vec())
+    ]
+}
+
+fn tree() -> impl Strategy<Value = Tree> {
+    let leaf = prop_oneof![
+        (0..2_usize).prop_map(Sum::Argument),
+        number().prop_map(Sum::Number)
+    ];
+    let bits = prop::sample::select(vec!['&', '|']);
+    let sum = leaf.prop_recursive(2, 4, 1, move |inner| {
+        (bits.clone(), inner, number())
+            .prop_map(|(sign, inner, number)| Sum::Bits(sign, inner.into(), number))
+    });
+    let sign = prop::sample::select(vec!["==", "!=", "<", "<=", ">", ">="]);
+    let compare =
+        (sign, sum, number(), any::<bool>()).prop_map(
+            |(sign, sum, number, is_first)| match is_first {
+                true => Tree::Compare(sign, sum, Sum::Number(number)),
+                false => Tree::Compare(sign, Sum::Number(number), sum),
+            },
+        );
+    let both = prop::sample::select(vec!["&&", "||", ","]);
+    compare.prop_recursive(3, 6, 2, move |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|it| Tree::Not(it.into())),
+            (both.clone(), inner.clone(), inner).prop_map(|(sign, one, other)| Tree::Both(
+                sign,
+                one.into(),
+                other.into()
+            )),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn the_first_condition_that_holds_decides(
+        first in tree(),
+        second in tree(),
+        extra in prop::collection::vec(number(), 4),
+    ) {
+        let text = format!(
+            "ALLOW {{ read(p, q) {{ {} }} }}, LOG {{ read(p, q) {{ {} }} }} DEFAULT TRAP(0)",
+            first.text(),
+            second.text(),
+        );
+        let policy = policy(&text);
+        let (resolved, _) = resolve(&policy, Arch::X86_64).unwrap();
+        let values: Vec<u64> = VALUES.into_iter().chain(extra).collect();
+        for (at, one) in values.iter().enumerate() {
+            for other in values.iter().skip(at % 3).step_by(3) {
+                let args = [*one, *other];
+                let expected = match (first.holds(args), second.holds(args)) {
+                    (true, _) => Action::Allow,
+                    (_, true) => Action::Log,
+                    _ => Action::Trap,
+                };
+                let holds = |test: &sandbox_format::bpf::Test| test.holds(args[usize::from(test.arg)]);
+                let mut rules = resolved.rules().iter();
+                let found = rules.find(|rule| rule.when.iter().all(holds));
+                let found = found.map_or(policy.default, |rule| rule.action);
+                prop_assert_eq!(found, expected, "{}", &text);
+            }
+        }
+    }
+}
