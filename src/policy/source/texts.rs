@@ -104,6 +104,9 @@ impl<'a> Texts<'a> {
         name: &str,
         from: Directory,
     ) -> Result<usize, Misread> {
+        if name.contains(char::is_control) {
+            return Err(self.wrong(by, "the name of the file has control characters"));
+        }
         let directory = match from {
             Directory::OfFirst => None,
             Directory::OfFile => self.included(by.file).and_then(|file| file.path.parent()),

@@ -56,43 +56,48 @@ const VALUES: [u64; 12] = [
     u64::MAX,
 ];
 
+/// What of an argument of 4 bytes is compared.
+fn low(register: u64) -> u64 {
+    register & u64::from(u32::MAX)
+}
+
 type Test = fn(u64, u64) -> bool;
 
 /// Conditions on `write`'s fd, of 4 bytes, and count, of 8, as C would have them.
 const CONDITIONS: &[(&str, Test)] = &[
-    ("fd == 1", |fd, _| fd as u32 == 1),
+    ("fd == 1", |fd, _| low(fd) == 1),
     ("count == 1", |_, count| count == 1),
     ("fd == 0x100000001", |fd, _| fd == 0x1_0000_0001),
     ("fd != -1", |fd, _| fd != u64::MAX),
-    ("fd < 0b11", |fd, _| (fd as u32) < 3),
-    ("3 < fd", |fd, _| 3 < fd as u32),
+    ("fd < 0b11", |fd, _| low(fd) < 3),
+    ("3 < fd", |fd, _| 3 < low(fd)),
     ("count >= 010", |_, count| count >= 8),
     ("7 >= count", |_, count| 7 >= count),
     ("fd == 1 || fd == 2, count > 7", |fd, count| {
-        matches!(fd as u32, 1 | 2) || count > 7
+        matches!(low(fd), 1 | 2) || count > 7
     }),
     ("fd == 1 || fd == 2 && count > 7", |fd, count| {
-        fd as u32 == 1 || (fd as u32 == 2 && count > 7)
+        low(fd) == 1 || (low(fd) == 2 && count > 7)
     }),
     ("!(fd == 1 || count <= 3)", |fd, count| {
-        !(fd as u32 == 1 || count <= 3)
+        !(low(fd) == 1 || count <= 3)
     }),
-    ("!!fd == 1", |fd, _| fd as u32 == 1),
-    ("(fd & 3) == 1", |fd, _| fd as u32 & 3 == 1),
+    ("!!fd == 1", |fd, _| low(fd) == 1),
+    ("(fd & 3) == 1", |fd, _| low(fd) & 3 == 1),
     ("(count & 3) == 8", |_, _| false),
     ("(count & 0xf00000003) > 2", |_, count| {
         count & 0xf_0000_0003 > 2
     }),
     ("count & 3 | 8 == 9", |_, count| count & 3 | 8 == 9),
     ("count | 3 == 7", |_, count| count | 3 == 7),
-    ("fd | 3 >= 8", |fd, _| fd as u32 | 3 >= 8),
+    ("fd | 3 >= 8", |fd, _| low(fd) > 7),
     ("fd | 3 < 2", |_, _| false),
     ("fd | 3 > 2", |_, _| true),
     ("(fd & 0xf00000000) == 0", |fd, _| fd & 0xf_0000_0000 == 0),
     ("(fd & 0) == 0", |_, _| true),
-    ("fd & 0xffffffffffffffff == 1", |fd, _| fd as u32 == 1),
+    ("fd & 0xffffffffffffffff == 1", |fd, _| low(fd) == 1),
     ("1 | 2 == 3 && (1 < 2) && !(2 < 1)", |_, _| true),
-    ("((fd)) == (1|(2))", |fd, _| fd as u32 == 3),
+    ("((fd)) == (1|(2))", |fd, _| low(fd) == 3),
 ];
 
 #[test]
@@ -499,6 +504,18 @@ proptest! {
                 let found = found.map_or(policy.default, |rule| rule.action);
                 prop_assert_eq!(found, expected, "{}", &text);
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn whatever_is_written_is_read_or_refused_at_a_place(text in "(ALLOW |\\{|\\}|read |fd |== |1|\\(|\\)|&|\\||!|, |USE a|POLICY a |DEFAULT |KILL |#define |#include \"|\"|/\\*|\\*/|\n|SYSCALL\\[|\\]|-|é|ON ){0,30}") {
+        if let Err(misread) = read_for(&text, Arch::X86_64, Path::new("/nowhere")) {
+            prop_assert!(text.is_char_boundary(misread.offset), "{misread:?}");
+            prop_assert!(!misread.problem.contains('\n'), "{misread:?}");
         }
     }
 }

@@ -425,3 +425,15 @@ fn what_minijail_has_no_word_for_is_said() {
         assert_eq!(left_out[0].rule, rule);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn whatever_is_written_is_read_or_refused_at_a_place(text in "(read: |: |arg0 |== |in |return |1|\\{|\\}|\\[arch=|\\]|~|\\(|\\)|\\||&& |; |@include ./x|@default |\\\\\n|\n|#|-|é|0x){0,30}") {
+        if let Err(misread) = read_for(&text, Arch::X86_64, Path::new("/nowhere")) {
+            prop_assert!(text.is_char_boundary(misread.offset), "{misread:?}");
+            prop_assert!(!misread.problem.contains('\n'), "{misread:?}");
+        }
+    }
+}
