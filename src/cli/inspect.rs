@@ -182,6 +182,11 @@ fn facts(found: &Inspection) -> Vec<(&'static str, String)> {
     let mut add = |name, value: Option<String>| facts.extend(value.map(|value| (name, value)));
     add("loader", found.interpreter.clone());
     if let Some(resolved) = &found.resolved {
+        let about = resolved.policy.description.as_deref();
+        add(
+            "about",
+            about.map(|text| render::escaped(text).into_owned()),
+        );
         add("policy", Some(render::policy(resolved)));
         for added in render::added(resolved) {
             add("added", Some(added));

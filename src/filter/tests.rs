@@ -1,3 +1,4 @@
+mod oci;
 mod properties;
 mod seccompiler;
 

@@ -40,12 +40,19 @@ pub(super) fn apart<A: Copy + PartialEq>(
         if alternatives.len() > MAX {
             return Err(TooMany);
         }
-        if alternatives.iter().any(Vec::is_empty) {
-            *alternatives = vec![Vec::new()];
-        }
+        *alternatives = largest(alternatives);
     }
     found.retain(|(_, alternatives)| !alternatives.is_empty());
     Ok(found)
+}
+
+/// Those that are not in another, which demands less.
+fn largest(alternatives: &[Alternative]) -> Vec<Alternative> {
+    let is_in = |one: &Alternative, other: &Alternative| {
+        one.len() > other.len() && other.iter().all(|test| one.contains(test))
+    };
+    let is_largest = |one: &&Alternative| !alternatives.iter().any(|other| is_in(one, other));
+    alternatives.iter().filter(is_largest).cloned().collect()
 }
 
 /// The alternatives in which one of the tests does not hold.

@@ -224,6 +224,12 @@ impl Arch {
         }
     }
 
+    /// Whether its addresses have 32 bits, if not its registers.
+    pub(super) fn has_32_bit_addresses(self) -> bool {
+        let is_n32 = matches!(self, Arch::Mips64n32 | Arch::Mipsel64n32);
+        self.has_32_bit_registers() || self == Arch::X32 || is_n32
+    }
+
     /// Whether its registers have 32 bits. Those of x32 and of the MIPS n32 ABI have 64.
     pub(super) fn has_32_bit_registers(self) -> bool {
         self.row().audit & BITS_64 == 0

@@ -188,7 +188,9 @@ pub fn write(
     };
     let write = match format {
         Format::Toml => return Ok((toml::write(&resolved.policy), Vec::new())),
-        Format::Oci | Format::Docker | Format::Spo => oci::write,
+        Format::Oci | Format::Docker | Format::Spo => {
+            return Ok((oci::write(&mut output, format)?, output.left_out));
+        }
         Format::Systemd => systemd::write,
         Format::Minijail => minijail::write,
         Format::Seccompiler => seccompiler::write,

@@ -156,7 +156,7 @@ impl Normaliser<'_> {
         let mask = match &operand.mask {
             Some(mask) => argument.pattern(value_of(mask)?, mask)?,
             None => all,
-        };
+        } & argument.seen;
         let found = match comparison {
             Comparison::Equal | Comparison::NotEqual => {
                 let value = argument.pattern(value_of(value)?, value)?;
@@ -198,6 +198,7 @@ impl Normaliser<'_> {
                 kind: Type::UnsignedWide,
                 family: parameter.and_then(|parameter| parameter.family),
                 bits: u64::BITS,
+                seen: self.register(),
             });
         }
         let (Some(position), Some(parameter)) = (position, parameter) else {
@@ -228,7 +229,21 @@ impl Normaliser<'_> {
             kind,
             family: parameter.family,
             bits: width(kind, self.arch),
+            seen: match operand.raw {
+                true => self.register(),
+                false => u64::MAX,
+            },
         })
+    }
+
+    /// What other tools compare of a register: libseccomp sees 32 bits of those of an ABI
+    /// whose addresses have 32 (`ARCH_SIZE_32` of x32 in its src/arch-x32.c), whatever else
+    /// is in them.
+    fn register(&self) -> u64 {
+        match self.arch.has_32_bit_addresses() {
+            true => u32::MAX.into(),
+            false => u64::MAX,
+        }
     }
 
     fn value(&self, value: &Value, argument: &Argument) -> Result<i128, Problem> {
@@ -291,6 +306,9 @@ struct Argument {
     family: Option<constants::Family>,
     /// How many bits the kernel looks at.
     bits: u32,
+    /// The bits that can be compared: of a raw register fewer than values may have, which
+    /// are then never met.
+    seen: u64,
 }
 
 impl Argument {

@@ -1,5 +1,6 @@
 //! JSON of other tools, and where in it something is wrong.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -50,8 +51,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                 let mut entries: Vec<(String, &'a RawValue)> = Vec::new();
+                let mut keys = BTreeSet::new();
                 while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    if entries.iter().any(|(earlier, _)| *earlier == key) {
+                    if !keys.insert(key.clone()) {
                         let problem = format!("{key:?} is there twice");
                         return Err(serde::de::Error::custom(problem));
                     }

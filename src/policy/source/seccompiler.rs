@@ -37,6 +37,7 @@ struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<Vec<Argument>>,
     #[serde(default, skip_serializing)]
+    #[expect(dead_code, reason = "it is for people")]
     comment: Comment,
 }
 
@@ -59,6 +60,7 @@ struct Argument {
     op: Operator,
     val: u64,
     #[serde(default, skip_serializing)]
+    #[expect(dead_code, reason = "it is for people")]
     comment: Comment,
 }
 

@@ -1,0 +1,157 @@
+//! Policies in other tools' formats, and filters for those who install them themselves.
+
+use sandbox_support::Workspace;
+
+const POLICY: &str = "action = \"errno:EACCES\"\ndeny = [\"socket(domain != AF_UNIX)\"]\n";
+
+fn with_policy() -> Workspace {
+    let ws = Workspace::new();
+    ws.compile("gcc", "arguments.c");
+    ws.write("local.toml", POLICY);
+    ws
+}
+
+const UNDER_IT: &str = "unix: Success\ninet: Permission denied\n";
+
+#[test]
+fn a_filter_is_what_bwrap_takes() {
+    let ws = with_policy();
+    ws.run("sandbox-patch convert --to bpf local.toml >filter")
+        .succeeds();
+    ws.run("bwrap --bind / / --dev-bind /dev /dev --seccomp 9 ./arguments unix inet 9<filter")
+        .prints_only(UNDER_IT);
+}
+
+#[test]
+fn a_filter_is_a_header_of_c() {
+    let ws = with_policy();
+    ws.run("sandbox-patch convert --to c local.toml >filter.h")
+        .succeeds();
+    ws.compile("gcc -Wall -Werror -I.", "with-filter.c");
+    ws.run("./with-filter ./arguments unix inet")
+        .prints_only(UNDER_IT);
+}
+
+#[test]
+fn a_filter_is_an_array_of_rust() {
+    let ws = with_policy();
+    ws.run("sandbox-patch convert --to rust local.toml >filter.rs")
+        .succeeds();
+    ws.write(
+        "main.rs",
+        "include!(\"filter.rs\");\n\
+         fn main() {\n\
+             use std::io::Write;\n\
+             let mut out = std::io::stdout().lock();\n\
+             for (code, jt, jf, k) in SECCOMP_FILTER {\n\
+                 out.write_all(&code.to_ne_bytes()).unwrap();\n\
+                 out.write_all(&[jt, jf]).unwrap();\n\
+                 out.write_all(&k.to_ne_bytes()).unwrap();\n\
+             }\n\
+         }\n",
+    );
+    let cargo = std::path::Path::new(env!("CARGO"));
+    let rustc = cargo.with_file_name("rustc");
+    ws.run(&format!(
+        "{} --edition 2024 -D warnings main.rs && ./main >as-array",
+        rustc.display()
+    ))
+    .succeeds();
+    ws.run("sandbox-patch convert --to bpf local.toml | cmp - as-array")
+        .succeeds();
+}
+
+#[test]
+fn a_filter_has_the_byte_order_of_its_machine() {
+    let ws = with_policy();
+    let instruction = |arch: &str| {
+        let line = format!("sandbox-patch convert --arch {arch} --to bpf local.toml >{arch}");
+        ws.run(&line).succeeds();
+        ws.read(arch)[..8].to_vec()
+    };
+    assert_eq!(instruction("aarch64"), [0x20, 0, 0, 0, 4, 0, 0, 0]);
+    assert_eq!(instruction("s390x"), [0, 0x20, 0, 0, 0, 0, 0, 4]);
+}
+
+#[test]
+fn a_policy_is_taken_out_of_a_program() {
+    let ws = with_policy();
+    ws.run("sandbox-patch -q -p local.toml ./arguments")
+        .succeeds();
+    ws.run("sandbox-patch convert --to toml ./arguments")
+        .prints_only(
+            "default = \"allow\"\n\ndeny = [\n    \"socket(domain != AF_UNIX)=errno:EACCES\",\n]\n",
+        );
+    ws.run(
+        "sandbox-patch convert --to toml ./arguments >again.toml && \
+            sandbox-patch verify -p again.toml ./arguments",
+    )
+    .succeeds();
+    ws.run("sandbox-patch convert --to toml /bin/true")
+        .exits_with(1)
+        .complains_in_one_line("/bin/true: it carries no sandbox policy");
+}
+
+#[test]
+fn the_policies_that_come_along_are_their_own_conversion() {
+    let ws = with_policy();
+    for name in [
+        "cli-filter",
+        "network-client",
+        "network-server",
+        "no-exec",
+        "no-network",
+        "read-only-tool",
+        "static-site-server",
+    ] {
+        ws.run(&format!(
+            "sandbox-patch convert --to toml {name} >once.toml"
+        ))
+        .succeeds();
+        ws.run("sandbox-patch convert --to toml once.toml | cmp - once.toml")
+            .succeeds();
+        ws.run(&format!(
+            "sandbox-patch convert --to bpf {name} >one; \
+             sandbox-patch convert --to bpf once.toml | cmp - one"
+        ))
+        .succeeds();
+    }
+}
+
+#[test]
+fn what_a_format_cannot_say_is_an_error_or_left_out_with_a_word() {
+    let ws = with_policy();
+    ws.write(
+        "p.toml",
+        "exact = true\nunknown = \"errno:ENOSYS\"\nallow = [\"read\", \"ptrace=trap\"]\n",
+    );
+    ws.run("sandbox-patch convert --to seccompiler p.toml")
+        .exits_with(1)
+        .prints_only("")
+        .complains_in_one_line(
+            "p.toml: unknown = errno:ENOSYS can't be said in this form: it has one action for \
+             what is unlisted; --lossy leaves it out",
+        );
+    ws.run("sandbox-patch convert --lossy --to seccompiler p.toml")
+        .succeeds()
+        .prints("\"syscall\": \"read\"")
+        .complains("left out: ptrace=trap");
+}
+
+#[test]
+fn a_policy_of_another_tool_is_put_into_a_program() {
+    let ws = with_policy();
+    ws.write(
+        "vmm.json",
+        r#"{ "main": { "mismatch_action": "allow", "match_action": { "errno": 13 }, "filter": [
+            { "syscall": "socket", "args": [
+                { "index": 0, "type": "dword", "op": "ne", "val": 1 } ] } ] } }"#,
+    );
+    ws.run("sandbox-patch -q -p vmm.json ./arguments")
+        .succeeds();
+    ws.run("./arguments unix inet").prints_only(UNDER_IT);
+    ws.write("vmm.json", "{\n \"main\": {\n  \"mismatch_acton\": 1 } }");
+    ws.run("sandbox-patch convert --from seccompiler --to toml vmm.json")
+        .exits_with(1)
+        .complains_in_one_line("vmm.json:3:18: unknown field `mismatch_acton`");
+}
