@@ -29,7 +29,7 @@ pub use sandbox_format::bpf::Comparison;
 
 pub use describe::describe;
 pub use normal::Problem;
-pub(super) use normal::{combine, normal};
+pub(super) use normal::{combine, normal, width};
 pub use parse::Misread;
 pub(super) use parse::parse_in;
 

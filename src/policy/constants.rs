@@ -362,6 +362,12 @@ pub(crate) fn names(family: Family) -> impl Iterator<Item = &'static str> {
     constants.chain(requests.into_iter().flatten())
 }
 
+/// All names of all families.
+pub(crate) fn all_names() -> impl Iterator<Item = &'static str> {
+    let families = sets().map(|set| set.family).chain([Family::Request]);
+    families.flat_map(names)
+}
+
 /// The families that have a constant of this name.
 pub(crate) fn families(name: &str) -> impl Iterator<Item = Family> {
     let families = sets().map(|set| set.family).chain([Family::Request]);

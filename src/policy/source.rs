@@ -12,11 +12,13 @@ mod include;
 mod json;
 mod kafel;
 mod library;
+mod literal;
 mod minijail;
 mod oci;
 mod output;
 mod seccompiler;
 mod systemd;
+mod texts;
 mod toml;
 
 use std::collections::BTreeSet;

@@ -370,7 +370,7 @@ impl Argument {
 }
 
 /// How many bits of an argument the kernel looks at.
-pub(super) fn width(kind: Type, arch: Arch) -> u32 {
+pub(in crate::policy) fn width(kind: Type, arch: Arch) -> u32 {
     match kind {
         Type::UnsignedShort => 16,
         Type::Int | Type::UnsignedInt => 32,
