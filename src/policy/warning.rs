@@ -120,13 +120,11 @@ impl fmt::Display for Warning {
                 name,
                 arch,
                 instead,
-            } => {
-                let instead = instead.join(", ");
-                write!(
-                    f,
-                    "{arch} has no system call {name}; {instead} stands in for it"
-                )
-            }
+            } => write!(
+                f,
+                "{arch} has no system call {name}; {} stands in for it",
+                instead.join(", ")
+            ),
             Warning::Number { number, name, arch } => {
                 write!(f, "system call {number} is {name} on {arch}")
             }

@@ -6,18 +6,21 @@
 
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::BTreeSet;
 
-use sandbox_format::bpf::{Comparison, Test};
+use sandbox_format::bpf::Comparison;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub(super) use write::write;
+
 use super::json::{self, Entries, offset_of};
-use super::{Input, Misread, Output, Unsayable};
+use super::{Input, Misread};
 use crate::policy::condition::{Condition, Operand, Value};
 use crate::policy::item::Item;
-use crate::policy::{Action, Arch, Draft, Subject, alternatives, cubes};
+use crate::policy::{Action, Draft, Subject};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -255,139 +258,4 @@ fn comparison(argument: &Argument) -> Condition {
     };
     let value = Value::Number((argument.val & mask).into());
     Condition::Compare(operand, comparison, value)
-}
-
-#[derive(Serialize)]
-struct WrittenFile {
-    main: WrittenFilter,
-}
-
-#[derive(Serialize)]
-struct WrittenFilter {
-    mismatch_action: Written,
-    match_action: Written,
-    filter: Vec<Entry>,
-}
-
-const TOO_MANY: &str = "its conditions come to too many alternatives";
-
-/// Writes a filter for the program's own ABI.
-pub(super) fn write(output: &mut Output<'_>) -> Result<String, Unsayable> {
-    let resolved = output.resolved;
-    let default = resolved.policy.default;
-    if !matches!(resolved.arch, Arch::X86_64 | Arch::Aarch64 | Arch::Riscv64) {
-        let why = "the crate knows x86_64, aarch64 and riscv64 only";
-        output.leave_out(format!("a program for {}", resolved.arch), why)?;
-    }
-    for abi in resolved.abis.iter().skip(1) {
-        output.leave_out(format!("calls of {}", abi.arch), "it ends these")?;
-    }
-    if resolved.policy.foreign_action() != Action::KillProcess {
-        output.leave_out("foreign", "it ends calls of other ABIs")?;
-    }
-    if let Some(action) = resolved
-        .policy
-        .unknown
-        .filter(|unknown| *unknown != default)
-    {
-        output.leave_out(
-            format!("unknown = {action}"),
-            "it has one action for what is unlisted",
-        )?;
-    }
-    let matched = resolved.rules().iter().map(|rule| rule.action);
-    let matched = matched.into_iter().find(|action| *action != default);
-    let matched = matched.unwrap_or(match default {
-        Action::Allow => Action::KillProcess,
-        _ => Action::Allow,
-    });
-    let mut entries = Vec::new();
-    for rules in resolved
-        .rules()
-        .chunk_by(|one, other| one.number == other.number)
-    {
-        let parts: Vec<(&[Test], Action)> = rules
-            .iter()
-            .map(|rule| (&rule.when[..], rule.action))
-            .collect();
-        let Ok(parts) = alternatives::apart(&parts) else {
-            output.leave_out(
-                &rules[0].name,
-                "its conditions come to too many alternatives",
-            )?;
-            continue;
-        };
-        for (action, alternatives) in parts {
-            if action == matched {
-                for alternative in alternatives {
-                    match arguments(&alternative) {
-                        Ok(found) => {
-                            entries.extend(found.into_iter().map(|it| entry(&rules[0].name, it)))
-                        }
-                        Err(cubes::TooMany) => output.leave_out(&rules[0].name, TOO_MANY)?,
-                    }
-                }
-            } else if action != default {
-                let why = format!("besides the default it has one action, here {matched}");
-                output.leave_out(format!("{}={action}", rules[0].name), why)?;
-            }
-        }
-    }
-    let file = WrittenFile {
-        main: WrittenFilter {
-            mismatch_action: Written::of(default),
-            match_action: Written::of(matched),
-            filter: entries,
-        },
-    };
-    let text = serde_json::to_string_pretty(&file).unwrap_or_default();
-    Ok(text + "\n")
-}
-
-fn entry(name: &str, arguments: Vec<Argument>) -> Entry {
-    Entry {
-        syscall: name.to_owned(),
-        args: (!arguments.is_empty()).then_some(arguments),
-        comment: Comment,
-    }
-}
-
-/// Tests that must all hold, as one or several entries: there is no word for an order of
-/// some bits, which are compared one by one.
-fn arguments(tests: &[Test]) -> Result<Vec<Vec<Argument>>, cubes::TooMany> {
-    let (plain, others): (Vec<&Test>, Vec<&Test>) = tests.iter().partition(|test| {
-        test.comparison == Comparison::Equal || [u32::MAX.into(), u64::MAX].contains(&test.mask)
-    });
-    let others: Vec<Test> = others.into_iter().copied().collect();
-    let plain: Vec<Argument> = plain.into_iter().map(argument).collect();
-    let cubes = cubes::of_tests(&others)?;
-    let with = |cube: &cubes::Cube| {
-        let demands = cube.demands();
-        let demands = demands.map(|(arg, bits)| argument(&Test::equal(arg, bits.mask, bits.value)));
-        plain.iter().copied().chain(demands).collect()
-    };
-    Ok(cubes.iter().map(with).collect())
-}
-
-fn argument(test: &Test) -> Argument {
-    let width = match (test.mask | test.value) >> 32 {
-        0 => Width::Dword,
-        _ => Width::Qword,
-    };
-    let op = match test.comparison {
-        Comparison::Equal if test.mask == width.all() => Operator::Eq,
-        Comparison::Equal => Operator::MaskedEq(test.mask),
-        Comparison::NotEqual => Operator::Ne,
-        Comparison::Less => Operator::Lt,
-        Comparison::LessOrEqual => Operator::Le,
-        Comparison::Greater => Operator::Gt,
-        Comparison::GreaterOrEqual => Operator::Ge,
-    };
-    Argument {
-        index: test.arg,
-        width,
-        op,
-        val: test.value,
-        comment: Comment,
-    }
 }

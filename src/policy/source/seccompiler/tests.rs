@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::super::{Options, Unsayable};
+use super::super::{Options, Output, Unsayable};
 use super::*;
-use crate::policy::{Origin, Policy, resolve};
+use crate::policy::{Arch, Origin, Policy, resolve};
 
 fn origin(offset: usize) -> Origin {
     Origin {
