@@ -1,12 +1,12 @@
 //! What must hold for any input, a mutator that knows where an ELF file's headers
-//! are, and a bound on memory. libFuzzer calls them in `fuzz_targets`, and the
+//! are and one for text, and a bound on memory. libFuzzer calls them in `fuzz_targets`, and the
 //! program `bounded` without it.
 
 mod memory;
 mod mutate;
 pub mod targets;
 
-pub use mutate::{Random, mutate};
+pub use mutate::{Random, mutate, mutate_text};
 
 /// Defines a target that is fed ELF files.
 #[macro_export]

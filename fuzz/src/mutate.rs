@@ -1,6 +1,7 @@
 //! Mutations that get past the first checks: flips of random bytes mostly hit
 //! code, which nothing looks at. These change fields of headers and of tables
-//! that headers lead to, preferably to values that stand in other fields.
+//! that headers lead to, preferably to values that stand in other fields. Text is changed
+//! by the word and by the line.
 
 use std::ops::Range;
 
@@ -9,6 +10,67 @@ pub fn mutate(file: &mut [u8], random: &mut Random) {
     for _ in 0..=random.below(4) {
         mutate_once(file, random);
     }
+}
+
+/// What readers must not trip over.
+const NUMBERS: &[&str] = &[
+    "0",
+    "-1",
+    "~",
+    "(",
+    "}",
+    "4294967296",
+    "18446744073709551616",
+];
+
+/// The longest text that is made, in bytes.
+const LONGEST_TEXT: usize = 1 << 14;
+
+/// Changes a few places of a text: words and lines are left out, repeated, or replaced by
+/// others of the same text or of another one.
+pub fn mutate_text(text: &mut Vec<u8>, others: &[Vec<u8>], random: &mut Random) {
+    for _ in 0..=random.below(3) {
+        let source = match random.below(4) {
+            0 => random.pick(others).clone(),
+            _ => text.clone(),
+        };
+        let from = piece(&source, random);
+        let to = piece(text, random);
+        let new: &[u8] = match random.below(8) {
+            0 => b"",
+            1 => &[random.below(256).to_le_bytes()[0]],
+            2 => random.pick(NUMBERS).as_bytes(),
+            _ => &source[from],
+        };
+        let at = if random.below(3) == 0 {
+            to.start..to.start
+        } else {
+            to
+        };
+        let new = new.to_vec();
+        if text.len() + new.len() <= LONGEST_TEXT {
+            text.splice(at, new);
+        }
+    }
+}
+
+/// A word, a line, or anything.
+fn piece(text: &[u8], random: &mut Random) -> Range<usize> {
+    if text.is_empty() {
+        return 0..0;
+    }
+    let at = random.below(text.len());
+    let is_end = match random.below(3) {
+        0 => |byte: &u8| *byte == b'\n',
+        1 => |byte: &u8| !byte.is_ascii_alphanumeric() && *byte != b'_',
+        _ => |byte: &u8| matches!(byte, b',' | b'{' | b'}' | b'(' | b')' | b'[' | b']'),
+    };
+    let start = text[..at].iter().rposition(is_end).map_or(0, |it| it + 1);
+    let end = text[at..]
+        .iter()
+        .position(is_end)
+        .map_or(text.len(), |it| at + it + 1);
+    start..end
 }
 
 fn mutate_once(file: &mut [u8], random: &mut Random) {

@@ -6,7 +6,8 @@ use sandbox_format::note::{ByteOrder, Collector};
 use sandbox_oracle::{content_of, file, round_trip, round_trip_inline};
 use sandbox_patch::elf::{Image, Layout};
 use sandbox_patch::filter;
-use sandbox_patch::policy::Resolved;
+use sandbox_patch::policy::source::{self, Format, Library, Options};
+use sandbox_patch::policy::{self, Arch, Resolved, resolve};
 use sandbox_patch::program::{Inspection, Surroundings};
 use sandbox_patch::rewrite::undo::Undo;
 use sandbox_patch::rewrite::{Original, Position, Start, best_effort, embedded, write};
@@ -124,4 +125,49 @@ fn is_policy(data: &[u8]) -> bool {
     assert_eq!(policy.to_json(), data);
     let _ = filter::compile(&policy);
     true
+}
+
+/// Policies of any content, in the form that they are taken for and in another one.
+///
+/// # Panics
+///
+/// What was written of a policy can't be read, or is another policy.
+pub fn policy(data: &[u8]) -> bool {
+    let other = Format::ALL[data.len() % Format::ALL.len()];
+    let recognised = is_written(data, None);
+    is_written(data, Some(other)) || recognised
+}
+
+fn is_written(data: &[u8], format: Option<Format>) -> bool {
+    let Ok(policy) = read(data, format) else {
+        return false;
+    };
+    for format in Format::ALL {
+        let is_ours = format == Format::Toml;
+        let Ok((text, left_out)) = source::write(&policy, format, data.len().is_multiple_of(2))
+        else {
+            assert!(!is_ours, "our own form can say everything");
+            continue;
+        };
+        let again = read(text.as_bytes(), Some(format));
+        let again = again.unwrap_or_else(|error| panic!("{}: {error}\n{text}", format.name()));
+        if is_ours {
+            assert!(left_out.is_empty());
+            let program = |policy| filter::export::instructions(policy).ok();
+            assert_eq!(program(&policy), program(&again), "{text}");
+        }
+    }
+    true
+}
+
+fn read(data: &[u8], format: Option<Format>) -> Result<Resolved, policy::Error> {
+    let arch = Arch::X86_64;
+    let options = Options {
+        format,
+        ..Options::new(arch)
+    };
+    // There are no files beside it.
+    let path = "/dev/null/policy".as_ref();
+    let draft = source::parse(data, path, &Library::default(), &options)?;
+    Ok(resolve(&draft.finish()?, arch)?.0)
 }

@@ -16,15 +16,23 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use sandbox_fuzz::{Random, mutate, targets};
+use sandbox_fuzz::{Random, mutate, mutate_text, targets};
 
 type Target = fn(&[u8]) -> bool;
 
-const TARGETS: [(&str, Target); 4] = [
-    ("layout", targets::layout),
-    ("patch", targets::patch),
-    ("remove", targets::remove),
-    ("note", targets::note),
+/// Changes an input, also by what is in others.
+type Mutator = fn(&mut Vec<u8>, &[Vec<u8>], &mut Random);
+
+fn mutate_elf(input: &mut Vec<u8>, _: &[Vec<u8>], random: &mut Random) {
+    mutate(input, random);
+}
+
+const TARGETS: [(&str, Target, Mutator); 5] = [
+    ("layout", targets::layout, mutate_elf),
+    ("patch", targets::patch, mutate_elf),
+    ("remove", targets::remove, mutate_elf),
+    ("note", targets::note, mutate_elf),
+    ("policy", targets::policy, mutate_text),
 ];
 
 /// After so many changes on top of each other it begins with a seed again.
@@ -40,12 +48,12 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let wanted = arguments.get(2..).unwrap_or_default();
-    let is_known = |name: &&OsString| TARGETS.iter().any(|(known, _)| *name == known);
+    let is_known = |name: &&OsString| TARGETS.iter().any(|(known, ..)| *name == known);
     if let Some(unknown) = wanted.iter().find(|name| !is_known(name)) {
         eprintln!("bounded: there is no target {}", unknown.display());
         return ExitCode::from(2);
     }
-    for (name, target) in TARGETS {
+    for (name, target, mutator) in TARGETS {
         if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
             continue;
         }
@@ -53,7 +61,7 @@ fn main() -> ExitCode {
             &Path::new(seeds).join(name),
             Path::new("artifacts"),
             name,
-            target,
+            (target, mutator),
             runs,
         ) {
             Ok(useful) => println!("{name}: {runs} runs, {useful} with a use for the input"),
@@ -67,7 +75,13 @@ fn main() -> ExitCode {
 }
 
 /// Tells for how many inputs the target had a use.
-fn run(seeds: &Path, artifacts: &Path, name: &str, target: Target, runs: u32) -> io::Result<u32> {
+fn run(
+    seeds: &Path,
+    artifacts: &Path,
+    name: &str,
+    (target, mutator): (Target, Mutator),
+    runs: u32,
+) -> io::Result<u32> {
     let seeds = contents(seeds)?;
     let mut random = Random::new(1);
     let mut input = Vec::new();
@@ -83,7 +97,7 @@ fn run(seeds: &Path, artifacts: &Path, name: &str, target: Target, runs: u32) ->
         }
         left -= 1;
         let before = input.clone();
-        mutate(&mut input, &mut random);
+        mutator(&mut input, &seeds, &mut random);
         // Before it is used: it may end the process.
         file.set_len(input.len() as u64)?;
         file.write_all_at(&input, 0)?;
