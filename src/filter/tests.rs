@@ -1,4 +1,5 @@
 mod properties;
+mod systemd;
 
 use sandbox_format::bpf::{Test, identity, op, ret};
 use std::collections::BTreeSet;

@@ -40,6 +40,8 @@ pub(in crate::policy::source) fn write(output: &mut Output<'_>) -> Result<String
 struct Unit {
     native: Arch,
     is_allow_list: bool,
+    /// What happens to all other calls.
+    default: Action,
     /// `SystemCallErrorNumber=`
     negative: Action,
     /// What happens to each call that systemd knows on its own ABI, and to those of other
@@ -66,6 +68,7 @@ impl Unit {
         Ok(Self {
             native,
             is_allow_list,
+            default,
             negative,
             verdicts,
         })
@@ -102,7 +105,7 @@ impl Unit {
                 if rules.is_empty() && (name == "socketcall" || name == "ipc") {
                     continue;
                 }
-                let action = verdict(name, &rules, resolved.policy.default, output)?;
+                let action = verdict(name, &rules, self.default, output)?;
                 let is_here = names::is_known(name, self.native);
                 match self.verdicts.get(name) {
                     Some(own) if *own == action || NEEDED.contains(&name) => {}
@@ -146,42 +149,37 @@ impl Unit {
     }
 
     fn write(&self, text: &mut String) {
-        let by = |wanted: &dyn Fn(&str, Action) -> bool| -> Vec<&'static str> {
-            let chosen = self.verdicts.iter();
-            let chosen = chosen.filter(|(name, action)| wanted(name, **action));
-            chosen.map(|(name, _)| *name).collect()
-        };
+        let mut permitted = Vec::new();
+        let mut denied = Vec::new();
         let implicit = implicit();
-        let is_negative = |action: Action| action == self.negative;
-        let (listed, denied) = if self.is_allow_list {
-            let denied = by(&|name, action| is_negative(action) && implicit.contains(name));
-            (by(&|_, action| action.permits()), denied)
-        } else {
-            (Vec::new(), by(&|_, action| is_negative(action)))
-        };
-        let is_special = |name: &str, action: Action| {
-            let is_own = is_negative(action) && names::is_known(name, self.native);
-            // What an allow-list does not name on other ABIs fails with this anyway.
-            let is_usual = self.is_allow_list
-                && action == Action::Errno(ENOSYS)
-                && !names::is_known(name, self.native);
-            let is_foreign_denied = !self.is_allow_list && is_negative(action);
-            !action.permits() && !is_own && !is_usual && !is_foreign_denied
-        };
-        let special = self.verdicts.iter();
-        let special = special.filter(|(name, action)| is_special(name, **action));
-        let special = special.map(|(name, action)| format!("{name}:{}", error_of(*action)));
-        push_list(text, "", listed.into_iter().map(str::to_owned));
-        let denied = denied.into_iter().map(str::to_owned);
-        let before = text.len();
-        push_list(text, "~", denied.chain(special));
-        if !self.is_allow_list && text.len() == before {
+        for (name, action) in &self.verdicts {
+            let named = format!("{name}:{}", error_of(*action));
+            match (self.is_allow_list, action.permits()) {
+                (true, true) => permitted.push((*name).to_owned()),
+                (true, false) if *action != self.unnamed(name) => denied.push(named),
+                (true, false) if !implicit.contains(*name) => {}
+                (false, true) => {}
+                (false, false) if *action != self.negative => denied.push(named),
+                (_, false) => denied.push((*name).to_owned()),
+            }
+        }
+        push_list(text, "", permitted);
+        if !self.is_allow_list && denied.is_empty() {
             text.push_str("SystemCallFilter=~\n");
         }
+        push_list(text, "~", denied);
         if self.negative != Action::KillProcess {
             text.push_str("SystemCallErrorNumber=");
             text.push_str(&error_of(self.negative));
             text.push('\n');
+        }
+    }
+
+    /// What a call gets that an allow-list does not name.
+    fn unnamed(&self, name: &str) -> Action {
+        match names::is_known(name, self.native) {
+            true => self.negative,
+            false => Action::Errno(ENOSYS),
         }
     }
 }
@@ -247,7 +245,7 @@ fn error_of(action: Action) -> String {
 }
 
 /// Adds lines that name the items, each of them an assignment of its own.
-fn push_list(text: &mut String, sign: &str, items: impl Iterator<Item = String>) {
+fn push_list(text: &mut String, sign: &str, items: Vec<String>) {
     let start = format!("SystemCallFilter={sign}");
     let mut line = start.clone();
     for item in items {
