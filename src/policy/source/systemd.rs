@@ -194,9 +194,12 @@ impl Unit {
         Draft {
             allow: Some(self.items(input, others.is_empty())),
             default: Some(default),
-            // libseccomp's SCMP_ACT_KILL, which is its action for other ABIs, ends the thread.
+            // systemd's filters permit the calls of ABIs that the machine has not. As none
+            // can make these, they get what unlisted calls get, and so do the numbers that
+            // x32 had on x86_64 before Linux 5.4, for which libseccomp has no name.
+            // Others end the thread: SCMP_ACT_KILL, libseccomp's action for other ABIs.
             foreign: Some(match nothing_is_blocked {
-                true => Action::Allow,
+                true => default,
                 false => Action::KillThread,
             }),
             architectures: Some(others),

@@ -116,6 +116,7 @@ fn policies() -> impl Strategy<Value = Policy> {
                 foreign,
                 architectures,
                 exact,
+                lenient: false,
                 description,
             },
         )
