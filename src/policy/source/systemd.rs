@@ -89,8 +89,8 @@ impl Unit {
             "SystemCallArchitectures" => self.architectures(assignment),
             other => wrong(
                 assignment.key_at,
-                match error::either(&alike(other, KEYS.iter().copied())) {
-                    Some(names) => format!("unknown setting {other}=; did you mean {names}?"),
+                match alike(other, KEYS.iter().copied()).first() {
+                    Some(key) => format!("unknown setting {other}=; did you mean {key}?"),
                     None => format!("unknown setting {other}=; there are {}", KEYS.join(", ")),
                 },
             ),
@@ -239,6 +239,9 @@ impl Unit {
                 items.push(item(call(name), self.negative, Some(*offset)));
             }
         }
+        // What the log lists, the filter may have decided.
+        let mut seen = BTreeSet::new();
+        items.retain(|item| seen.insert(item.subject.to_string()));
         if self.is_allow_list() {
             items.extend(
                 self.known(is_native_only)

@@ -100,7 +100,7 @@ pub(super) fn error(text: &str, offset: usize) -> Result<Action, Misread> {
     let action = format!("errno:{text}").parse();
     action.map_err(|error: Error| Misread {
         offset,
-        problem: format!("{error}, nor is it kill"),
+        problem: format!("{error}, or kill"),
     })
 }
 

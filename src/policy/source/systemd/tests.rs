@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::policy::source::{Options, Output, position};
+use crate::policy::source::{Options, Output, Unsayable, position};
 use crate::policy::{Origin, Policy, resolve};
 
 /// What a text says, for programs of x86_64.
@@ -80,7 +80,7 @@ fn a_deny_list_permits_the_rest() {
             "[Service]\nSystemCallErrorNumber=ENOENT\nSystemCallFilter=~@module ptrace:kill no_such\n\
              SystemCallFilter=ptrace bpf\nSystemCallErrorNumber=EPERM"
         ),
-        ["3:19 @module=errno:EPERM", "3:40 no_such=errno:EPERM"]
+        ["3:19 @module=errno:EPERM", "3:39 no_such=errno:EPERM"]
     );
     let policy = policy("[Service]\nSystemCallFilter=~ptrace");
     assert_eq!(policy.default, Action::Allow);
@@ -210,7 +210,7 @@ fn errors_say_what_is_wrong_where() {
         (
             &format!("{filter}~read:EPERMM"),
             (2, 24),
-            "unknown error \"EPERMM\"; use a name as EPERM or a number from 1 to 4095, nor is it kill",
+            "unknown error \"EPERMM\"; use a name like EPERM or a number from 1 to 4095, or kill",
         ),
         (
             &format!("{filter}~read:0"),
@@ -301,7 +301,7 @@ fn what_is_written_is_read_again() {
         "[Service]\nSystemCallFilter=~\nSystemCallArchitectures=native",
     ] {
         let (again, _) = written(text, false).unwrap();
-        let resolved = |text| resolve(&policy(text), Arch::X86_64).unwrap().0;
+        let resolved = |text: &str| resolve(&policy(text), Arch::X86_64).unwrap().0;
         let (one, other) = (resolved(text), resolved(&again));
         assert_eq!(one.policy.default, other.policy.default);
         assert_eq!(one.policy.foreign, other.policy.foreign);
