@@ -19,7 +19,7 @@ use super::Input;
 use crate::policy::condition::{Comparison, Condition, Misread, Operand, Value};
 use crate::policy::item::Item;
 use crate::policy::names::{self, alike};
-use crate::policy::{Action, Arch, Draft, Error, Origin, Subject, error};
+use crate::policy::{Action, Arch, Draft, Origin, Subject, error};
 
 /// The calls that have others behind them. firejail's filters look at their own numbers only.
 const MULTIPLEXERS: [&str; 2] = ["socketcall", "ipc"];
@@ -361,8 +361,8 @@ fn item_error(text: &str, at: usize) -> Result<Action, Wrong> {
     let is_name = text.starts_with('E');
     let parsed = format!("errno:{text}").parse().ok().filter(|_| is_name);
     parsed.ok_or_else(|| {
-        let error = Error::UnknownErrno(text.to_owned());
-        (at, format!("{error}, or kill"))
+        let problem = format!("unknown error {text:?}; use a name like EPERM, or kill");
+        (at, problem)
     })
 }
 
