@@ -1,6 +1,7 @@
 mod oci;
 mod properties;
 mod seccompiler;
+mod systemd;
 
 use sandbox_format::bpf::{Test, identity, op, ret};
 use std::collections::BTreeSet;

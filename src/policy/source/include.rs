@@ -9,10 +9,10 @@ use super::{Error, Input, Library, Misread, Options};
 use crate::policy::{Action, Draft, Origin};
 
 /// How deep files may include others.
-const MAX_DEPTH: usize = 16;
+pub(super) const MAX_DEPTH: usize = 16;
 
 /// How many files one may include, those that these include counted too.
-const MAX_FILES: usize = 256;
+pub(super) const MAX_FILES: usize = 256;
 
 pub(super) struct Reader<'a> {
     pub(super) library: &'a Library,
