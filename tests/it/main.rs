@@ -14,6 +14,7 @@ mod enforcement;
 mod file_systems;
 mod files;
 mod golden;
+mod groups;
 mod hostile;
 mod independence;
 mod inline;

@@ -338,7 +338,8 @@ fn drop_ins_have_lines_of_a_sensible_length() {
     let body = text.split_once("[Service]\n").unwrap().1;
     assert_eq!(
         body,
-        "SystemCallFilter=~ptrace:EPERM reboot swapon\nSystemCallErrorNumber=EACCES\n\
+        "SystemCallLog=\nSystemCallFilter=\nSystemCallFilter=~ptrace:EPERM reboot swapon\n\
+         SystemCallErrorNumber=EACCES\nSystemCallArchitectures=\n\
          # Calls of other ABIs end the thread.\nSystemCallArchitectures=native\n"
     );
     assert!(left_out.is_empty());

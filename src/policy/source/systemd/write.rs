@@ -20,11 +20,12 @@ pub(in crate::policy::source) fn write(output: &mut Output<'_>) -> Result<String
     unit.require_unknown(output)?;
     let architectures = architectures(output)?;
     let mut text = String::from(
-        "# Made by sandbox-patch. As a file of /etc/systemd/system/NAME.service.d, it adds to\n\
-         # NAME.service; the filter holds for systemd's children, from execve on.\n\
-         [Service]\n",
+        "# Made by sandbox-patch, for /etc/systemd/system/NAME.service.d. The empty settings\n\
+         # take back what NAME.service has of these.\n\
+         [Service]\nSystemCallLog=\nSystemCallFilter=\n",
     );
     unit.write(&mut text);
+    text.push_str("SystemCallArchitectures=\n");
     if let Some(names) = architectures {
         text.push_str(
             "# Calls of other ABIs end the thread.\n\
@@ -168,11 +169,12 @@ impl Unit {
             text.push_str("SystemCallFilter=~\n");
         }
         push_list(text, "~", denied);
+        text.push_str("SystemCallErrorNumber=");
+        // Before version 247, there was no word for this.
         if self.negative != Action::KillProcess {
-            text.push_str("SystemCallErrorNumber=");
             text.push_str(&error_of(self.negative));
-            text.push('\n');
         }
+        text.push('\n');
     }
 
     /// What a call gets that an allow-list does not name.
