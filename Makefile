@@ -89,7 +89,8 @@ test: tools
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	fuzz/run -runs=0
-	fuzz/bounded 100000
+	fuzz/bounded 100000 layout patch remove note
+	fuzz/bounded 25000 policy
 
 # The tests that say why they are left out of `make test`: #[ignore = "long: …"].
 test-long: tools

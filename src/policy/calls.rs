@@ -404,6 +404,7 @@ const CALLS: &[(&str, [u32; 12])] = &[
     ("request_key", [249, 287, 218, 310, 218, 270, 270, 279, 279, 281, 240, 244]),
     ("restart_syscall", [219, 0, 128, 0, 128, 0, 0, 7, 7, 253, 213, 214]),
     ("riscv_flush_icache", [NONE, NONE, NONE, NONE, 259, NONE, NONE, NONE, NONE, NONE, NONE, NONE]),
+    ("riscv_hwprobe", [NONE, NONE, NONE, NONE, 258, NONE, NONE, NONE, NONE, NONE, NONE, NONE]),
     ("rmdir", [84, 40, NONE, 40, NONE, 40, 40, 40, 40, 40, 82, 82]),
     ("rseq", [334, 386, 293, 398, 293, 387, 387, 383, 383, 367, 327, 331]),
     ("rt_sigaction", [512, 174, 134, 174, 134, 173, 173, 174, 174, 194, 13, 13]),

@@ -319,6 +319,7 @@ fn every_name_of_every_architecture_is_a_variant_or_has_relatives_or_stands_alon
         "pciconfig_read",
         "pciconfig_write",
         "riscv_flush_icache",
+        "riscv_hwprobe",
         "rtas",
         "s390_guarded_storage",
         "s390_pci_mmio_read",

@@ -8,13 +8,12 @@ use sandbox_patch::policy::groups::{self, KNOWN, Source};
 
 /// What was moved or added though systemd 252 knew the call: the group, the call, and whether
 /// it is in the group now.
-const MOVED: [(&str, &str, bool); 7] = [
+const MOVED: [(&str, &str, bool); 6] = [
     // `@sandbox` is a part of `@default` since there is one.
     ("default", "landlock_add_rule", true),
     ("default", "landlock_create_ruleset", true),
     ("default", "landlock_restrict_self", true),
     ("default", "seccomp", true),
-    ("default", "riscv_hwprobe", false),
     ("file-system", "open_tree", true),
     ("mount", "open_tree", false),
 ];

@@ -632,6 +632,7 @@ pub(super) const CALLS: &[(&str, &[Parameter])] = &[
     ]),
     ("restart_syscall", &[]),
     ("riscv_flush_icache", &[pointer("start"), pointer("end"), word("flags")]),
+    ("riscv_hwprobe", &[pointer("pairs"), word("pair_count"), word("cpusetsize"), pointer("cpus"), unsigned("flags")]),
     ("rmdir", &[pointer("pathname")]),
     ("rseq", &[
         pointer("rseq"), unsigned("rseq_len"), int("flags").of(RseqFlags), unsigned("sig"),
