@@ -16,6 +16,8 @@ INLINE = $(RELEASE)/sandbox-inline
 
 BIN_DIR = $(DESTDIR)$(PREFIX)/bin
 LIB_DIR = $(DESTDIR)$(PREFIX)/lib/sandbox-patch
+POLICY_DIR = $(DESTDIR)$(PREFIX)/share/sandbox-patch/policies
+POLICIES = $(wildcard src/policy/source/library/*.toml)
 MAN_DIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
@@ -137,10 +139,11 @@ $(PROGRAM) $(LAUNCHER) $(LIBRARY) $(INLINE):
 	$(CARGO) build --release
 
 install: $(PROGRAM) $(LAUNCHER) $(LIBRARY) $(INLINE)
-	$(INSTALL) -d '$(BIN_DIR)' '$(LIB_DIR)' '$(MAN_DIR)' '$(BASH_DIR)' '$(ZSH_DIR)' '$(FISH_DIR)'
+	$(INSTALL) -d '$(BIN_DIR)' '$(LIB_DIR)' '$(POLICY_DIR)' '$(MAN_DIR)' '$(BASH_DIR)' '$(ZSH_DIR)' '$(FISH_DIR)'
 	$(INSTALL) -m 755 '$(PROGRAM)' '$(LAUNCHER)' '$(BIN_DIR)/'
 	for name in $(WRAPPERS); do ln -sf sandbox-patch "$(BIN_DIR)/$$name" || exit; done
 	$(INSTALL) -m 644 '$(LIBRARY)' '$(INLINE)' '$(LIB_DIR)/'
+	$(INSTALL) -m 644 $(POLICIES) '$(POLICY_DIR)/'
 	set -e; pages=$$(mktemp -d); trap 'rm -rf "$$pages"' EXIT; mkdir "$$pages/man" "$$pages/completions"; \
 	'$(PROGRAM)' generate --man "$$pages/man"; \
 	'$(PROGRAM)' generate --completions "$$pages/completions"; \
@@ -154,7 +157,7 @@ install: $(PROGRAM) $(LAUNCHER) $(LIBRARY) $(INLINE)
 
 # What install may have made below PREFIX, the innermost first. The common ones
 # belong to the system where it has them anyway (hier(7)).
-OWN_DIRECTORIES = lib/sandbox-patch share/man/man1 \
+OWN_DIRECTORIES = lib/sandbox-patch share/sandbox-patch/policies share/sandbox-patch share/man/man1 \
     share/bash-completion/completions share/bash-completion \
     share/zsh/site-functions share/zsh share/fish/vendor_completions.d share/fish
 ifeq ($(filter /usr /usr/local,$(DESTDIR)$(PREFIX)),)
@@ -165,6 +168,7 @@ uninstall:
 	rm -f '$(BIN_DIR)/sandbox-patch' '$(BIN_DIR)/sandboxify'
 	for name in $(WRAPPERS); do rm -f "$(BIN_DIR)/$$name"; done
 	rm -f '$(LIB_DIR)/libsandbox.so' '$(LIB_DIR)/sandbox-inline'
+	for policy in $(notdir $(POLICIES)); do rm -f "$(POLICY_DIR)/$$policy"; done
 	rm -f '$(MAN_DIR)'/sandbox-patch.1 '$(MAN_DIR)'/sandbox-patch-*.1 '$(MAN_DIR)/sandboxify.1'
 	rm -f '$(BASH_DIR)/sandbox-patch' '$(ZSH_DIR)/_sandbox-patch' '$(FISH_DIR)/sandbox-patch.fish'
 	rm -f '$(BASH_DIR)/sandboxify' '$(ZSH_DIR)/_sandboxify' '$(FISH_DIR)/sandboxify.fish'

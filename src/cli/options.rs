@@ -83,7 +83,7 @@ impl Cli {
 /// When output is coloured.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Color {
-    /// When to use colours.
+    /// Use colours.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: clap::ColorChoice,
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use crate::support::Workspace;
 
 /// The commands with a page of their own.
-const COMMANDS: [&str; 4] = ["inspect", "verify", "remove", "link"];
+const COMMANDS: [&str; 6] = ["inspect", "verify", "remove", "link", "groups", "convert"];
 
 /// The pages, written into a workspace.
 struct Manual(Workspace);
@@ -164,7 +164,7 @@ fn the_synopsis_shows_values_and_repetition() {
         (
             "sandbox-patch",
             &[
-                "{--allow LIST | --deny LIST}",
+                "{-p FILE | --allow LIST | --deny LIST}",
                 "[--action ACTION]",
                 "FILE...",
             ][..],
@@ -199,6 +199,8 @@ fn the_exit_statuses_are_told() {
         ("sandbox-patch-inspect", &["0", "1", "2"]),
         ("sandbox-patch-verify", &["0", "1", "2"]),
         ("sandbox-patch-remove", &["0", "1", "2"]),
+        ("sandbox-patch-groups", &["0", "1", "2"]),
+        ("sandbox-patch-convert", &["0", "1", "2"]),
         ("sandbox-patch-link", &["1", "2", "126", "127"]),
         ("sandboxify", &["2", "121", "126", "127", "159"]),
     ] {
@@ -256,7 +258,7 @@ fn short_help_fits_on_a_screen_and_says_where_the_rest_is() {
             .succeeds()
             .prints("--help")
             .does_not_print("Exit status");
-        assert!(short.stdout.lines().count() <= 40, "{}", short.stdout);
+        assert!(short.stdout.lines().count() <= 42, "{}", short.stdout);
         ws.run(&format!("{program} --help"))
             .succeeds()
             .prints("Exit status");

@@ -474,11 +474,18 @@ mod the_policy_that_is_wanted {
         ws.write("list", "write\n");
         ws.run("sandbox-patch inspect --json original >none.json")
             .succeeds();
-        for file in ["original", "broken.json", "list", "none.json", "missing"] {
+        for (file, problem) in [
+            ("original", "original: no policy can be read from it"),
+            ("broken.json", "broken.json:1:2: "),
+            ("none.json", "none.json: no policy can be read from it"),
+            ("./list", "./list:1:6: "),
+            ("missing", "there is no policy named \"missing\""),
+            ("./missing", "./missing: the policy can't be read"),
+        ] {
             ws.run(&format!("sandbox-patch verify --policy {file} ./myos"))
                 .exits_with(1)
                 .prints_only("")
-                .complains_in_one_line(&format!("{file}: no policy can be read from it"));
+                .complains_in_one_line(problem);
         }
     }
 
@@ -487,8 +494,8 @@ mod the_policy_that_is_wanted {
         let ws = patched();
         for (wanted, reason) in [
             ("--policy ./myos --deny read", "--policy"),
-            ("--action log", "--allow or --deny"),
-            ("--exact", "--allow or --deny"),
+            ("--action log", "--allow, --deny or --policy"),
+            ("--exact", "--allow, --deny or --policy"),
         ] {
             ws.assert_usage_error(&format!("sandbox-patch verify {wanted} ./myos"), reason);
         }
@@ -538,6 +545,10 @@ mod install {
             "share/man/man1/sandbox-patch-inspect.1",
             "share/man/man1/sandbox-patch-verify.1",
             "share/man/man1/sandbox-patch-remove.1",
+            "share/man/man1/sandbox-patch-groups.1",
+            "share/man/man1/sandbox-patch-convert.1",
+            "share/sandbox-patch/policies/network-server.toml",
+            "share/sandbox-patch/policies/no-exec.toml",
             "share/man/man1/sandboxify.1",
             "share/bash-completion/completions/sandbox-patch",
             "share/bash-completion/completions/sandboxify",

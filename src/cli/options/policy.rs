@@ -50,7 +50,7 @@ pub(in crate::cli) struct PolicyArguments {
     #[arg(long, value_name = "ACTION", value_parser = violation)]
     action: Option<Action>,
 
-    /// Action on system calls that are newer than this version [default: as for others].
+    /// Action on calls that are newer than this version [default: as for others].
     ///
     /// With errno:ENOSYS, C libraries fall back to older calls instead of dying when they
     /// try those of a newer kernel.

@@ -187,7 +187,8 @@ fn is_compiled(path: &Path) -> bool {
         // What can't be read is complained of by whoever wants more of it.
         let _ = file.take(MAX_JSON).read_to_end(&mut start);
         let start = start.trim_ascii_start();
-        start.first() == Some(&b'{') && memchr::memmem::find(start, b"\"filters\"").is_some()
+        let has = |key: &[u8]| memchr::memmem::find(start, key).is_some();
+        start.first() == Some(&b'{') && (has(b"\"filters\"") || has(b"\"problem_ids\""))
     }
 }
 

@@ -77,7 +77,10 @@ fn no_number_is_of_our_own_making() {
             let is_uniform = own >= UNIFORM && syscall::X86_64.name(own) == Some(name);
             let is_private = arch == Arch::Arm && own > ARM_PRIVATE;
             let is_new = (name, arch, number) == ("riscv_hwprobe", Arch::Riscv64, 258);
-            assert!(is_uniform || is_private || is_new, "{name} is {number} on {arch}");
+            assert!(
+                is_uniform || is_private || is_new,
+                "{name} is {number} on {arch}"
+            );
         }
     }
 }
