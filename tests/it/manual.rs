@@ -181,7 +181,10 @@ fn the_synopsis_shows_values_and_repetition() {
         ),
         (
             "sandboxify",
-            &["[--allow LIST | --deny LIST]", "[--] PROGRAM [ARGUMENT...]"],
+            &[
+                "[-p FILE | --allow LIST | --deny LIST]",
+                "[--] PROGRAM [ARGUMENT...]",
+            ],
         ),
     ] {
         let synopsis = section(&manual.shown(page), "SYNOPSIS");

@@ -12,7 +12,7 @@ use super::policy::PolicyArguments;
 /// process, with the same terminal, streams, signals and exit status. No privileges are
 /// needed, and the policy may forbid execve.
 ///
-/// Without --allow or --deny, the policy comes from the environment variables
+/// Without --policy, --allow or --deny, the policy comes from the environment variables
 /// SECCOMP_SYSCALL_ALLOW, SECCOMP_SYSCALL_DENY and SECCOMP_DEFAULT_ACTION; without those,
 /// the program's own policy applies, if it has one.
 #[derive(Debug, Parser)]
