@@ -96,3 +96,46 @@ fn the_policy_that_the_document_shows_is_the_one_that_is_written() {
 fn the_reader_in_python_is_short() {
     assert!(example("python").lines().count() <= 16);
 }
+
+/// What is recorded is as the schema says, and what is not so is told by it.
+#[test]
+fn the_schema_describes_what_is_recorded() {
+    let ws = Workspace::with_myos("gcc");
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/policy.schema.json");
+    ws.write(
+        "judge.py",
+        format!(
+            "import json, jsonschema, sys\n\
+             schema = json.load(open({schema:?}))\n\
+             jsonschema.Draft202012Validator.check_schema(schema)\n\
+             jsonschema.validate(json.load(sys.stdin)['policy'], schema)\n"
+        ),
+    );
+    ws.write(
+        "all.toml",
+        "description = \"A test\"\nunknown = \"errno:ENOSYS\"\nforeign = \"log\"\n\
+         architectures = [\"x86\"]\nlenient = true\nexact = true\n\
+         allow = [\"@stdio\", \"cacheflush\", \"write(count < 4096)=trace:7\"]\n",
+    );
+    for policy in [
+        "--allow exit_group:fstat:uname:write",
+        "--deny 'socket(domain != AF_UNIX)' --action errno:EACCES",
+        "-p ./all.toml",
+        "-p network-server",
+        "--allow ''",
+    ] {
+        ws.run(&format!(
+            "sandbox-patch -q --no-warn --replace {policy} ./myos"
+        ))
+        .succeeds();
+        ws.run("sandbox-patch inspect --json ./myos | python3 judge.py")
+            .succeeds();
+    }
+    for change in ["s/\"exact\":false/\"exact\":7/", "s/\"rules\"/\"rulez\"/"] {
+        ws.run(&format!(
+            "sandbox-patch inspect --json ./myos | sed '{change}' | python3 judge.py"
+        ))
+        .exits_with(1)
+        .complains("ValidationError");
+    }
+}
