@@ -90,7 +90,6 @@ test: tools
 	$(CARGO) test --workspace
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
-	fuzz/run -runs=0
 	fuzz/bounded 100000 layout patch remove note
 	fuzz/bounded 25000 policy
 
@@ -99,6 +98,7 @@ test-long: tools
 	tests/libcs/setup
 	$(CARGO) build --release
 	$(CARGO) test --workspace -- --ignored
+	fuzz/run -runs=0
 	tests/mutants/run runtime $(MUTANTS)
 
 # All changes to the code that cargo-mutants knows: several hours. `make test-long` tries a

@@ -124,6 +124,9 @@ pub struct UnknownName {
     pub suggestions: Vec<String>,
 }
 
+/// So many unknown names are told, and that there are others.
+pub(super) const TOLD: usize = 10;
+
 fn list_unknown(unknown: &[UnknownName]) -> String {
     match unknown {
         [only] => {
@@ -144,9 +147,15 @@ fn list_unknown(unknown: &[UnknownName]) -> String {
                     None => format!("{place}{name:?}"),
                 }
             };
-            let list: Vec<_> = several.iter().map(one).collect();
+            let told = several.len().min(TOLD);
+            let list: Vec<_> = several[..told].iter().map(one).collect();
+            let others = if several.len() > told {
+                " and others"
+            } else {
+                ""
+            };
             format!(
-                "unknown system calls {}; syscalls(2) lists the names",
+                "unknown system calls {}{others}; syscalls(2) lists the names",
                 list.join(", ")
             )
         }

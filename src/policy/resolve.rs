@@ -9,7 +9,9 @@ use sandbox_format::bpf::Test;
 
 use self::expand::Resolver;
 use super::names::{self, Lookup};
-use super::{Action, Arch, Error, Policy, Rule, Subject, UnknownName, Warning, errno, groups};
+use super::{
+    Action, Arch, Error, Policy, Rule, Subject, UnknownName, Warning, errno, error, groups,
+};
 
 /// A policy for the programs of one architecture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,6 +244,9 @@ fn require_known(policy: &Policy, arch: Arch) -> Result<(), Error> {
                 if !policy.lenient && names::look_up(name, arch) == Lookup::Unknown =>
             {
                 unknown.push(names::suggest(name, origin.clone(), arch));
+                if unknown.len() > error::TOLD {
+                    break;
+                }
             }
             _ => {}
         }

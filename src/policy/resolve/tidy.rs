@@ -1,6 +1,8 @@
 //! Rules without those that never decide.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use sandbox_format::bpf::Test;
 
 use super::ResolvedRule;
 use crate::policy::{Rule, Subject, Warning};
@@ -30,9 +32,13 @@ pub(super) fn tidy(mut rules: Vec<ResolvedRule>) -> (Vec<ResolvedRule>, Shadowed
 
 fn without_unreached(rules: &[ResolvedRule], shadowed: &mut Shadowed) -> Vec<ResolvedRule> {
     let mut reached: Vec<ResolvedRule> = Vec::new();
+    // A policy may have tens of thousands for one call.
+    let mut places: BTreeMap<&[Test], usize> = BTreeMap::new();
     for rule in rules {
-        let decides = |first: &&mut ResolvedRule| first.when.is_empty() || first.when == rule.when;
-        let Some(first) = reached.iter_mut().find(decides) else {
+        let decides = [&rule.when[..], &[]].into_iter();
+        let decides = decides.filter_map(|when| places.get(when)).min();
+        let Some(first) = decides.and_then(|&at| reached.get_mut(at)) else {
+            places.insert(&rule.when, reached.len());
             reached.push(rule.clone());
             continue;
         };

@@ -130,7 +130,8 @@ impl Reader<'_> {
 
     fn list(&self, value: &Value<'_>) -> Result<Vec<Item>, Misread> {
         let text = text_of(value)?;
-        let place = |offset| self.within(value, text, offset);
+        let start = self.start_of(value, text);
+        let place = |offset| start.map_or(value.span().start, |start| start + offset);
         let items = item::parse_placed(text).map_err(|misread| Misread {
             offset: place(misread.offset),
             problem: misread.problem,
@@ -142,14 +143,11 @@ impl Reader<'_> {
         Ok(placed.collect())
     }
 
-    /// Where a byte of a text stands in the file; the beginning of the text where escapes
-    /// hide that.
-    fn within(&self, value: &Value<'_>, text: &str, offset: usize) -> usize {
+    /// Where a text begins in the file, without its quotes; `None` where escapes hide it.
+    fn start_of(&self, value: &Value<'_>, text: &str) -> Option<usize> {
         let span = value.span();
-        let written = self.text.get(span.clone()).unwrap_or_default();
-        written
-            .find(text)
-            .map_or(span.start, |start| span.start + start + offset)
+        let written = self.text.get(span.clone())?;
+        Some(span.start + written.find(text)?)
     }
 
     /// The rules for single calls.
@@ -219,7 +217,9 @@ impl Reader<'_> {
     fn condition(&self, value: &Value<'_>) -> Result<Condition, Misread> {
         let text = text_of(value)?;
         Condition::parse(text).map_err(|misread| Misread {
-            offset: self.within(value, text, misread.offset),
+            offset: self
+                .start_of(value, text)
+                .map_or(value.span().start, |start| start + misread.offset),
             problem: misread.problem,
         })
     }
