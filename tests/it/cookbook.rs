@@ -87,16 +87,23 @@ fn script(recipe: &Recipe, start: &str) -> String {
         target_folder().join("tmp/go").display(),
         target_folder().join("unpacked/usr/sbin").display(),
         // The rustc beside the cargo that builds these tests.
-        std::path::Path::new(env!("CARGO")).parent().unwrap().display(),
+        std::path::Path::new(env!("CARGO"))
+            .parent()
+            .unwrap()
+            .display(),
     );
     for step in &recipe.steps {
-        // Unpacked, since its package would start it.
-        let command = step.command.replace("/usr/sbin/nginx", "$(command -v nginx)");
-        write!(script, "{command}\n").unwrap();
+        // Not installed, since their packages would start them. redis-server is a link to
+        // what redis-tools has.
+        let command = step
+            .command
+            .replace("/usr/sbin/nginx", "$(command -v nginx)")
+            .replace("/usr/bin/redis-server", "/usr/bin/redis-check-rdb");
+        writeln!(script, "{command}").unwrap();
         if command.ends_with('&') {
             script.push_str(UNTIL_THERE);
         }
-        write!(script, "echo '{MARK}'\n").unwrap();
+        writeln!(script, "echo '{MARK}'").unwrap();
     }
     script
 }
@@ -108,8 +115,10 @@ fn run(ws: &Workspace, recipe: &Recipe, start: &str) -> Vec<String> {
         ws.write(name, text);
     }
     let outcome = ws.run(&script(recipe, start));
+    // A terminal ends its lines so.
+    let stdout = outcome.stdout.replace('\r', "");
     let mark = format!("{MARK}\n");
-    let mut printed: Vec<String> = outcome.stdout.split(&mark).map(str::to_owned).collect();
+    let mut printed: Vec<String> = stdout.split(&mark).map(str::to_owned).collect();
     printed.pop();
     assert_eq!(printed.len(), recipe.steps.len(), "{outcome}");
     printed
@@ -124,7 +133,9 @@ fn matches(pattern: &str, text: &str) -> bool {
         return false;
     };
     // A line of its own stands for no line, too.
-    let rest = rest.strip_prefix('\n').filter(|_| start.is_empty() || start.ends_with('\n'));
+    let rest = rest
+        .strip_prefix('\n')
+        .filter(|_| start.is_empty() || start.ends_with('\n'));
     let rest = rest.unwrap_or_else(|| pattern.split_once('…').map_or("", |(_, rest)| rest));
     (0..=text.len())
         .filter(|at| text.is_char_boundary(*at))
