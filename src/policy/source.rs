@@ -108,8 +108,8 @@ impl Input<'_> {
 }
 
 /// Reads policy files, and all that they include, into one policy in the making. They are
-/// named as by [`Library::find`], and `-` is standard input. The first stands before the
-/// others, and a file before those that it includes.
+/// paths or, without a slash and a dot, names of the library's, and `-` is standard input.
+/// The first stands before the others, and a file before those that it includes.
 ///
 /// What a file does not say is taken from those that it includes; these must agree.
 ///

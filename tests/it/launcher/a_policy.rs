@@ -347,7 +347,10 @@ fn that_is_wrong_starts_nothing() {
         .exits_with(121)
         .complains_in_one_line("sandboxify: unknown system call \"opena\"; did you mean openat");
     for (line, reason) in [
-        ("sandboxify --action log ./myos", "give --allow, --deny or --policy"),
+        (
+            "sandboxify --action log ./myos",
+            "give --allow, --deny or --policy",
+        ),
         (
             "SECCOMP_SYSCALL_DENY=uname sandboxify --exact ./myos",
             "give --allow, --deny or --policy",
