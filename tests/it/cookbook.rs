@@ -66,11 +66,13 @@ fn steps(block: &[&str]) -> Vec<Step> {
     steps
 }
 
-/// Copies in place of what patches.
+/// Copies in place of what patches. A service that its policy would have ended is waited for
+/// in vain.
 const UNPATCHED: &str = "sandbox-patch() { \
     for last; do :; done; \
     while [ $# -gt 0 ] && [ \"$1\" != -o ]; do shift; done; \
-    [ $# -eq 0 ] || cp -L \"$last\" \"$2\"; }\n";
+    [ $# -eq 0 ] || cp -L \"$last\" \"$2\"; }\n\
+    wait() { [ $# -eq 0 ] || kill $1; builtin wait; }\n";
 
 /// Servers say that they are there by a socket, or by a line that names their port.
 const UNTIL_THERE: &str = "for i in {1..100}; do \
