@@ -168,11 +168,19 @@ impl Bits {
     }
 }
 
+/// What holds for all arguments or for none, in words that a policy file has: no bit is set
+/// where none is looked at.
 fn always(holds: bool) -> Condition {
-    match holds {
-        true => Condition::All(Vec::new()),
-        false => Condition::Any(Vec::new()),
-    }
+    let none = Operand {
+        parameter: "arg0".to_owned(),
+        raw: true,
+        mask: Some(Value::Number(0)),
+    };
+    let comparison = match holds {
+        true => Comparison::Equal,
+        false => Comparison::NotEqual,
+    };
+    Condition::Compare(none, comparison, Value::Number(0))
 }
 
 fn holds(comparison: Comparison, one: u64, other: u64) -> bool {
