@@ -280,7 +280,7 @@ fn say(file: Option<&Path>, what: &(impl Display + ?Sized)) {
 
 fn line(file: Option<&Path>, what: &(impl Display + ?Sized)) -> String {
     let what = what.to_string();
-    let what = render::escaped(&what);
+    let what = render::message(&what);
     match file {
         Some(file) => format!("sandboxify: {}: {what}", render::name(file)),
         None => format!("sandboxify: {what}"),

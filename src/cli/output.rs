@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::remedy::with_remedy;
-use super::render::{escaped, name};
+use super::render::{message, name};
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(super) fn complain(file: Option<&Path>, error: &anyhow::Error) {
         Some(file) => note(file, &with_remedy(error)),
         None => print_error(format_args!(
             "sandbox-patch: {}\n",
-            escaped(&with_remedy(error))
+            message(&with_remedy(error))
         )),
     }
 }
@@ -81,6 +81,6 @@ pub(super) fn warn(file: &Path, warning: &(impl Display + ?Sized)) {
 
 /// One line on standard error about a file.
 pub(super) fn note(file: &Path, what: &str) {
-    let what = escaped(what);
+    let what = message(what);
     print_error(format_args!("sandbox-patch: {}: {what}\n", name(file)));
 }

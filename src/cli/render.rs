@@ -116,6 +116,26 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// The longest message, in characters: a terminal shows it, and a log keeps it.
+const LONGEST: usize = 2000;
+
+/// A message, likewise. One that quotes at length is cut in the middle: its beginning tells
+/// where something is wrong, and its end what to do.
+#[must_use]
+pub fn message(text: &str) -> Cow<'_, str> {
+    let length = text.chars().count();
+    if length <= LONGEST {
+        return escaped(text);
+    }
+    let (start, end) = (LONGEST / 2, length - LONGEST / 2);
+    let shown: String = text.chars().take(start).chain(['…']).collect();
+    let shown = text.chars().skip(end).fold(shown, |mut shown, next| {
+        shown.push(next);
+        shown
+    });
+    Cow::Owned(escaped(&shown).into_owned())
+}
+
 /// The name of a file, likewise.
 #[must_use]
 pub fn name(path: &Path) -> String {

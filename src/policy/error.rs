@@ -94,7 +94,8 @@ pub(super) fn at(origin: Option<&Origin>) -> String {
     origin.map_or_else(String::new, |origin| format!("{origin}: "))
 }
 
-fn or_instead(suggestions: &[String]) -> String {
+/// What was perhaps meant.
+pub(super) fn or_instead(suggestions: &[String]) -> String {
     match either(suggestions) {
         Some(names) => format!("; did you mean {names}?"),
         None => String::new(),

@@ -101,6 +101,11 @@ pub(super) fn suggest(unknown: &str, origin: Option<Origin>, arch: Arch) -> Unkn
 
 /// Those names that are most like the one given, the best first.
 pub(super) fn alike(unknown: &str, names: impl Iterator<Item = impl Into<String>>) -> Vec<String> {
+    /// No name is as long, in bytes, and the comparison takes the square of the time.
+    const LONGEST: usize = 64;
+    if unknown.len() > LONGEST {
+        return Vec::new();
+    }
     let wanted = unknown.to_ascii_lowercase();
     let mut alike: Vec<(f64, String)> = names
         .map(Into::into)

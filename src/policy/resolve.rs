@@ -9,9 +9,7 @@ use sandbox_format::bpf::Test;
 
 use self::expand::Resolver;
 use super::names::{self, Lookup};
-use super::{
-    Action, Arch, Error, Policy, Rule, Subject, UnknownName, Warning, errno, error, groups,
-};
+use super::{Action, Arch, Error, Policy, Rule, Subject, Warning, errno, error, groups};
 
 /// A policy for the programs of one architecture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +58,9 @@ pub struct ResolvedRule {
 /// Used instead of a name in [`ResolvedRule::because`] for an added call that the vDSO
 /// answers elsewhere.
 pub const VDSO: &str = "vdso";
+
+/// So many warnings are told, and how many others there are.
+const TOLD: usize = 100;
 
 impl Abi {
     /// The ranges of numbers of calls that are newer than all that were known.
@@ -167,6 +168,11 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
         abis,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
+    if warnings.len() > TOLD {
+        let others = warnings.len() - TOLD;
+        warnings.truncate(TOLD);
+        warnings.push(Warning::Others(others));
+    }
     if resolved.rules().is_empty() {
         warnings.extend(nothing_left(&resolved.policy));
     }
@@ -224,7 +230,7 @@ fn with_names(policy: &Policy, arch: Arch) -> Result<(Policy, Vec<Warning>), Err
 }
 
 fn require_known(policy: &Policy, arch: Arch) -> Result<(), Error> {
-    let mut unknown: Vec<UnknownName> = Vec::new();
+    let mut unknown = Vec::new();
     for Rule {
         subject, origin, ..
     } in &policy.rules
@@ -243,19 +249,19 @@ fn require_known(policy: &Policy, arch: Arch) -> Result<(), Error> {
             Subject::Call(name)
                 if !policy.lenient && names::look_up(name, arch) == Lookup::Unknown =>
             {
-                unknown.push(names::suggest(name, origin.clone(), arch));
-                if unknown.len() > error::TOLD {
-                    break;
-                }
+                unknown.push((origin, name));
             }
             _ => {}
         }
     }
     if unknown.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::UnknownNames(unknown))
+        return Ok(());
     }
+    unknown.sort();
+    // One more than is told, so that others are known of.
+    let told = unknown.into_iter().take(error::TOLD + 1);
+    let told = told.map(|(origin, name)| names::suggest(name, origin.clone(), arch));
+    Err(Error::UnknownNames(told.collect()))
 }
 
 /// What a policy without any rules means.

@@ -16,6 +16,7 @@ mod literal;
 mod minijail;
 mod oci;
 mod output;
+mod recognise;
 mod seccompiler;
 mod systemd;
 mod texts;
@@ -68,6 +69,15 @@ impl Options {
     }
 }
 
+/// What to do about a file whose form is not recognised.
+const NAMES: &str = "its name can say which: .toml, .service, .policy (minijail), .profile \
+                     (firejail) or .kafel";
+
+/// The names of all forms.
+fn forms() -> String {
+    Format::ALL.map(Format::name).join(", ")
+}
+
 /// A file in another tool's form.
 struct Input<'a> {
     /// All of it, without NUL bytes.
@@ -81,8 +91,18 @@ struct Input<'a> {
 
 impl Input<'_> {
     fn read(&self, path: &Path) -> Result<toml::File, Misread> {
-        let format = self.options.format;
-        let read = match format.unwrap_or_else(|| Format::of(path, self.text)) {
+        let format = match self.options.format {
+            Some(format) => format,
+            None => recognise::recognise(path, self.text).ok_or_else(|| Misread {
+                offset: 0,
+                problem: format!(
+                    "it looks like none of {}, or like several; {NAMES}",
+                    forms()
+                ),
+            })?,
+        };
+        let is_named = self.options.format.is_some() || recognise::by_name(path).is_some();
+        let read = match format {
             Format::Toml => return toml::read(self.text, self.origin),
             Format::Oci | Format::Docker | Format::Spo => oci::read,
             Format::Systemd => systemd::read,
@@ -91,9 +111,16 @@ impl Input<'_> {
             Format::Firejail => firejail::read,
             Format::Kafel => kafel::read,
         };
+        let draft = read(self).map_err(|misread| match is_named {
+            true => misread,
+            false => Misread {
+                problem: format!("{} (read as {})", misread.problem, format.name()),
+                ..misread
+            },
+        })?;
         Ok(toml::File {
             includes: Vec::new(),
-            draft: read(self)?,
+            draft,
         })
     }
 
@@ -133,9 +160,10 @@ pub fn read(
         let found = if name == Path::new("-") {
             Found::standard_input()
         } else {
-            library.find(name, Path::new(""))?
+            library.find(name, Path::new(""))?.or_pipe()
         };
-        parts.push((name.display().to_string(), reader.read(&found)?));
+        let draft = reader.read(&found, &found.bytes()?)?;
+        parts.push((name.display().to_string(), draft));
     }
     let description = match &mut parts[..] {
         [(_, only)] => only.description.take(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::error::at;
+use super::error::{at, or_instead};
 use super::{Arch, Origin, errno};
 
 /// What the user should know about a policy that is nevertheless valid.
@@ -76,7 +76,11 @@ pub enum Warning {
         rule: String,
         /// Where it is written.
         origin: Option<Origin>,
+        /// The nearest names that exist, the best first.
+        suggestions: Vec<String>,
     },
+    /// There are so many others.
+    Others(usize),
     /// The same call can be made in a way that hides its arguments, and is not allowed so.
     Hidden {
         /// The rule.
@@ -160,6 +164,7 @@ impl fmt::Display for Warning {
                  add them; name them if the program needs them",
                 missing.join(", ")
             ),
+            Warning::Others(count) => write!(f, "{count} other warnings are left out"),
             Warning::ErrnoDiffers { number, arch } => write!(
                 f,
                 "error {number} is {} on most architectures, but {arch} numbers it otherwise; \
@@ -190,11 +195,16 @@ impl Warning {
                 let place = at(origin.as_ref());
                 write!(f, "{place}the condition of {rule} never holds")
             }
-            Warning::LeftOut { rule, origin } => {
+            Warning::LeftOut {
+                rule,
+                origin,
+                suggestions,
+            } => {
                 let place = at(origin.as_ref());
                 write!(
                     f,
-                    "{place}{rule} is no system call that this version knows; it is left out"
+                    "{place}{rule} is no system call that this version knows; it is left out{}",
+                    or_instead(suggestions)
                 )
             }
             Warning::Hidden { rule, by, arch } => write!(

@@ -149,3 +149,23 @@ fn what_is_wrong_with_an_item_is_said_in_one_line() {
         ws.run("./arguments unix").prints("unix: Success");
     }
 }
+
+#[test]
+fn what_libraries_call_instead_of_a_call_that_is_denied_in_part_is_warned_of() {
+    let ws = arguments();
+    let open = "clone(flags & CLONE_NEWUSER != 0) is denied, but clone3 can do nearly the same";
+    let denied = "clone(flags & CLONE_NEWUSER != 0)";
+    ws.run(&format!(
+        "sandbox-patch --dry-run --deny '{denied}' ./arguments"
+    ))
+    .complains(open);
+    let quiet = ws.run(&format!(
+        "sandbox-patch --dry-run --deny '{denied}, clone3=errno:ENOSYS' ./arguments"
+    ));
+    quiet.succeeds();
+    assert!(!quiet.stderr.contains("clone3 can"), "{}", quiet.stderr);
+    ws.run("sandbox-patch --dry-run --deny 'open(flags & O_CREAT)' ./arguments")
+        .complains("open(flags & O_CREAT != 0) is denied, but openat, openat2 can do nearly");
+    ws.run("sandbox-patch --dry-run --deny 'socket(domain != AF_UNIX)' ./arguments")
+        .is_silent();
+}

@@ -194,6 +194,7 @@ mod mistakes {
     #[test]
     fn are_said_with_their_place() {
         let ws = arguments();
+        ws.run("mkfifo pipe").succeeds();
         for (text, problem) in [
             (
                 "alow = []\n",
@@ -262,8 +263,29 @@ mod mistakes {
                 "the policy does not say what happens to calls that it does not name",
             ),
             (
+                "[calls]\nread = []",
+                "p.toml:2:8: no case is given, so nothing would happen",
+            ),
+            (
                 "include = [\"other.toml\"]",
-                "other.toml: the policy can't be read: No such file",
+                "p.toml:1:12: other.toml: the policy can't be read: No such file",
+            ),
+            (
+                "include = [\"/dev/zero\"]",
+                "p.toml:1:12: /dev/zero: the policy can't be read: it is no regular file",
+            ),
+            (
+                "include = [\"./pipe\"]",
+                "p.toml:1:12: ./pipe: the policy can't be read: it is no regular file",
+            ),
+            (
+                "include = [\"-\"]",
+                "p.toml:1:12: a policy includes others by their name or path",
+            ),
+            (
+                "allow = [\"writ\",\n \"opena\"]",
+                "unknown system calls p.toml:1:11: \"writ\" (did you mean write, writev or \
+                 pwritev?), p.toml:2:3: \"opena\"",
             ),
             (
                 "include = [\"p.toml\"]",
@@ -315,6 +337,54 @@ mod mistakes {
         ws.run("sandbox-patch -p ./0 ./arguments")
             .exits_with(1)
             .complains_in_one_line("more than 256 files are included");
+    }
+
+    #[test]
+    fn are_quoted_in_part_where_they_are_long() {
+        let ws = arguments();
+        let long = "a".repeat(1_000_000);
+        for text in [
+            format!("{long} = 1"),
+            format!("allow = \"{long}\""),
+            format!("allow = \"{long}, b{long}\""),
+            format!("allow = \"@{long}\""),
+            format!("action = \"{long}\""),
+            format!("include = [\"{long}\"]"),
+        ] {
+            ws.write("p.toml", &text[..text.len().min(1 << 20)]);
+            let line = ws.run("sandbox-patch -p p.toml ./arguments");
+            line.exits_with(1).complains_in_one_line("p.toml:1:");
+            assert!(line.stderr.len() < 10_000, "{}", line.stderr.len());
+        }
+    }
+
+    /// One line of another form's does not make a policy of it.
+    #[test]
+    fn are_not_made_about_the_format() {
+        let ws = arguments();
+        ws.write(
+            "list",
+            "allow = [\"\"\"\nread # what follows is one, too\nseccomp\nuname\n\"\"\"]\n",
+        );
+        for given in ["-p ./list", "-p - <list", "-p <(cat list)"] {
+            ws.run(&format!(
+                "bash -c 'sandbox-patch --dry-run {given} ./arguments'"
+            ))
+            .succeeds()
+            .prints("allow read, seccomp, uname; anything else: kill-process");
+        }
+        ws.write("list", "read: 1\nseccomp.drop ptrace\n");
+        ws.run("sandbox-patch -p ./list ./arguments")
+            .exits_with(1)
+            .complains_in_one_line("./list:1:1: it looks like none of toml, oci,");
+        ws.write("list", "seccomp.drop ptrac,@nothing\n");
+        ws.run("sandbox-patch -p ./list ./arguments")
+            .exits_with(1)
+            .complains_in_one_line("(read as firejail)");
+        // Some editors write a mark before the first line.
+        ws.write("list", "\u{feff}seccomp.drop uname\n");
+        ws.run("sandbox-patch --dry-run -p ./list ./arguments")
+            .prints("uname: errno:EPERM");
     }
 
     #[test]

@@ -340,9 +340,12 @@ impl<'a> Resolver<'a> {
     /// Warns of what a lenient policy names and nobody knows.
     fn warn_of_unknown(&mut self, named: &Named<'_>) {
         if names::look_up(named.name, self.arch) == Lookup::Unknown {
+            let is_told = self.warnings.len() < super::TOLD;
+            let suggest = || names::suggest(named.name, None, self.arch).suggestions;
             self.warnings.push(Warning::LeftOut {
                 rule: named.rule.to_string(),
                 origin: named.rule.origin.clone(),
+                suggestions: if is_told { suggest() } else { Vec::new() },
             });
         }
     }
@@ -368,6 +371,7 @@ impl<'a> Resolver<'a> {
         }
         if self.policy.default.permits() {
             self.warn_of_relatives();
+            self.warn_of_substitutes();
             self.warn_of_vdso();
         }
     }
@@ -419,6 +423,44 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Warns of calls that do the same as one that is denied with some arguments, and of
+    /// which the policy says nothing: those that have these arguments, too, and those that
+    /// have them in memory.
+    fn warn_of_substitutes(&mut self) {
+        for rule in &self.policy.rules {
+            let (Subject::Call(name), Some(when), false) =
+                (&rule.subject, &rule.when, rule.action.permits())
+            else {
+                continue;
+            };
+            let substitutes = variants::of(name).flat_map(portable::of).map(|it| it.by);
+            let same =
+                substitutes.filter(|by| stands_in(name, by) && self.has_same(when, name, by));
+            let hiding = HIDING.iter().filter(|(call, _)| call == name);
+            let hiding = hiding.map(|(_, by)| *by);
+            let open = same.chain(hiding).filter(|by| !self.is_ruled(by));
+            let open: BTreeSet<_> = open.collect();
+            if !open.is_empty() {
+                self.warnings.push(Warning::RelativesOpen {
+                    name: rule.to_string(),
+                    open: open.into_iter().map(str::to_owned).collect(),
+                });
+            }
+        }
+    }
+
+    /// Whether a condition on one call says something about another.
+    fn has_same(&self, when: &Condition, name: &str, by: &str) -> bool {
+        let when = when.with_names(name);
+        when.is_some_and(|when| normal(&when, by, self.arch).is_ok())
+    }
+
+    /// Whether a rule says something of this call, or it can't be made.
+    fn is_ruled(&self, call: &str) -> bool {
+        let number = names::number(call, self.arch);
+        number.is_none_or(|number| self.rules.iter().any(|rule| rule.number == number))
+    }
+
     /// Whether there is a way to make this call that no rule covers.
     fn is_open(&self, call: &str) -> bool {
         let is_covered = |number: u32, tests: &[Test]| {
@@ -442,6 +484,13 @@ fn stands_in(name: &str, by: &str) -> bool {
     let is_around = AROUND.contains(&by) || (by == "pipe2" && name != "pipe");
     !is_around
 }
+
+/// Calls, and those that do the same with what they find in memory.
+const HIDING: &[(&str, &str)] = &[
+    ("clone", "clone3"),
+    ("open", "openat2"),
+    ("openat", "openat2"),
+];
 
 /// What is called around others.
 const AROUND: &[&str] = &[

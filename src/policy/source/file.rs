@@ -1,8 +1,11 @@
 //! The files that policies are in.
 
 use std::fs::File;
-use std::io::{Read, stdin};
+use std::io::{self, Read, stdin};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::{Error, Misread};
 
@@ -13,41 +16,53 @@ const MAX_FILE: u64 = 1 << 20;
 pub(super) struct Found {
     /// Its path, or what to call it.
     pub(super) path: PathBuf,
-    /// Its text, if it is no file.
-    built_in: Option<&'static str>,
-    is_standard_input: bool,
+    place: Place,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    BuiltIn(&'static str),
+    StandardInput,
+    /// Whatever has this path.
+    Path,
+    /// A regular file: a policy may name anything, and a pipe would keep us for ever.
+    File,
 }
 
 impl Found {
     pub(super) fn built_in(path: PathBuf, text: &'static str) -> Self {
-        Self {
-            path,
-            built_in: Some(text),
-            is_standard_input: false,
-        }
+        let place = Place::BuiltIn(text);
+        Self { path, place }
     }
 
     pub(super) fn file(path: PathBuf) -> Self {
-        Self {
-            path,
-            built_in: None,
-            is_standard_input: false,
+        let place = Place::File;
+        Self { path, place }
+    }
+
+    /// The same, for someone who may have made a pipe of it.
+    pub(super) fn or_pipe(self) -> Self {
+        match self.place {
+            Place::File => Self {
+                place: Place::Path,
+                ..self
+            },
+            _ => self,
         }
     }
 
     pub(super) fn standard_input() -> Self {
         Self {
             path: PathBuf::from("standard input"),
-            built_in: None,
-            is_standard_input: true,
+            place: Place::StandardInput,
         }
     }
 
     /// What is equal for equal files only.
     pub(super) fn identity(&self) -> PathBuf {
-        match self.built_in {
-            Some(_) => self.path.clone(),
-            None => self
+        match self.place {
+            Place::BuiltIn(_) => self.path.clone(),
+            _ => self
                 .path
                 .canonicalize()
                 .unwrap_or_else(|_| self.path.clone()),
@@ -58,13 +73,25 @@ impl Found {
     pub(super) fn bytes(&self) -> Result<Vec<u8>, Error> {
         let path = &self.path;
         let mut bytes = Vec::new();
-        let read = match (self.built_in, self.is_standard_input) {
-            (Some(text), _) => return Ok(text.as_bytes().to_vec()),
-            (_, true) => stdin().take(MAX_FILE + 1).read_to_end(&mut bytes),
-            _ => File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes)),
-        };
-        read.map_err(|error| Error::of(path, format!("the policy can't be read: {error}")))?;
+        let mut read = |from: &mut dyn Read| from.take(MAX_FILE + 1).read_to_end(&mut bytes);
+        match self.place {
+            Place::BuiltIn(text) => return Ok(text.as_bytes().to_vec()),
+            Place::StandardInput => read(&mut stdin()),
+            Place::Path => File::open(path).and_then(|mut file| read(&mut file)),
+            Place::File => regular(path).and_then(|mut file| read(&mut file)),
+        }
+        .map_err(|error| Error::of(path, format!("the policy can't be read: {error}")))?;
         Ok(bytes)
+    }
+}
+
+/// Opens a regular file, without waiting for what others write into a pipe.
+fn regular(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file")),
     }
 }
 
@@ -88,10 +115,11 @@ pub(super) fn text_of<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Error
             "a policy is UTF-8 text, and this is none",
         )
     })?;
-    match text.find('\0') {
-        Some(offset) => Err(invalid(offset, "a policy is text, and this is a NUL byte")),
-        None => Ok(text),
+    if let Some(offset) = text.find('\0') {
+        return Err(invalid(offset, "a policy is text, and this is a NUL byte"));
     }
+    // The mark of some editors, U+FEFF, says nothing, and would hide what stands behind it.
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// The name of a file without directories, as text that is safe to print.

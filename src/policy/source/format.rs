@@ -1,8 +1,5 @@
 //! The forms in which policies are written.
 
-use std::ffi::OsStr;
-use std::path::Path;
-
 /// The form in which a policy is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -56,44 +53,4 @@ impl Format {
             Self::Kafel => "kafel",
         }
     }
-
-    /// The form of a file, by its name and by what is in it.
-    #[must_use]
-    pub fn of(path: &Path, text: &str) -> Self {
-        let start = text.trim_start();
-        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-        let has_key = |key: &str| text.contains(&format!("\"{key}\""));
-        let has_word = |word: &str| text.lines().any(|line| line.trim_start().starts_with(word));
-        match extension {
-            "toml" => Self::Toml,
-            "kafel" => Self::Kafel,
-            "policy" => Self::Minijail,
-            "service" | "socket" | "conf" | "mount" | "swap" if has_word("[") => Self::Systemd,
-            "profile" | "inc" => Self::Firejail,
-            _ if start.starts_with(['{', '[']) && has_key("mismatch_action") => Self::Seccompiler,
-            _ if start.starts_with('{') && (has_key("archMap") || has_key("includes")) => {
-                Self::Docker
-            }
-            _ if start.starts_with('{') => Self::Oci,
-            _ if has_word("kind:") && has_word("spec:") => Self::Spo,
-            _ if has_word("SystemCall") => Self::Systemd,
-            _ if has_word("seccomp") => Self::Firejail,
-            _ if has_word("POLICY") || has_word("USE") => Self::Kafel,
-            _ if is_minijail(text) => Self::Minijail,
-            _ => Self::Toml,
-        }
-    }
-}
-
-/// Whether the first line that says something is `name: expression`.
-fn is_minijail(text: &str) -> bool {
-    let lines = text.lines().map(str::trim);
-    let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.next().is_some_and(|line| {
-        let name = line.split([':', '[']).next().unwrap_or_default().trim();
-        line.starts_with("@include")
-            || line.starts_with("@default")
-            || line.starts_with("@denylist")
-            || (line.contains(':') && !name.contains(['"', '=', ' ', '.']))
-    })
 }

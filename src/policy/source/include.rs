@@ -24,10 +24,10 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub(super) fn read(&mut self, found: &Found) -> Result<Draft, Error> {
+    pub(super) fn read(&mut self, found: &Found, bytes: &[u8]) -> Result<Draft, Error> {
         self.files += 1;
         self.open.push(found.identity());
-        let draft = self.read_bytes(&found.path, &found.bytes()?)?;
+        let draft = self.read_bytes(&found.path, bytes)?;
         self.open.pop();
         Ok(draft)
     }
@@ -60,7 +60,8 @@ impl Reader<'_> {
             let inner = self.library.find(Path::new(&name), input.directory);
             let inner = inner.map_err(|error| wrong(error.problem))?;
             self.require_finite(&inner).map_err(&wrong)?;
-            parts.push((name, self.read(&inner)?));
+            let bytes = inner.bytes().map_err(|error| wrong(error.to_string()))?;
+            parts.push((name, self.read(&inner, &bytes)?));
         }
         let joined = join(
             parts

@@ -1,6 +1,7 @@
 //! Policies that are found by their name.
 
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
@@ -44,10 +45,15 @@ impl Library {
     /// The policy of this name, or the file of this path: a name has neither a slash nor a
     /// dot. Relative paths begin at `directory`.
     pub(super) fn find(&self, name: &Path, directory: &Path) -> Result<Found, Error> {
-        let plain = name.to_str().filter(|name| !name.contains(['/', '.']));
-        let Some(plain) = plain else {
+        if name
+            .as_os_str()
+            .as_bytes()
+            .iter()
+            .any(|byte| b"/.".contains(byte))
+        {
             return Ok(Found::file(directory.join(name)));
-        };
+        }
+        let plain = &*name.to_string_lossy();
         let file = format!("{plain}.toml");
         let paths = self
             .directories

@@ -26,7 +26,7 @@ pub(super) struct File {
 }
 
 /// The keys of a file, in the order of the documentation.
-const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 12] = [
     "description",
     "include",
     "allow",
@@ -97,8 +97,7 @@ impl Reader<'_> {
             "description" => draft.description = Some(description(value)?),
             "include" => {
                 for entry in array(value)? {
-                    let name = text_of(entry)?.to_owned();
-                    file.includes.push((name, entry.span().start));
+                    file.includes.push((included(entry)?, entry.span().start));
                 }
             }
             "allow" => draft.allow = Some(self.items(value)?),
@@ -170,6 +169,12 @@ impl Reader<'_> {
                 return wrong(key.span().start, unknown_call(name));
             }
             match value.get_ref() {
+                DeValue::Array(cases) if cases.is_empty() => {
+                    return wrong(
+                        value.span().start,
+                        "no case is given, so nothing would happen",
+                    );
+                }
                 DeValue::Array(cases) => {
                     for case in cases.iter() {
                         rules.push(self.case(name, case)?);
@@ -229,6 +234,17 @@ fn text_of<'a>(value: &'a Value<'_>) -> Result<&'a str, Misread> {
     match value.get_ref().as_str() {
         Some(text) => Ok(text),
         None => wrong(value.span().start, "this must be a text in quotes"),
+    }
+}
+
+/// The file or name that another builds on.
+fn included(value: &Value<'_>) -> Result<String, Misread> {
+    match text_of(value)? {
+        "" | "-" => wrong(
+            value.span().start,
+            "a policy includes others by their name or path",
+        ),
+        name => Ok(name.to_owned()),
     }
 }
 
