@@ -1,44 +1,16 @@
-//! Groups of system calls under well-known names.
-//!
-//! * systemd's sets (`SystemCallFilter=` in systemd.exec(5)), see `systemd`;
-//! * the promises of pledge(2) as OpenBSD has them and the Linux port in Cosmopolitan Libc
-//!   defines them, with conditions on arguments, see `pledge`.
+//! Groups of system calls under well-known names: what they have and how it is read.
+//! The definitions are shared with the runtime, which reads no conditions.
 
-mod pledge;
-mod systemd;
+pub use sandbox_format::groups::{Group, KNOWN, SYSTEMD_VERSION, Source};
 
-pub use systemd::VERSION as SYSTEMD_VERSION;
+use sandbox_format::groups::{PLEDGE, SYSTEMD};
 
 use super::item::{self, Item};
 use super::{Subject, calls};
 
-/// Where a group's definition comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Source {
-    /// systemd's sets.
-    Systemd,
-    /// The promises of pledge(2).
-    Pledge,
-}
-
-/// A named set of items of the policy language.
-#[derive(Clone, Copy, Debug)]
-pub struct Group {
-    /// The name, without the `@`.
-    pub name: &'static str,
-    /// Where the definition comes from.
-    pub source: Source,
-    /// What it is for, in one line.
-    pub description: &'static str,
-    /// What is in it, as people write it: `read`, `@basic-io`,
-    /// `ioctl(request == TIOCGWINSZ)`.
-    pub items: &'static [&'static str],
-}
-
 /// All groups: those of systemd, then the promises, each by name.
 pub fn all() -> impl Iterator<Item = &'static Group> {
-    systemd::GROUPS.iter().chain(pledge::GROUPS)
+    SYSTEMD.iter().chain(PLEDGE)
 }
 
 /// The group of this name.
@@ -46,9 +18,6 @@ pub fn all() -> impl Iterator<Item = &'static Group> {
 pub fn find(name: &str) -> Option<&'static Group> {
     all().find(|group| group.name == name)
 }
-
-/// The set of systemd's that has all calls.
-pub const KNOWN: &str = "known";
 
 /// The items of a group, read.
 pub(super) fn items(name: &str) -> Vec<Item> {

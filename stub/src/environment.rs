@@ -2,8 +2,8 @@
 //!
 //! The names and their meaning are those of Cloudflare's sandbox toolkit:
 //!
-//! * `SECCOMP_SYSCALL_ALLOW`: names, separated by colons, of what the program
-//!   may call; widened by portable names unless `SANDBOX_EXACT` is `1`.
+//! * `SECCOMP_SYSCALL_ALLOW`: names, and groups (`@network-io`), separated by
+//!   colons, of what the program may call; widened by portable names unless `SANDBOX_EXACT` is `1`.
 //! * `SECCOMP_SYSCALL_DENY`: what it may not call, taken literally. Looked at
 //!   only if there is no allow-list.
 //! * `SECCOMP_DEFAULT_ACTION`: exactly `log` to log violations instead of
@@ -22,7 +22,8 @@ use sandbox_format::bpf::{
     Entry, Filter, Instruction, MAX_INSTRUCTIONS, MAX_RUNS, Range, Rule, Run, Scratch, Test, ret,
 };
 use sandbox_format::environment::{ACTION, ALLOW, DENY, EXACT};
-use sandbox_format::portable::{CONDITIONS, Native, VDSO};
+use sandbox_format::groups::{self, Native};
+use sandbox_format::portable::{self, CONDITIONS, VDSO};
 use sandbox_format::syscall;
 
 use crate::die::{Line, die, end};
@@ -33,6 +34,8 @@ use crate::sys::AUDIT_ARCH;
 
 /// More rules than all names of an architecture with all their substitutes.
 const MAX_RULES: usize = 1024;
+
+const CONDITIONAL: &str = "conditions on arguments, which only sandboxify reads, are in group";
 
 const TOO_LONG: &str = "the environment's policy is too long";
 
@@ -79,7 +82,7 @@ pub(crate) fn apply(program: &Program, stack: Stack) {
 
 /// What the variables ask for.
 struct Policy {
-    /// Names, separated by colons.
+    /// Names and groups, separated by colons.
     list: &'static [u8],
     /// The variable that they stand in.
     variable: &'static str,
@@ -115,24 +118,19 @@ impl Policy {
             when,
         };
         let mut conditions = [Test::NONE; CONDITIONS];
-        let portable = &Native::new(&mut conditions);
+        let portable = &portable::Native::new(&mut conditions);
         let mut rules = RuleList {
             rules: &mut [NONE; MAX_RULES],
             length: 0,
         };
-        let names = self.list.split(|byte| *byte == b':');
-        for name in names.filter(|name| !name.is_empty()) {
-            let Some(number) = syscall::native_number(name) else {
-                die_about("unknown system call", name, self.variable);
-            };
-            say_added(name);
+        self.numbers(|number| {
             rules.insert(rule(number, &[]));
             if self.widen {
                 for (number, when) in portable.of(number) {
                     rules.insert(rule(number, when));
                 }
             }
-        }
+        });
         if self.widen && !rules.as_slice().is_empty() {
             for number in VDSO {
                 rules.insert(rule(number.into(), &[]));
@@ -160,6 +158,25 @@ impl Policy {
 }
 
 impl Policy {
+    /// Calls `take` with the number of each call on the list.
+    fn numbers(&self, mut take: impl FnMut(u32)) {
+        let names = self.list.split(|byte| *byte == b':');
+        for name in names.filter(|name| !name.is_empty()) {
+            match name {
+                [b'@', group @ ..] => match groups::native(group) {
+                    Some(Native::Conditional) => die_about(CONDITIONAL, name, self.variable),
+                    Some(group) => group.numbers(&mut take),
+                    None => die_about("unknown group", name, self.variable),
+                },
+                _ => match syscall::native_number(name) {
+                    Some(number) => take(number),
+                    None => die_about("unknown system call", name, self.variable),
+                },
+            }
+            say_added(name);
+        }
+    }
+
     /// What the numbers of another ABI get.
     fn foreign(&self, (first, last): (u32, u32)) -> Range {
         Range {

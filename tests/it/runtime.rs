@@ -341,6 +341,45 @@ mod environment_mode {
     }
 
     #[test]
+    fn groups_are_understood_as_far_as_they_have_no_conditions() {
+        let library = library();
+        for compiler in COMPILERS {
+            let ws = Workspace::with_myos(compiler);
+            let run = |variables: &str| ws.run(&format!("LD_PRELOAD={library} {variables} ./myos"));
+            for allowed in [
+                "@known",
+                "@system-service",
+                "@default:@basic-io:@file-system:uname:ioctl",
+                "@vminfo:@exec:exit_group:fstat:uname:write",
+            ] {
+                let groups = allowed
+                    .split(':')
+                    .map(|name| format!("adding {name} to the process seccomp filter\n"));
+                run(&format!("SECCOMP_SYSCALL_ALLOW={allowed}"))
+                    .succeeds()
+                    .prints_only(LINE)
+                    .complains(&groups.collect::<String>());
+            }
+            run("SECCOMP_SYSCALL_ALLOW=@default:@basic-io:@file-system").dies_by(Signal::SYS);
+            run("SECCOMP_SYSCALL_DENY=@reboot:@system-service").dies_by(Signal::SYS);
+            run("SECCOMP_SYSCALL_DENY=@reboot:@clock").succeeds();
+            for (list, problem) in [
+                ("@reboo", "unknown group \"@reboo\" in SECCOMP_SYSCALL_DENY"),
+                ("@", "unknown group \"@\" in SECCOMP_SYSCALL_DENY"),
+                (
+                    "@stdio",
+                    "conditions on arguments, which only sandboxify reads, are in group \"@stdio\" \
+                     in SECCOMP_SYSCALL_DENY; the program was not started",
+                ),
+            ] {
+                run(&format!("SECCOMP_SYSCALL_DENY=uname:{list}"))
+                    .exits_with(121)
+                    .complains(problem);
+            }
+        }
+    }
+
+    #[test]
     fn a_message_holds_nothing_that_a_terminal_would_act_on() {
         let library = library();
         for compiler in COMPILERS {

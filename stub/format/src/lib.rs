@@ -24,6 +24,7 @@ extern crate std;
 pub mod bpf;
 pub mod digest;
 pub mod environment;
+pub mod groups;
 pub mod inline;
 pub mod note;
 pub mod portable;

@@ -14,6 +14,7 @@
 mod hashed;
 mod x86_64;
 
+pub(crate) use hashed::hash;
 pub use x86_64::{X32_NUMBERS, X86_64};
 
 /// The table of the architecture that this code is compiled for.
@@ -30,9 +31,20 @@ pub use x86_64::X32_NUMBERS as NATIVE_FOREIGN;
 #[must_use]
 pub fn native_number(name: &[u8]) -> Option<u32> {
     static HASHES: [u32; NATIVE.rows.len()] = hashed::hashes(NATIVE.rows);
-    const GAP: (usize, usize) = hashed::gap(NATIVE.rows);
-    let hash = hashed::hash(name);
+    let hash = hash(name);
     let at = HASHES.iter().position(|other| *other == hash)?;
+    number_of_row(at)
+}
+
+/// The numbers of all system calls on the architecture that this code is compiled for.
+#[cfg(target_arch = "x86_64")]
+pub fn native_numbers() -> impl Iterator<Item = u32> {
+    (0..NATIVE.rows.len()).filter_map(number_of_row)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn number_of_row(at: usize) -> Option<u32> {
+    const GAP: (usize, usize) = hashed::gap(NATIVE.rows);
     let left_out = if at < GAP.0 { 0 } else { GAP.1 };
     u32::try_from(at + left_out).ok()
 }
@@ -75,7 +87,7 @@ impl Table {
 }
 
 /// `==` for bytes, callable when compiling.
-const fn same(left: &[u8], right: &[u8]) -> bool {
+pub(crate) const fn same(left: &[u8], right: &[u8]) -> bool {
     if left.len() != right.len() {
         return false;
     }

@@ -8,7 +8,7 @@
 use super::Rows;
 
 /// FNV-1a with 32 bits (RFC 9923).
-pub(super) const fn hash(name: &[u8]) -> u32 {
+pub(crate) const fn hash(name: &[u8]) -> u32 {
     let mut hash: u32 = 0x811c_9dc5;
     let mut i = 0;
     while i < name.len() {
