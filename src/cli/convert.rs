@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, ensure};
 
-use super::options::{ConvertArguments, Target};
+use super::options::{ConvertArguments, Target, finished};
 use super::output::{self, Verbosity, warn};
 use super::{Usage, inspect, installed, render};
 use crate::file;
@@ -66,7 +66,8 @@ fn read(arguments: &ConvertArguments, verbosity: Verbosity) -> Result<Resolved> 
     }
     let options = arguments.reading();
     let draft = source::read(&[path], &installed::policies(), &options)?;
-    resolve(arguments, &draft.finish()?, options.arch, verbosity)
+    let policy = finished(draft, std::slice::from_ref(path))?;
+    resolve(arguments, &policy, options.arch, verbosity)
 }
 
 /// The policy that a program carries.

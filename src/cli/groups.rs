@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
-use super::options::GroupsArguments;
+use super::options::{GroupsArguments, finished};
 use super::output::{self, complain};
 use super::{convert, installed, render};
 use crate::file;
@@ -157,5 +157,6 @@ fn read(path: &Path, arguments: &GroupsArguments) -> Result<Resolved> {
             false => error.into(),
         }
     })?;
-    Ok(policy::resolve(&draft.finish()?, options.arch)?.0)
+    let policy = finished(draft, &[path.to_owned()])?;
+    Ok(policy::resolve(&policy, options.arch)?.0)
 }

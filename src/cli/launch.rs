@@ -224,9 +224,9 @@ fn check_own_policy(program: &Program, cli: &LaunchCli, name: &OsStr) -> Result<
         _ => {
             ensure!(
                 !cli.require_policy,
-                "there is no policy; give --allow or --deny, or {ALLOW}"
+                "there is no policy; give --policy, --allow or --deny, or {ALLOW}"
             );
-            let warning = "it runs without a policy; give --allow or --deny";
+            let warning = "it runs without a policy; give --policy, --allow or --deny";
             warn(cli, Some(name), warning);
             return Ok(());
         }

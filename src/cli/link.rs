@@ -197,7 +197,8 @@ impl Options {
             .filter(|(content, _)| content.has_policy())
             .ok_or_else(|| {
                 anyhow!(
-                    "there is no policy: give --allow or --deny before the '--', or in {VARIABLE}"
+                    "there is no policy: give --policy, --allow or --deny before the '--', or in \
+                     {VARIABLE}"
                 )
             })?;
         ensure!(

@@ -16,7 +16,7 @@ pub(super) use self::files::{Selection, require_one_output_each};
 pub(super) use self::launch::LaunchCli;
 pub(super) use self::link::{ChoiceArguments, EnvironmentArguments, Glob, LinkArguments};
 use self::policy::require_no_calls;
-pub(super) use self::policy::{ContentArguments, PolicyArguments};
+pub(super) use self::policy::{ContentArguments, PolicyArguments, finished};
 use super::output::Verbosity;
 use crate::file::Keep;
 use crate::policy::Arch;

@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use crate::cli::Usage;
-use crate::cli::installed;
+use crate::cli::{installed, render};
 use crate::policy::{self, Action, Draft, Policy, source};
 use crate::rewrite::Start;
 use crate::runtime::Runtimes;
@@ -121,8 +121,19 @@ impl PolicyArguments {
                 &installed::reading(),
             )?);
         }
-        Ok(draft.finish()?)
+        finished(draft, &self.policies)
     }
+}
+
+/// The policy that some files and options make together.
+pub(in crate::cli) fn finished(draft: Draft, files: &[PathBuf]) -> Result<Policy> {
+    draft.finish().map_err(|error| match files {
+        [] => error.into(),
+        files => {
+            let names: Vec<_> = files.iter().map(|file| render::name(file)).collect();
+            anyhow!("{}: {error}", names.join(", "))
+        }
+    })
 }
 
 /// Reads what a violation gets: a policy whose violations are permitted is none.

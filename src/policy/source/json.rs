@@ -18,7 +18,7 @@ pub(super) fn read<'a, T: Deserialize<'a>>(text: &str, part: &'a str) -> Result<
         let within = above + error.column().saturating_sub(1);
         Misread {
             offset: offset_of(text, part) + within.min(part.len()),
-            problem: without_position(&error.to_string()).to_owned(),
+            problem: problem(&error),
         }
     })
 }
@@ -28,11 +28,22 @@ pub(super) fn offset_of(text: &str, part: &str) -> usize {
     (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
 }
 
-/// serde_json's message without the line and column, which count from elsewhere.
-fn without_position(message: &str) -> &str {
-    message
+/// serde_json's message without the line and column, which count from elsewhere, and in
+/// words of ours where it speaks of itself.
+fn problem(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let message = message
         .rsplit_once(" at line ")
-        .map_or(message, |(message, _)| message)
+        .map_or(&*message, |it| it.0);
+    if error.is_eof() {
+        "it ends before the JSON is complete".to_owned()
+    } else if message.starts_with("recursion limit") {
+        "brackets are too deep in each other".to_owned()
+    } else if error.is_syntax() {
+        format!("it is no JSON: {message}")
+    } else {
+        message.to_owned()
+    }
 }
 
 /// The entries of an object in the order of the text, whose keys differ.
