@@ -97,6 +97,16 @@ impl Condition {
         }
     }
 
+    /// How many comparisons it has.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Compare(..) => 1,
+            Self::In(_, values) => values.len(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::size).sum(),
+            Self::Not(part) => part.size(),
+        }
+    }
+
     /// The condition with the arguments of `call` by name, also where it has their
     /// numbers; `None` if the call has no such argument.
     pub(super) fn with_names(&self, call: &str) -> Option<Self> {

@@ -42,6 +42,9 @@ pub enum Error {
     /// A policy file that can't be used.
     #[error("{0}")]
     File(Box<super::source::Error>),
+    /// A policy too large for a filter.
+    #[error("the policy stands for more than {0} rules, which no policy needs")]
+    TooManyRules(usize),
     /// Rules for single calls, and nothing about the others.
     #[error(
         "the policy does not say what happens to calls that it does not name; give it a list to allow or to deny, or a default"

@@ -18,6 +18,7 @@ mod oci;
 mod output;
 mod recognise;
 mod seccompiler;
+mod size;
 mod systemd;
 mod texts;
 mod toml;

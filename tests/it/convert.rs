@@ -155,3 +155,89 @@ fn a_policy_of_another_tool_is_put_into_a_program() {
         .exits_with(1)
         .complains_in_one_line("vmm.json:3:18: unknown field `mismatch_acton`");
 }
+
+/// A megabyte of each form that stands for far more, or takes long in a simple reader.
+#[test]
+fn a_file_that_says_too_much_is_refused_soon() {
+    let ws = Workspace::new();
+    let fill = |start: &str, piece: &str, end: &str| {
+        let count = ((1 << 20) - start.len() - end.len()) / piece.len();
+        format!("{start}{}{end}", piece.repeat(count))
+    };
+    let too_large = "with this, the rules have more than 131072 calls and comparisons";
+    let names = ["read", "write", "close", "lseek", "mmap", "brk"].join(", ");
+    let by_names = format!("{{{}}}: {{", [names.as_str()].repeat(12_000).join(", "));
+    let chain = (1..15_000).map(|at| format!("POLICY p{at} {{ USE p{0}, USE p{0} }}\n", at - 1));
+    for (name, text, problem) in [
+        (
+            "p.policy",
+            fill(&by_names, "arg0 == 1, ", "arg0 == 2}\n"),
+            too_large,
+        ),
+        (
+            "p.policy",
+            fill("read: arg0 == ", "(", ""),
+            "parentheses are too deep in each other",
+        ),
+        (
+            "p.profile",
+            fill("seccomp ", "@default,", "ptrace\n"),
+            too_large,
+        ),
+        (
+            "p.profile",
+            fill("", "ignore seccomp x\nseccomp\n", ""),
+            "there are more than 1024 lines to ignore others",
+        ),
+        (
+            "p.service",
+            fill("[Service]\n", "SystemCallFilter=@system-service\n", ""),
+            too_large,
+        ),
+        (
+            "p.service",
+            fill("[Service]\nSystemCallFilter=", "read \\\n", "write\n"),
+            too_large,
+        ),
+        (
+            "p.json",
+            fill(
+                "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": [{\"names\": [",
+                "\"read\", ",
+                "\"read\"], \"action\": \"SCMP_ACT_ERRNO\", \"args\": [\
+                 {\"index\": 0, \"value\": 1, \"op\": \"SCMP_CMP_EQ\"}]}]}",
+            ),
+            too_large,
+        ),
+        (
+            "p.toml",
+            format!("deny = [{}]", {
+                let items = (0..30_000).map(|number| format!("\"@known=trace:{number}\""));
+                items.collect::<Vec<_>>().join(",")
+            }),
+            "the policy stands for more than 262144 rules",
+        ),
+        (
+            "p.kafel",
+            format!(
+                "POLICY p0 {{ ALLOW {{ read }} }}\n{}USE p14999 DEFAULT KILL\n",
+                chain.collect::<String>()
+            ),
+            "",
+        ),
+        (
+            "p.kafel",
+            fill("ALLOW { read { ", "(", ""),
+            "this is too deep in parentheses and negations",
+        ),
+    ] {
+        ws.write(name, &text);
+        let line = format!(
+            "ulimit -v 400000; timeout 20 sandbox-patch convert --to toml {name} >converted"
+        );
+        match problem {
+            "" => ws.run(&line).succeeds(),
+            _ => ws.run(&line).exits_with(1).complains_in_one_line(problem),
+        };
+    }
+}

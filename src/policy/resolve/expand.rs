@@ -14,6 +14,9 @@ use crate::policy::{
     variants,
 };
 
+/// The most rules of an ABI. No policy needs as many, and few words could stand for more.
+const MAX_RULES: usize = 1 << 18;
+
 /// Makes the rules of a policy for one ABI.
 pub(super) struct Resolver<'a> {
     policy: &'a Policy,
@@ -116,6 +119,9 @@ impl<'a> Resolver<'a> {
             });
         }
         self.rules.extend(here);
+        if self.rules.len() > MAX_RULES {
+            return Err(Error::TooManyRules(MAX_RULES));
+        }
         let mut instead = Vec::new();
         if !self.policy.exact {
             self.add_variants(named, &mut instead)?;
@@ -427,6 +433,7 @@ impl<'a> Resolver<'a> {
     /// which the policy says nothing: those that have these arguments, too, and those that
     /// have them in memory.
     fn warn_of_substitutes(&mut self) {
+        let mut told = BTreeSet::new();
         for rule in &self.policy.rules {
             let (Subject::Call(name), Some(when), false) =
                 (&rule.subject, &rule.when, rule.action.permits())
@@ -440,7 +447,7 @@ impl<'a> Resolver<'a> {
             let hiding = hiding.map(|(_, by)| *by);
             let open = same.chain(hiding).filter(|by| !self.is_ruled(by));
             let open: BTreeSet<_> = open.collect();
-            if !open.is_empty() {
+            if !open.is_empty() && told.insert(name) {
                 self.warnings.push(Warning::RelativesOpen {
                     name: rule.to_string(),
                     open: open.into_iter().map(str::to_owned).collect(),

@@ -41,8 +41,8 @@ impl From<Error> for crate::policy::Error {
 }
 
 /// The lines and columns of a text.
-pub(super) struct Places<'a> {
-    text: &'a str,
+pub(super) struct Places<T> {
+    text: T,
     /// Where lines begin.
     lines: Vec<usize>,
     /// How many characters begin before each block of the text.
@@ -52,25 +52,26 @@ pub(super) struct Places<'a> {
 /// The length of a block, in bytes: so many are counted to find a column.
 const BLOCK: usize = 1 << 10;
 
-impl<'a> Places<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
-        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+impl<T: AsRef<str>> Places<T> {
+    pub(super) fn of(text: T) -> Self {
+        let breaks = text.as_ref().match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(breaks).collect();
         let mut blocks = vec![0];
         let mut before = 0;
-        for block in text.as_bytes().chunks(BLOCK) {
+        for block in text.as_ref().as_bytes().chunks(BLOCK) {
             before += characters(block);
             blocks.push(before);
         }
         Self {
             text,
-            lines: std::iter::once(0).chain(breaks).collect(),
+            lines,
             blocks,
         }
     }
 
     /// The line and column of a byte, both from 1 on.
     pub(super) fn position(&self, offset: usize) -> (u32, u32) {
-        let offset = self.text.floor_char_boundary(offset);
+        let offset = self.text.as_ref().floor_char_boundary(offset);
         let line = self.lines.partition_point(|start| *start <= offset);
         let start = self.lines.get(line - 1).copied().unwrap_or_default();
         let column = self.characters_before(offset) - self.characters_before(start) + 1;
@@ -80,7 +81,7 @@ impl<'a> Places<'a> {
 
     fn characters_before(&self, offset: usize) -> usize {
         let block = offset / BLOCK;
-        let rest = self.text.as_bytes().get(block * BLOCK..offset);
+        let rest = self.text.as_ref().as_bytes().get(block * BLOCK..offset);
         let before = self.blocks.get(block).copied().unwrap_or_default();
         before + rest.map_or(0, characters)
     }

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 use self::lines::{Line, Lines};
 use super::Input;
+use super::size::Size;
 use crate::policy::condition::{Comparison, Condition, Misread, Operand, Value};
 use crate::policy::item::Item;
 use crate::policy::names::{self, alike};
@@ -40,6 +41,7 @@ pub(super) fn read(input: &Input<'_>) -> Result<Draft, Misread> {
         default: None,
         drop: None,
         keep: None,
+        size: Size::default(),
     };
     for line in Lines::of(input)? {
         profile
@@ -93,6 +95,7 @@ struct Profile {
     default: Option<Vec<Entry>>,
     drop: Option<Vec<Entry>>,
     keep: Option<Vec<Entry>>,
+    size: Size,
 }
 
 /// An item of a list.
@@ -137,12 +140,15 @@ impl Profile {
         Ok(())
     }
 
-    fn list(&self, list: &str, start: usize, line: &Line) -> Result<Vec<Entry>, Wrong> {
+    fn list(&mut self, list: &str, start: usize, line: &Line) -> Result<Vec<Entry>, Wrong> {
         let mut entries = Vec::new();
         let mut at = start;
         for item in list.split(',') {
             if !item.is_empty() {
-                entries.extend(self.entries(item, at, line)?);
+                let more = self.entries(item, at, line)?;
+                let size = self.size.add(more.len(), 0);
+                size.map_err(|misread| (at, misread.problem))?;
+                entries.extend(more);
             }
             at += item.len() + 1;
         }

@@ -20,6 +20,7 @@ mod write;
 use std::collections::BTreeMap;
 
 use super::literal::literal;
+use super::size::Size;
 use super::texts::{Place, Texts};
 use super::{Input, Misread};
 use crate::policy::condition::Condition;
@@ -52,6 +53,7 @@ pub(super) fn read(input: &Input<'_>) -> Result<Draft, Misread> {
         default: if is_denylist { Action::Allow } else { kill },
         calls: BTreeMap::new(),
         items: Vec::new(),
+        size: Size::default(),
     };
     for line in &lines {
         reader.line(line)?;
@@ -117,6 +119,7 @@ struct Reader<'a> {
     default: Action,
     calls: BTreeMap<String, Known>,
     items: Vec<Item>,
+    size: Size,
 }
 
 impl Reader<'_> {
@@ -361,6 +364,9 @@ impl Reader<'_> {
                 let problem = format!("what stands before this decides {name} for all arguments");
                 return Err(self.texts.wrong(filter.place, problem));
             }
+            let comparisons = filter.when.as_ref().map_or(0, Condition::size);
+            let misread = |misread: Misread| self.texts.wrong(filter.place, misread.problem);
+            self.size.add(1 + comparisons, 0).map_err(misread)?;
             known.is_decided = filter.when.is_none();
             if filter.action != Action::Allow {
                 known.exception = Some(filter.place);

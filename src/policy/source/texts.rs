@@ -25,6 +25,7 @@ struct Included {
     /// Its path, seen from the directory of the first file.
     path: PathBuf,
     text: Rc<str>,
+    places: Places<Rc<str>>,
     by: Place,
 }
 
@@ -74,7 +75,7 @@ impl<'a> Texts<'a> {
                 problem,
             };
         };
-        let (line, column) = Places::of(&included.text).position(place.offset);
+        let (line, column) = included.places.position(place.offset);
         let offset = self
             .open(place.file)
             .last()
@@ -89,7 +90,7 @@ impl<'a> Texts<'a> {
         let Some(included) = self.included(place.file) else {
             return (self.input.origin)(place.offset);
         };
-        let (line, column) = Places::of(&included.text).position(place.offset);
+        let (line, column) = included.places.position(place.offset);
         Origin {
             file: base_name(&included.path),
             line,
@@ -128,9 +129,11 @@ impl<'a> Texts<'a> {
                 format!("the files that are included have more than {MAX_INCLUDED} bytes");
             return Err(self.wrong(by, problem));
         }
+        let text: Rc<str> = text.into();
         self.included.push(Included {
             path,
-            text: text.into(),
+            places: Places::of(Rc::clone(&text)),
+            text,
             by,
         });
         Ok(self.included.len())

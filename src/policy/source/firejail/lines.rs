@@ -11,6 +11,9 @@ use crate::policy::source::include::{MAX_DEPTH, MAX_FILES};
 /// The most lines, those of all included files together.
 const MAX_LINES: usize = 1 << 16;
 
+/// The most lines that have others be ignored: each line is compared with all.
+const MAX_IGNORED: usize = 1 << 10;
+
 /// A line that counts.
 #[derive(Clone)]
 pub(super) struct Line {
@@ -142,7 +145,14 @@ impl<'a> Lines<'a> {
             return Ok(());
         }
         match line.text.split_once(' ') {
-            Some(("ignore", what)) => self.ignored.push(what.to_owned()),
+            Some(("ignore", what)) => {
+                if self.ignored.len() >= MAX_IGNORED {
+                    let problem =
+                        format!("there are more than {MAX_IGNORED} lines to ignore others");
+                    return Err(line.misread(0, &problem));
+                }
+                self.ignored.push(what.to_owned());
+            }
             Some(("include", name)) => {
                 let name = name.to_owned();
                 self.include(&name, &line)?;

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sandbox_format::bpf::Test;
 
+use super::super::size::Size;
 use super::node::wrong;
 use super::profile::{Entry, Profile};
 use super::{Input, Misread};
@@ -41,9 +42,12 @@ pub(super) fn draft(profile: &Profile, input: &Input<'_>) -> Result<Draft, Misre
     let others = profile.architectures.iter().copied();
     let abis: Vec<Arch> = std::iter::once(own).chain(others).collect();
     let mut given = Vec::new();
+    let mut size = Size::default();
     for entry in &profile.entries {
         if entry.action != profile.default {
             require_short(entry, &abis)?;
+            let offset = entry.names.first().map_or(0, |(_, offset)| *offset);
+            size.add(entry.names.len() * (1 + entry.tests.len()), offset)?;
             given.extend(rules(entry));
         }
     }

@@ -63,8 +63,9 @@ impl Line {
 
     /// Where a byte of it stands in the file.
     fn offset(&self, at: usize) -> usize {
-        let part = self.parts.iter().rev().find(|(start, _)| *start <= at);
-        part.map_or(0, |(start, offset)| offset + at - start)
+        let next = self.parts.partition_point(|(start, _)| *start <= at);
+        let part = self.parts.get(next.saturating_sub(1));
+        part.map_or(0, |(start, offset)| offset + at.saturating_sub(*start))
     }
 }
 

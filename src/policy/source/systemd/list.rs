@@ -1,7 +1,8 @@
 //! The lists of system calls: `SystemCallFilter=` and `SystemCallLog=`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::size::Size;
 use super::lines::Assignment;
 use super::wrong;
 use crate::policy::condition::Misread;
@@ -17,6 +18,7 @@ pub(super) struct List {
     /// Names that nobody knows, and where they stand.
     pub(super) unknown: Vec<(String, usize)>,
     entries: BTreeMap<String, Entry>,
+    size: Size,
 }
 
 /// An item as it was written.
@@ -57,10 +59,11 @@ pub(super) fn assign(
             written: Vec::new(),
             unknown: Vec::new(),
             entries: BTreeMap::new(),
+            size: Size::default(),
         };
         if list.is_allow_list {
             for name in implicit {
-                list.put(subject(name), None, None, false);
+                list.put(calls_of(&subject(name)), subject(name), None, None, false);
             }
         }
         list
@@ -81,7 +84,10 @@ pub(super) fn assign(
             }
         };
         require_name(name, offset)?;
-        list.put(subject(name), action, Some(offset), is_inverted);
+        let subject = subject(name);
+        let calls = calls_of(&subject);
+        list.size.add(calls.len(), offset)?;
+        list.put(calls, subject, action, Some(offset), is_inverted);
     }
     Ok(())
 }
@@ -147,6 +153,7 @@ impl List {
     /// allow-list there can also be what is denied with an error of its own.
     fn put(
         &mut self,
+        calls: Vec<String>,
         subject: Subject,
         error: Option<Action>,
         offset: Option<usize>,
@@ -154,7 +161,7 @@ impl List {
     ) {
         let by = self.written.len();
         let stays = is_inverted != self.is_allow_list || (is_inverted && error.is_some());
-        for name in calls_of(&subject) {
+        for name in calls {
             if !calls::is_known(&name) {
                 self.unknown.extend(offset.map(|offset| (name, offset)));
             } else if stays {
@@ -196,18 +203,19 @@ impl List {
 
 /// The calls that are meant, each once.
 pub(super) fn calls_of(subject: &Subject) -> Vec<String> {
-    let mut calls = Vec::new();
-    match subject {
-        Subject::Call(name) => calls.push(name.clone()),
-        Subject::Group(group) => {
-            for item in groups::items(group) {
-                for name in calls_of(&item.subject) {
-                    if !calls.contains(&name) {
-                        calls.push(name);
-                    }
+    fn add(subject: Subject, calls: &mut Vec<String>) {
+        match subject {
+            Subject::Call(name) => calls.push(name),
+            Subject::Group(group) => {
+                for item in groups::items(&group) {
+                    add(item.subject, calls);
                 }
             }
         }
     }
+    let mut calls = Vec::new();
+    add(subject.clone(), &mut calls);
+    let mut seen = BTreeSet::new();
+    calls.retain(|name| seen.insert(name.clone()));
     calls
 }
