@@ -168,7 +168,11 @@ fn policy(cli: &LaunchCli, environment: &[&'static CStr], arch: Arch) -> Result<
                 format!("{name} is not looked at, since there is a list among the options");
             warn(cli, None, &warning);
         }
-        return cli.policy.policy().map(Some);
+        let (policy, warnings) = cli.policy.policy()?;
+        for warning in warnings {
+            warn(cli, None, &warning);
+        }
+        return Ok(Some(policy));
     }
     let Some((name, text)) = found else {
         return Ok(None);

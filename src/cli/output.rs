@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::remedy::with_remedy;
 use super::render::{message, name};
+use crate::policy::Warning;
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,14 @@ pub(super) fn silence_warnings() {
 pub(super) fn warn(file: &Path, warning: &(impl Display + ?Sized)) {
     if WARNINGS.load(Ordering::Relaxed) {
         note(file, &format!("warning: {warning}"));
+    }
+}
+
+/// One line on standard error: what is lost of a policy file, which the warning names.
+pub(super) fn warn_of_reading(warning: &Warning) {
+    if WARNINGS.load(Ordering::Relaxed) {
+        let what = warning.to_string();
+        print_error(format_args!("sandbox-patch: warning: {}\n", message(&what)));
     }
 }
 

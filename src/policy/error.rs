@@ -42,6 +42,9 @@ pub enum Error {
     /// A policy file that can't be used.
     #[error("{0}")]
     File(Box<super::source::Error>),
+    /// Of what a lenient policy denies, nothing is known: the first that is left out.
+    #[error("nothing would be denied: {0}")]
+    NothingKnown(String),
     /// A policy too large for a filter.
     #[error("the policy stands for more than {0} rules, which no policy needs")]
     TooManyRules(usize),

@@ -168,6 +168,12 @@ pub fn resolve(policy: &Policy, arch: Arch) -> Result<(Resolved, Vec<Warning>), 
         abis,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
+    let is_left_out = |warning: &Warning| matches!(warning, Warning::LeftOut { .. });
+    if resolved.denies_nothing()
+        && let Some(warning) = warnings.iter().find(|warning| is_left_out(warning))
+    {
+        return Err(Error::NothingKnown(warning.to_string()));
+    }
     if warnings.len() > TOLD {
         let others = warnings.len() - TOLD;
         warnings.truncate(TOLD);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::condition::Condition;
-use super::{Action, Arch, Error, Policy, item};
+use super::{Action, Arch, Error, Policy, Warning, item};
 
 /// What happens to some calls.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,6 +106,8 @@ pub struct Draft {
     pub lenient: Option<bool>,
     /// See [`Policy::description`].
     pub description: Option<String>,
+    /// What is lost of the files that it was read from.
+    pub warnings: Vec<Warning>,
 }
 
 impl Draft {
@@ -155,6 +157,7 @@ impl Draft {
         self.lenient = self.lenient.or(other.lenient);
         self.architectures = self.architectures.take().or(other.architectures);
         self.description = self.description.take().or(other.description);
+        self.warnings.extend(other.warnings);
     }
 
     /// The policy.

@@ -32,7 +32,7 @@ pub use library::Library;
 pub use output::Unsayable;
 
 use super::condition::Misread;
-use super::{Arch, Draft, Origin, Resolved};
+use super::{Arch, Draft, Origin, Resolved, Warning};
 use file::{Found, text_of};
 use include::Reader;
 use output::Output;
@@ -68,6 +68,11 @@ impl Options {
             filter: None,
         }
     }
+}
+
+/// What is said of a setting that makes a filter of its own.
+fn other_filter(setting: &str) -> String {
+    format!("{setting} makes a filter of its own, which is not read; add what it denies")
 }
 
 /// What to do about a file whose form is not recognised.
@@ -123,6 +128,19 @@ impl Input<'_> {
             includes: Vec::new(),
             draft,
         })
+    }
+
+    /// A warning of a setting that makes a filter of its own.
+    fn other_filter(&self, setting: &str, offset: usize) -> Warning {
+        self.lost(offset, other_filter(setting))
+    }
+
+    /// A warning of what is written at a byte of the text, and will not be in the policy.
+    fn lost(&self, offset: usize, problem: String) -> Warning {
+        Warning::Lost {
+            problem,
+            origin: Some((self.origin)(offset)),
+        }
     }
 
     /// The text of a file that this one names.

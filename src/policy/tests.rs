@@ -647,3 +647,30 @@ fn records_that_are_not_ours_are_refused() {
         Err(Error::TooLarge(_))
     ));
 }
+
+#[test]
+fn a_lenient_policy_of_which_nothing_is_known_is_refused() {
+    let of = |names: &[&str], arch| {
+        let mut policy = Policy::new(Action::Allow);
+        policy.lenient = true;
+        policy.rules = names
+            .iter()
+            .map(|name| Rule::of_call(*name, Action::Trap))
+            .collect();
+        resolve(&policy, arch)
+    };
+    assert_eq!(
+        of(&["ptrac", "mout"], Arch::X86_64)
+            .unwrap_err()
+            .to_string(),
+        "nothing would be denied: ptrac is no system call that this version knows; it is left \
+         out; did you mean ptrace?"
+    );
+    let (_, warnings) = of(&["ptrac", "mount"], Arch::X86_64).unwrap();
+    assert!(
+        matches!(warnings[0], Warning::LeftOut { .. }),
+        "{warnings:?}"
+    );
+    // Other architectures have it.
+    of(&["vm86"], Arch::X86_64).unwrap();
+}

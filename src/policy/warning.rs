@@ -79,6 +79,13 @@ pub enum Warning {
         /// The nearest names that exist, the best first.
         suggestions: Vec<String>,
     },
+    /// A file in another tool's form says something that is not in the policy.
+    Lost {
+        /// What that is, and what to do.
+        problem: String,
+        /// Where it is written.
+        origin: Option<Origin>,
+    },
     /// There are so many others.
     Others(usize),
     /// The same call can be made in a way that hides its arguments, and is not allowed so.
@@ -117,18 +124,13 @@ impl fmt::Display for Warning {
                 name,
                 arch,
                 instead,
-            } if instead.is_empty() => {
-                write!(f, "{arch} has no system call {name}; it is left out")
+            } => {
+                write!(f, "{arch} has no system call {name}; ")?;
+                match instead.as_slice() {
+                    [] => f.write_str("it is left out"),
+                    some => write!(f, "{} stands in for it", some.join(", ")),
+                }
             }
-            Warning::NotHere {
-                name,
-                arch,
-                instead,
-            } => write!(
-                f,
-                "{arch} has no system call {name}; {} stands in for it",
-                instead.join(", ")
-            ),
             Warning::Number { number, name, arch } => {
                 write!(f, "system call {number} is {name} on {arch}")
             }
@@ -145,6 +147,7 @@ impl fmt::Display for Warning {
             Warning::Unreachable { .. }
             | Warning::NeverHolds { .. }
             | Warning::LeftOut { .. }
+            | Warning::Lost { .. }
             | Warning::Hidden { .. } => self.fmt_of_rule(f),
             Warning::RelativesOpen { name, open } => {
                 write!(
@@ -206,6 +209,9 @@ impl Warning {
                     "{place}{rule} is no system call that this version knows; it is left out{}",
                     or_instead(suggestions)
                 )
+            }
+            Warning::Lost { problem, origin } => {
+                write!(f, "{}{problem}", at(origin.as_ref()))
             }
             Warning::Hidden { rule, by, arch } => write!(
                 f,

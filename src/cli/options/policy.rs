@@ -8,8 +8,8 @@ use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use crate::cli::Usage;
-use crate::cli::{installed, render};
-use crate::policy::{self, Action, Draft, Policy, source};
+use crate::cli::{installed, output, render};
+use crate::policy::{self, Action, Draft, Policy, Warning, source};
 use crate::rewrite::Start;
 use crate::runtime::Runtimes;
 use crate::runtime::library::Library;
@@ -97,7 +97,8 @@ impl PolicyArguments {
         lists + self.policies.iter().filter(is_it).count()
     }
 
-    pub(in crate::cli) fn policy(&self) -> Result<Policy> {
+    /// The policy, and what is lost of the files that it is read from.
+    pub(in crate::cli) fn policy(&self) -> Result<(Policy, Vec<Warning>)> {
         let mut draft = Draft {
             violation: self.action,
             unknown: self.unknown,
@@ -121,7 +122,15 @@ impl PolicyArguments {
                 &installed::reading(),
             )?);
         }
-        finished(draft, &self.policies)
+        let warnings = std::mem::take(&mut draft.warnings);
+        Ok((finished(draft, &self.policies)?, warnings))
+    }
+
+    /// The policy. What is lost of the files that it is read from is told.
+    pub(in crate::cli) fn told(&self) -> Result<Policy> {
+        let (policy, warnings) = self.policy()?;
+        warnings.iter().for_each(output::warn_of_reading);
+        Ok(policy)
     }
 }
 
@@ -288,8 +297,9 @@ impl ContentArguments {
         }
     }
 
+    /// The policy. What is lost of the files that it is read from is told.
     pub(in crate::cli) fn policy(&self) -> Result<Policy> {
-        self.policy.policy()
+        self.policy.told()
     }
 
     pub(in crate::cli) fn runtimes(&self) -> Result<Runtimes> {

@@ -52,7 +52,7 @@ impl Wanted {
                     .to_owned()
             )
         );
-        let policy = words.has_policy().then(|| words.policy());
+        let policy = words.has_policy().then(|| words.told());
         Ok(policy.transpose()?.map(Self::Words))
     }
 

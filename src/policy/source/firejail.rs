@@ -1,6 +1,6 @@
 //! firejail's profiles: `seccomp`, `seccomp.drop`, `seccomp.keep`, and what belongs to them
-//! (firejail-profile(5)). Other lines are left alone, also those that make other filters, as
-//! `protocol` and `memory-deny-write-execute`.
+//! (firejail-profile(5)). Lines that make other filters, as `protocol`, are warned of, and
+//! others left alone.
 //!
 //! What the lines mean is in firejail's sources: src/firejail/profile.c reads them,
 //! src/firejail/seccomp.c chooses among them, src/fseccomp makes the filters. For ABIs of 32
@@ -20,7 +20,7 @@ use super::size::Size;
 use crate::policy::condition::{Comparison, Condition, Misread, Operand, Value};
 use crate::policy::item::Item;
 use crate::policy::names::{self, alike};
-use crate::policy::{Action, Arch, Draft, Origin, Subject, error};
+use crate::policy::{Action, Arch, Draft, Origin, Subject, Warning, error};
 
 /// The calls that have others behind them. firejail's filters look at their own numbers only.
 const MULTIPLEXERS: [&str; 2] = ["socketcall", "ipc"];
@@ -42,6 +42,7 @@ pub(super) fn read(input: &Input<'_>) -> Result<Draft, Misread> {
         drop: None,
         keep: None,
         size: Size::default(),
+        warnings: Vec::new(),
     };
     for line in Lines::of(input)? {
         profile
@@ -96,6 +97,8 @@ struct Profile {
     drop: Option<Vec<Entry>>,
     keep: Option<Vec<Entry>>,
     size: Size,
+    /// Of lines that make other filters.
+    warnings: Vec<Warning>,
 }
 
 /// An item of a list.
@@ -133,7 +136,10 @@ impl Profile {
             }
             ("seccomp.block-secondary", None) => self.blocks_secondary = Some(line.clone()),
             ("seccomp-error-action", Some(action)) => self.error = error_action(action, at)?,
-            _ if key.starts_with("seccomp") => return Err((0, unknown_line(key))),
+            ("protocol" | "memory-deny-write-execute" | "restrict-namespaces", _) => {
+                self.warnings.push(line.other_filter(key));
+            }
+            _ if is_meant(key) => return Err((0, unknown_line(key))),
             _ => {}
         }
         self.has_native |= matches!(key, "seccomp" | "seccomp.drop" | "seccomp.keep");
@@ -234,6 +240,7 @@ impl Profile {
             architectures: Some(Vec::new()),
             exact: Some(true),
             lenient: Some(true),
+            warnings: self.warnings.clone(),
             ..Draft::default()
         }
     }
@@ -377,6 +384,13 @@ fn unknown_group(name: &str) -> String {
         Some(names) => format!("firejail has no group {name:?}; did you mean {names}?"),
         None => format!("firejail has no group {name:?}; see firejail --debug-syscall-groups"),
     }
+}
+
+/// Whether a key is one of those that are read, misspelt. firejail refuses a profile with
+/// such a line (src/firejail/profile.c, `profile_check_line`).
+fn is_meant(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.contains("seccomp") || !alike(&key, KEYS.into_iter()).is_empty()
 }
 
 fn unknown_line(key: &str) -> String {

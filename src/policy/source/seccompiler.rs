@@ -67,6 +67,18 @@ struct Argument {
     comment: Comment,
 }
 
+impl Argument {
+    /// A value that is wider than its type.
+    fn cut(&self) -> Option<u64> {
+        let mask = match self.op {
+            Operator::MaskedEq(mask) => mask,
+            _ => 0,
+        };
+        let all = self.width.all();
+        [self.val, mask].into_iter().find(|value| *value > all)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Width {
@@ -174,9 +186,21 @@ pub(super) fn read(input: &Input<'_>) -> Result<Draft, Misread> {
         .map(|(_, entry)| entry.syscall.clone())
         .collect();
     let mut items = Vec::new();
+    let mut warnings = Vec::new();
     for (offset, entry) in entries {
         if entry.args.is_none() && conditional.contains(&entry.syscall) {
+            let problem = format!(
+                "seccompiler passes over this entry, since others of {} have args",
+                entry.syscall
+            );
+            warnings.push(input.lost(offset, problem));
             continue;
+        }
+        if let Some(value) = entry.args.iter().flatten().find_map(Argument::cut) {
+            let problem = format!(
+                "of {value:#x} seccompiler compares the lower 32 bits, its type being dword"
+            );
+            warnings.push(input.lost(offset, problem));
         }
         items.push(Item {
             when: condition(&entry, offset)?,
@@ -194,6 +218,7 @@ pub(super) fn read(input: &Input<'_>) -> Result<Draft, Misread> {
         architectures: Some(Vec::new()),
         exact: Some(true),
         lenient: Some(false),
+        warnings,
         ..Draft::default()
     })
 }

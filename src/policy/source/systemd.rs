@@ -4,7 +4,7 @@
 //! What they mean is in systemd's sources: load-fragment.c reads them,
 //! `seccomp_load_syscall_filter_set_raw` and `seccomp_restrict_archs` (seccomp-util.c) make
 //! filters of them, one for each ABI. Other settings that make filters, as
-//! `RestrictAddressFamilies=`, are left alone.
+//! `RestrictAddressFamilies=`, are warned of.
 
 mod lines;
 mod list;
@@ -14,7 +14,7 @@ mod write;
 
 use std::collections::BTreeSet;
 
-use self::lines::{Assignment, KEYS};
+use self::lines::{Assignment, KEYS, Settings};
 use self::list::{Entry, List};
 use super::Input;
 use crate::policy::condition::Misread;
@@ -41,8 +41,8 @@ pub(super) fn read(input: &Input<'_>) -> Result<Draft, Misread> {
         negative: Action::KillProcess,
         named: BTreeSet::new(),
     };
-    let assignments = lines::assignments(input.text)?;
-    for assignment in &assignments {
+    let settings = Settings::of(input.text)?;
+    for assignment in &settings.of_calls {
         unit.assign(assignment)?;
     }
     if unit.filter.is_none() && unit.log.is_none() {
@@ -53,7 +53,12 @@ pub(super) fn read(input: &Input<'_>) -> Result<Draft, Misread> {
                 .to_owned(),
         });
     }
-    Ok(unit.draft(input))
+    let others = settings.others.iter();
+    let others = others.map(|(key, offset)| input.other_filter(&format!("{key}="), *offset));
+    Ok(Draft {
+        warnings: others.collect(),
+        ..unit.draft(input)
+    })
 }
 
 fn wrong<T>(offset: usize, problem: impl Into<String>) -> Result<T, Misread> {

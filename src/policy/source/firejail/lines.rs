@@ -1,12 +1,12 @@
 //! The lines of a profile and of those that it includes (src/firejail/profile.c,
 //! `profile_read`).
 
-use crate::policy::Origin;
 use crate::policy::condition::Misread;
-use crate::policy::source::Input;
 use crate::policy::source::error::Places;
 use crate::policy::source::file::base_name;
 use crate::policy::source::include::{MAX_DEPTH, MAX_FILES};
+use crate::policy::source::{Input, other_filter};
+use crate::policy::{Origin, Warning};
 
 /// The most lines, those of all included files together.
 const MAX_LINES: usize = 1 << 16;
@@ -40,6 +40,14 @@ impl Line {
                 offset: self.offset,
                 problem: format!("{file}, line {line}: {problem}"),
             },
+        }
+    }
+
+    /// A warning of what makes a filter of its own.
+    pub(super) fn other_filter(&self, key: &str) -> Warning {
+        Warning::Lost {
+            problem: other_filter(key),
+            origin: Some(self.origin(0)),
         }
     }
 

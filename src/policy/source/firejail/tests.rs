@@ -385,3 +385,58 @@ fn errors_say_what_is_wrong_where() {
     }
     assert!(draft("?HAS_X11: caps\nseccomp", Arch::X86_64).is_ok());
 }
+
+#[test]
+fn a_misspelt_line_is_none_that_may_be_left_alone() {
+    for key in [
+        "Seccomp.keep",
+        "seccom.drop",
+        "seccomp.dorp",
+        ";seccomp",
+        "SECCOMP",
+    ] {
+        let text = format!("seccomp\n{key} read");
+        let misread = draft(&text, Arch::X86_64).err().unwrap();
+        assert_eq!(misread.offset, 8, "{key}");
+        assert!(
+            misread.problem.contains("did you mean seccomp"),
+            "{}",
+            misread.problem
+        );
+    }
+}
+
+#[test]
+fn no_line_of_firejail_s_is_taken_for_a_misspelt_one() {
+    let words = "allow-debuggers allusers apparmor apparmor-replace apparmor-stack bind blacklist \
+         blacklist-nolog caps caps.drop caps.keep cpu dbus-system dbus-system.broadcast \
+         dbus-system.call dbus-system.own dbus-system.see dbus-system.talk dbus-user \
+         dbus-user.talk defaultgw deterministic-exit-code deterministic-shutdown disable-mnt dns \
+         env hostname hosts-file ip ip6 ipc-namespace iprange join-or-start keep-config-pulse \
+         keep-dev-shm keep-fd keep-shell-rc keep-var-tmp landlock landlock.fs.execute \
+         landlock.fs.makedev landlock.fs.makeipc landlock.fs.read landlock.fs.write mac machine-id \
+         mkdir mkfile mtu name net netfilter netfilter6 netlock netmask netns nice no3d \
+         noautopulse noblacklist nodbus nodvd noexec nogroups noinput nonewprivs noprinters noroot \
+         nosound notpm notv nou2f novideo nowhitelist overlay overlay-tmpfs private private-bin \
+         private-cache private-cwd private-dev private-etc private-lib private-opt private-srv \
+         private-tmp quiet read-only read-write rlimit-as rlimit-cpu rlimit-fsize rlimit-nofile \
+         rlimit-nproc rlimit-sigpending rmenv shell tab timeout tmpfs tracelog tunnel veth-name warn \
+         whitelist whitelist-ro writable-etc writable-run-user writable-var writable-var-log x11 \
+         xephyr-screen";
+    for word in words.split_whitespace() {
+        let found = draft(&format!("{word}\nseccomp"), Arch::X86_64).unwrap();
+        assert!(found.warnings.is_empty(), "{word}");
+    }
+}
+
+#[test]
+fn other_filters_are_warned_of() {
+    let text = "seccomp\nprotocol unix,inet\nmemory-deny-write-execute\nrestrict-namespaces user";
+    let draft = draft(text, Arch::X86_64).unwrap();
+    let warnings: Vec<_> = draft.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(
+        warnings[0].contains(":2:1: protocol makes a filter of its own, which is not read"),
+        "{warnings:?}"
+    );
+}

@@ -15,6 +15,10 @@ fn origin(offset: usize) -> Origin {
 }
 
 fn read_with(text: &str, filter: Option<&str>) -> Result<Policy, Misread> {
+    Ok(draft_with(text, filter)?.finish().unwrap())
+}
+
+fn draft_with(text: &str, filter: Option<&str>) -> Result<Draft, Misread> {
     let options = Options {
         filter: filter.map(str::to_owned),
         ..Options::new(Arch::X86_64)
@@ -25,7 +29,7 @@ fn read_with(text: &str, filter: Option<&str>) -> Result<Policy, Misread> {
         options: &options,
         origin: &origin,
     };
-    Ok(read(&input)?.finish().unwrap())
+    read(&input)
 }
 
 fn rules(policy: &Policy) -> Vec<String> {
@@ -182,5 +186,28 @@ fn what_is_written_is_read_with_the_same_meaning() {
             "write(raw(arg0) & 0xffffffff == 1) -> allow",
             "write(raw(arg0) & 0xffffffff == 2) -> allow",
         ]
+    );
+}
+
+#[test]
+fn what_seccompiler_passes_over_is_warned_of() {
+    let of = |text: &str| {
+        let draft = draft_with(text, Some("main")).unwrap();
+        draft
+            .warnings
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    let [entry] = &of(TWO)[..] else { panic!() };
+    assert!(
+        entry.ends_with("seccompiler passes over this entry, since others of fcntl have args"),
+        "{entry}"
+    );
+    let wide = TWO.replace("\"val\": 2,", "\"val\": 4294967298,");
+    let [value, _] = &of(&wide)[..] else { panic!() };
+    assert!(
+        value.contains("of 0x100000002 seccompiler compares the lower 32 bits"),
+        "{value}"
     );
 }

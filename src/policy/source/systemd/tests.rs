@@ -249,6 +249,16 @@ fn errors_say_what_is_wrong_where() {
             "what is logged has no error",
         ),
         (
+            "[Service]\nSystemCallFilter=read\n[Servcie]\n",
+            (3, 1),
+            "units have no section [Servcie]; did you mean Service?",
+        ),
+        (
+            "[Service]\nSystemCallFilter=read\n[calls]\n",
+            (3, 1),
+            "units have no section [calls]; one of your own is [X-calls]",
+        ),
+        (
             "[Service]\nSystemCallErrorNumber=EPERM kill",
             (2, 29),
             "there is one error number, or kill",
@@ -266,9 +276,32 @@ fn errors_say_what_is_wrong_where() {
 }
 
 #[test]
-fn other_sections_may_be_anything() {
-    let text = "\u{feff}[X-Mine]\nSystemCallFilter=%\n[Service]\nSystemCallFilter=~ptrace\nno\n=";
+fn sections_of_ones_own_may_be_anything() {
+    let text = "[X-Mine]\nSystemCallFilter=%\n[Service]\nSystemCallFilter=~ptrace\nno\n=";
     assert_eq!(policy(text).rules.len(), 1);
+}
+
+#[test]
+fn other_filters_are_warned_of() {
+    let text = "[Unit]\nLockPersonality=yes\n[Service]\nSystemCallFilter=read\n\
+                RestrictNamespaces = ~user\nMemoryDenyWriteExecute=yes\nLockPersonality=No\n\
+                RestrictRealtime=1\nMemoryDenyWriteExecute=\nNoNewPrivileges=yes\n";
+    let draft = draft(text, &Options::new(Arch::X86_64)).unwrap();
+    let warnings: Vec<_> = draft.warnings.iter().map(ToString::to_string).collect();
+    let [namespaces, realtime] = warnings.as_slice() else {
+        panic!("{warnings:?}");
+    };
+    assert!(
+        namespaces.ends_with(
+            ":5:1: RestrictNamespaces= makes a filter of its own, which is not read; add what \
+             it denies"
+        ),
+        "{namespaces}"
+    );
+    assert!(
+        realtime.contains(":8:1: RestrictRealtime= makes"),
+        "{realtime}"
+    );
 }
 
 fn written(text: &str, is_lossy: bool) -> Result<(String, Vec<String>), Unsayable> {
