@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_request;
 mod build_pipelines;
 mod changed_afterwards;
+mod containers;
 mod convert;
 mod cookbook;
 mod debugging;

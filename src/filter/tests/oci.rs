@@ -167,6 +167,13 @@ fn assert_equal(profile: &Value, ours: &Resolved, theirs: &[Instruction]) {
             if arch == Arch::X86_64 && (512..=547).contains(&nr) {
                 continue;
             }
+            // Where unlisted calls are the newer ones, all others are listed by name: as far
+            // as they have one, and libseccomp knows it.
+            let name = crate::policy::call_name(nr, arch);
+            let is_listed = name.is_some_and(|name| ScmpSyscall::from_name(&name).is_ok());
+            if ours.policy.unknown.is_some() && !is_listed && nr & !(1 << 30) < 500 {
+                continue;
+            }
             check(nr, arch, [0; 6]);
             if named.contains(&nr) {
                 args.iter().for_each(|args| check(nr, arch, *args));
@@ -275,10 +282,16 @@ proptest! {
 
     /// Read again, and given to libseccomp by runc.
     #[test]
-    fn what_is_written_means_the_same(profile in profiles()) {
+    fn what_is_written_means_the_same(
+        profile in profiles(),
+        unknown in prop::option::of(prop::sample::select(&["errno:ENOSYS", "trap", "allow"])),
+    ) {
         let Ok(ours) = imported(&profile.to_string(), &Options::new(Arch::X86_64)) else {
             return Ok(());
         };
+        let mut policy = ours.policy;
+        policy.unknown = unknown.map(|action| action.parse().unwrap());
+        let ours = resolved(&policy, Arch::X86_64);
         for format in [Format::Oci, Format::Docker, Format::Spo] {
             let Ok((written, _)) = write(&ours, format, false) else { continue };
             let options = Options { format: Some(format), ..Options::new(Arch::X86_64) };

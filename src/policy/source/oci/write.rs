@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::super::{Format, Output, Unsayable};
 use super::words::{self, Verb};
-use crate::policy::{Action, Arch, alternatives, cubes, names};
+use crate::policy::{Action, Arch, Resolved, alternatives, cubes, names};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -63,7 +63,7 @@ pub(in crate::policy::source) fn write(
 ) -> Result<String, Unsayable> {
     require_sayable(output)?;
     let resolved = output.resolved;
-    let (default_action, default_errno_ret) = said(resolved.policy.default);
+    let (default_action, default_errno_ret) = said(unlisted(resolved));
     let names: Vec<_> = resolved.abis.iter().map(|abi| abi.arch).collect();
     let mut profile = Profile {
         default_action,
@@ -97,11 +97,35 @@ fn require_sayable(output: &mut Output<'_>) -> Result<(), Unsayable> {
         let why = "runtimes have such calls end the thread; only foreign = kill-thread is the same";
         output.leave_out(format!("foreign = {foreign}"), why)?;
     }
-    if let Some(unknown) = policy.unknown.filter(|unknown| *unknown != policy.default) {
-        let why = "calls that are not listed have one action";
+    if let (Some(unknown), Err(why)) = (policy.unknown, newer(output.resolved)) {
         output.leave_out(format!("unknown = {unknown}"), why)?;
     }
     Ok(())
+}
+
+/// What a profile says of calls that it does not list.
+fn unlisted(resolved: &Resolved) -> Action {
+    newer(resolved).unwrap_or(resolved.policy.default)
+}
+
+/// What calls get that are newer than all that were known, as far as a profile can say it:
+/// they are then those that it does not list. All others are listed, as in podman's own.
+fn newer(resolved: &Resolved) -> Result<Action, &'static str> {
+    let policy = &resolved.policy;
+    let Some(unknown) = policy.unknown.filter(|unknown| *unknown != policy.default) else {
+        return Ok(policy.default);
+    };
+    if unknown.permits() && !policy.default.permits() {
+        return Err("a runtime whose libseccomp knows fewer calls would permit those as well");
+    }
+    let has_multiplexer = |arch| names::number("socketcall", arch).is_some();
+    if resolved.abis.iter().any(|abi| has_multiplexer(abi.arch)) {
+        return Err(
+            "all other calls would have to be listed, and libseccomp would have that be about \
+             socketcall and ipc as well",
+        );
+    }
+    Ok(unknown)
 }
 
 /// An action, and its number.
@@ -121,29 +145,31 @@ fn said(action: Action) -> (&'static str, Option<u16>) {
 /// Entries for all calls, those of one action without comparisons in one.
 fn entries(output: &mut Output<'_>) -> Result<Vec<Entry>, Unsayable> {
     let resolved = output.resolved;
-    let default = resolved.policy.default;
-    let mut calls: BTreeMap<&str, Vec<Arch>> = BTreeMap::new();
+    let unlisted = unlisted(resolved);
+    let mut calls: BTreeSet<String> = BTreeSet::new();
     for abi in &resolved.abis {
-        for rule in &abi.rules {
-            calls.entry(&rule.name).or_default().push(abi.arch);
+        calls.extend(abi.rules.iter().map(|rule| rule.name.clone()));
+        if unlisted != resolved.policy.default {
+            let numbers = names::numbers(abi.arch);
+            calls.extend(numbers.filter_map(|number| names::name(number, abi.arch)));
         }
     }
     let mut whole: BTreeMap<Action, Vec<String>> = BTreeMap::new();
     let mut compared = Vec::new();
-    for name in calls.into_keys() {
+    for name in &calls {
         let Some(decided) = decided(output, name)? else {
             continue;
         };
         for (action, alternatives) in decided {
-            if action == default {
+            if action == unlisted {
                 continue;
             }
             for tests in alternatives {
                 let args: Vec<_> = tests.iter().map(argument).collect();
                 if args.is_empty() {
-                    whole.entry(action).or_default().push(name.to_owned());
+                    whole.entry(action).or_default().push(name.clone());
                 } else {
-                    compared.push(entry(vec![name.to_owned()], action, args));
+                    compared.push(entry(vec![name.clone()], action, args));
                 }
             }
         }
@@ -197,8 +223,11 @@ fn decided(output: &mut Output<'_>, name: &str) -> Result<Option<Decided>, Unsay
             continue;
         }
         let rules = abi.rules.iter().filter(|rule| rule.name == name);
-        let rules: Vec<(&[Test], Action)> =
+        let mut rules: Vec<(&[Test], Action)> =
             rules.map(|rule| (&rule.when[..], rule.action)).collect();
+        if unlisted(resolved) != resolved.policy.default {
+            rules.push((&[], resolved.policy.default));
+        }
         let Some(mut here) = sayable(&rules, abi.arch) else {
             output.leave_out(name, "its conditions come to too many alternatives")?;
             return Ok(None);
@@ -325,7 +354,12 @@ fn of_operator(output: &mut Output<'_>, profile: &Profile) -> Result<String, Uns
     // The operator has no number for it, and runtimes give EPERM.
     if profile.default_errno_ret.is_some_and(|number| number != 1) {
         let why = "the operator's default action has no number of its own";
-        output.leave_out(format!("default = {}", output.resolved.policy.default), why)?;
+        let unlisted = unlisted(output.resolved);
+        let key = match unlisted == output.resolved.policy.default {
+            true => "default",
+            false => "unknown",
+        };
+        output.leave_out(format!("{key} = {unlisted}"), why)?;
     }
     list(&mut lines, "  architectures", &profile.architectures, "  ");
     if !profile.syscalls.is_empty() {
