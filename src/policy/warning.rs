@@ -128,7 +128,8 @@ impl fmt::Display for Warning {
                 write!(f, "{arch} has no system call {name}; ")?;
                 match instead.as_slice() {
                     [] => f.write_str("it is left out"),
-                    some => write!(f, "{} stands in for it", some.join(", ")),
+                    [only] => write!(f, "{only} stands in for it"),
+                    several => write!(f, "{} stand in for it", several.join(", ")),
                 }
             }
             Warning::Number { number, name, arch } => {

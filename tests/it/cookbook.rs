@@ -6,18 +6,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::support::{Workspace, project, target_folder};
+use crate::transcript::{MARK, Step, matches, printed, steps};
 
 /// What a test takes from a section of the page.
 struct Recipe {
     /// Blocks behind a line that is the name of a file.
     files: BTreeMap<String, String>,
     steps: Vec<Step>,
-}
-
-/// A command, and what it prints. `…` stands for anything.
-struct Step {
-    command: String,
-    expected: String,
 }
 
 impl Recipe {
@@ -50,22 +45,6 @@ impl Recipe {
     }
 }
 
-fn steps(block: &[&str]) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    for line in block {
-        if let Some(command) = line.strip_prefix("$ ") {
-            let command = command.to_owned();
-            let expected = String::new();
-            steps.push(Step { command, expected });
-        } else {
-            let step = steps.last_mut().expect("a command comes first");
-            step.expected.push_str(line);
-            step.expected.push('\n');
-        }
-    }
-    steps
-}
-
 /// Copies in place of what patches. A service that its policy would have ended is waited for
 /// in vain.
 const UNPATCHED: &str = "sandbox-patch() { \
@@ -78,9 +57,6 @@ const UNPATCHED: &str = "sandbox-patch() { \
 const UNTIL_THERE: &str = "for i in {1..100}; do \
     compgen -G '*.sock' >/dev/null || grep -qs ' port [0-9]' log && break; sleep 0.05; done; \
     sleep 0.1\n";
-
-/// Separates what the commands print.
-const MARK: &str = "@@ next command";
 
 /// All commands in one shell, which ends what it left running.
 fn script(recipe: &Recipe, start: &str) -> String {
@@ -117,31 +93,7 @@ fn run(ws: &Workspace, recipe: &Recipe, start: &str) -> Vec<String> {
         ws.write(name, text);
     }
     let outcome = ws.run(&script(recipe, start));
-    // A terminal ends its lines so.
-    let stdout = outcome.stdout.replace('\r', "");
-    let mark = format!("{MARK}\n");
-    let mut printed: Vec<String> = stdout.split(&mark).map(str::to_owned).collect();
-    printed.pop();
-    assert_eq!(printed.len(), recipe.steps.len(), "{outcome}");
-    printed
-}
-
-/// Whether the text is the pattern, in which `…` stands for anything.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('…') else {
-        return pattern == text;
-    };
-    let Some(text) = text.strip_prefix(start) else {
-        return false;
-    };
-    // A line of its own stands for no line, too.
-    let rest = rest
-        .strip_prefix('\n')
-        .filter(|_| start.is_empty() || start.ends_with('\n'));
-    let rest = rest.unwrap_or_else(|| pattern.split_once('…').map_or("", |(_, rest)| rest));
-    (0..=text.len())
-        .filter(|at| text.is_char_boundary(*at))
-        .any(|at| matches(rest, &text[at..]))
+    printed(&outcome, &recipe.steps)
 }
 
 /// A workspace with the attacker's library in it.
