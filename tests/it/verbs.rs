@@ -478,7 +478,7 @@ mod the_policy_that_is_wanted {
             ("original", "original: no policy can be read from it"),
             ("broken.json", "broken.json:1:2: "),
             ("none.json", "none.json: no policy can be read from it"),
-            ("./list", "./list:1:6: "),
+            ("./list", "./list:1:1: it looks like none of toml, "),
             ("missing", "there is no policy named \"missing\""),
             ("./missing", "./missing: the policy can't be read"),
         ] {
