@@ -11,6 +11,7 @@ mod groups;
 pub mod inspect;
 mod installed;
 pub mod launch;
+mod learn;
 mod link;
 mod options;
 mod output;
@@ -79,6 +80,10 @@ pub fn main() -> ExitCode {
             let verbose = verbosity == Verbosity::Verbose;
             return link::run(arguments, verbose);
         }
+        Some(Verb::Learn(arguments)) => match learn::run(&arguments, verbosity) {
+            Ok(status) => return status,
+            Err(error) => Err(error),
+        },
         Some(Verb::Groups(arguments)) => groups::run(&arguments),
         Some(Verb::Convert(arguments)) => convert::run(&arguments, verbosity),
         Some(Verb::Generate(arguments)) => {

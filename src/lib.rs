@@ -38,6 +38,7 @@
 //! * [`policy`]: what may be called, from names to rules of an architecture;
 //! * [`filter`]: from rules to BPF, and back to something readable;
 //! * [`launch`]: starting a program under a filter;
+//! * [`learn`]: finding out what a program calls;
 //! * [`note`]: the bytes that go into the program;
 //! * [`rewrite`]: putting the notes into the program, and the way back;
 //! * [`elf`]: reading programs;
@@ -52,6 +53,7 @@ pub mod elf;
 pub mod file;
 pub mod filter;
 pub mod launch;
+pub mod learn;
 pub mod note;
 pub mod policy;
 pub mod program;

@@ -6,6 +6,7 @@
 //! text is for people and need not stay.
 
 pub mod inspect;
+pub mod learn;
 pub mod patch;
 pub mod remove;
 pub mod startable;

@@ -41,7 +41,7 @@ pub use effects::Effects;
 pub use embedded::{Danger, Embedded};
 pub use error::{Error, Lost, NotLater};
 pub use heap::Heap;
-pub use hook::Start;
+pub use hook::{Start, first_under_policy};
 pub use original::Original;
 pub use patching::{Enforcement, Position, Request};
 pub use plan::{Patched, Plan};

@@ -3,6 +3,7 @@
 mod convert;
 mod files;
 mod launch;
+mod learn;
 mod link;
 mod policy;
 
@@ -14,6 +15,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 pub(super) use self::convert::{ConvertArguments, Target};
 pub(super) use self::files::{Selection, require_one_output_each};
 pub(super) use self::launch::LaunchCli;
+pub(super) use self::learn::LearnArguments;
 pub(super) use self::link::{ChoiceArguments, EnvironmentArguments, Glob, LinkArguments};
 use self::policy::require_no_calls;
 pub(super) use self::policy::{ContentArguments, PolicyArguments, finished};
@@ -124,6 +126,12 @@ pub(super) enum Verb {
     /// started through a symbolic link named sandbox-patch-NAME, this program does the same
     /// for the compiler or linker NAME.
     Link(LinkArguments),
+    /// Run a command and write the policy that it needs.
+    ///
+    /// Records the system calls that the program makes from the moment on at which its policy
+    /// would come into force, with its threads and children. The command runs as if started
+    /// directly, until all processes that it started have ended; the exit status is its own.
+    Learn(LearnArguments),
     /// List the groups of system calls, or show which a policy consists of.
     ///
     /// With names, shows the calls of these groups; with a policy or a patched program, the

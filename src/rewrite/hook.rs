@@ -86,6 +86,18 @@ pub(super) fn find(
     }
 }
 
+/// The address of the code that is the first to run under a policy which a runtime inside the
+/// program puts in force.
+///
+/// # Errors
+///
+/// There is no such place, or the file can't be read.
+pub fn first_under_policy(image: &Image<impl Source>, start: Start) -> Result<VirtAddr, Error> {
+    let none = Dynamic::default();
+    let dynamic = image.dynamic.as_ref().unwrap_or(&none);
+    Ok(find(image, dynamic, start)?.original)
+}
+
 fn at_entry(layout: &Layout, why_not_later: Option<NotLater>) -> Result<Hook, Error> {
     let entry = layout.header.entry;
     if !is_code(layout, entry) {

@@ -26,6 +26,7 @@ mod interrupted;
 mod kept;
 mod language;
 mod launcher;
+mod learn;
 mod libcs;
 mod library;
 mod link;

@@ -240,7 +240,7 @@ pub(in crate::cli) struct ContentArguments {
 
 /// When an embedded runtime takes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum From {
+pub(super) enum From {
     /// At the entry point: in a static program before the C library starts up, in a dynamic
     /// one after the constructors of its libraries.
     Entry,
@@ -249,7 +249,7 @@ enum From {
 }
 
 impl From {
-    fn start(self) -> Start {
+    pub(super) fn start(self) -> Start {
         match self {
             Self::Entry => Start::Entry,
             Self::Main => Start::Main,

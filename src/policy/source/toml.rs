@@ -26,7 +26,7 @@ pub(super) struct File {
 }
 
 /// The keys of a file, in the order of the documentation.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "description",
     "include",
     "allow",
@@ -39,6 +39,7 @@ pub(super) const KEYS: [&str; 12] = [
     "architectures",
     "exact",
     "lenient",
+    "learned",
 ];
 
 /// Reads a policy file. `at` makes an origin of the offset of a byte.
@@ -110,6 +111,9 @@ impl Reader<'_> {
             "architectures" => draft.architectures = Some(architectures(value)?),
             "exact" => draft.exact = Some(boolean(value)?),
             "lenient" => draft.lenient = Some(boolean(value)?),
+            // Where the policy is from, which says nothing of what it permits.
+            "learned" if value.get_ref().is_table() => {}
+            "learned" => return wrong(value.span().start, "learned is a table: [learned]"),
             other => return wrong(key.span().start, unknown_key(other, &KEYS)),
         }
         Ok(())

@@ -1,0 +1,55 @@
+//! The grammar of `learn`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::policy::From;
+use crate::rewrite::Start;
+
+#[derive(Debug, Args)]
+#[command(override_usage = "sandbox-patch learn -o <FILE> [OPTIONS] -- <COMMAND>...")]
+pub(in crate::cli) struct LearnArguments {
+    /// Write the policy to this file.
+    #[arg(short, long, value_name = "FILE", required_unless_present = "each")]
+    pub(in crate::cli) output: Option<PathBuf>,
+
+    /// Add what this policy, from other runs, permits.
+    ///
+    /// It may be the output itself. Items that were added to it by hand are kept. Repeat the
+    /// option for several.
+    #[arg(long, value_name = "FILE", requires = "output")]
+    pub(in crate::cli) merge: Vec<PathBuf>,
+
+    /// Write a policy for every program that ran, to DIR/NAME.toml.
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) each: Option<PathBuf>,
+
+    /// Leave out what is called by programs that the command executes.
+    ///
+    /// They inherit its filter, and can't run where that does not permit their calls.
+    #[arg(long, conflicts_with = "each")]
+    no_children: bool,
+
+    /// Where the policy will come into force.
+    ///
+    /// As when patching. Default: where the library puts it in force, or in a static program
+    /// before main if possible.
+    #[arg(long, value_name = "WHERE")]
+    from: Option<From>,
+
+    /// The program (searched for in PATH unless it contains a slash) and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(in crate::cli) command: Vec<OsString>,
+}
+
+impl LearnArguments {
+    pub(in crate::cli) fn children(&self) -> bool {
+        !self.no_children
+    }
+
+    pub(in crate::cli) fn start(&self) -> Option<Start> {
+        self.from.map(From::start)
+    }
+}

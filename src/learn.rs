@@ -1,0 +1,10 @@
+//! Finding out which system calls a program makes.
+//!
+//! * [`trace`]: by running it;
+//! * [`Learned`]: what came of one run or several, as a policy file that remembers in how
+//!   many of them each call was seen.
+
+mod learned;
+pub mod trace;
+
+pub use learned::{Learned, Misfit, Seen};
