@@ -92,6 +92,7 @@ test: tools
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	fuzz/bounded 100000 layout patch remove note
+	fuzz/bounded 25000 policy
 
 # The tests that say why they are left out of `make test`: #[ignore = "long: …"].
 test-long: tools
@@ -99,7 +100,6 @@ test-long: tools
 	$(CARGO) build --release
 	$(CARGO) test --workspace -- --ignored
 	fuzz/run -runs=0
-	fuzz/bounded 25000 policy
 	tests/mutants/run runtime $(MUTANTS)
 
 # All changes to the code that cargo-mutants knows: several hours. `make test-long` tries a

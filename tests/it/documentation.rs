@@ -132,6 +132,11 @@ fn the_reference_of_policies_shows_what_is() {
 }
 
 #[test]
+fn the_page_on_learning_shows_what_is() {
+    check("learning.md");
+}
+
+#[test]
 fn the_page_on_policy_files_shows_what_is() {
     check("policy-files.md");
 }

@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 use crate::support::Workspace;
 
 /// The commands with a page of their own.
-const COMMANDS: [&str; 6] = ["inspect", "verify", "remove", "link", "groups", "convert"];
+const COMMANDS: [&str; 7] = [
+    "inspect", "verify", "remove", "link", "learn", "groups", "convert",
+];
 
 /// The pages, written into a workspace.
 struct Manual(Workspace);
@@ -204,6 +206,7 @@ fn the_exit_statuses_are_told() {
         ("sandbox-patch-remove", &["0", "1", "2"]),
         ("sandbox-patch-groups", &["0", "1", "2"]),
         ("sandbox-patch-convert", &["0", "1", "2"]),
+        ("sandbox-patch-learn", &["1", "2"]),
         ("sandbox-patch-link", &["1", "2", "126", "127"]),
         ("sandboxify", &["2", "121", "126", "127", "159"]),
     ] {

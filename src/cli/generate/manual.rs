@@ -10,7 +10,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
 /// The frame of each page, by the name of its command.
-const FRAMES: [(&str, &str); 8] = [
+const FRAMES: [(&str, &str); 9] = [
     (
         "sandbox-patch",
         include_str!("../../../docs/man/sandbox-patch.1.in"),
@@ -19,6 +19,7 @@ const FRAMES: [(&str, &str); 8] = [
     ("verify", include_str!("../../../docs/man/verify.1.in")),
     ("remove", include_str!("../../../docs/man/remove.1.in")),
     ("link", include_str!("../../../docs/man/link.1.in")),
+    ("learn", include_str!("../../../docs/man/learn.1.in")),
     ("groups", include_str!("../../../docs/man/groups.1.in")),
     ("convert", include_str!("../../../docs/man/convert.1.in")),
     (
