@@ -6,16 +6,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::options::LearnArguments;
 use super::output::{Verbosity, note, warn};
-use super::render;
+use super::{installed, render};
 use crate::launch::Program;
 use crate::learn::trace::{Ended, Recording};
 use crate::learn::{Learned, trace};
-use crate::policy::Arch;
+use crate::policy::{Arch, source};
 use crate::program::learn;
+use crate::runtime::Runtimes;
 
 /// Runs the command, and writes what was learned. The exit status is the command's.
 pub(super) fn run(arguments: &LearnArguments, verbosity: Verbosity) -> Result<ExitCode> {
@@ -52,7 +53,67 @@ pub(super) fn run(arguments: &LearnArguments, verbosity: Verbosity) -> Result<Ex
         warn(name, &warning);
     }
     write(arguments, &former, &recording, verbosity)?;
+    if let (true, Some(output)) = (arguments.check, &arguments.output) {
+        check(arguments, &program, output, &words).map_err(about)?;
+    }
     Ok(status(recording.ended))
+}
+
+/// Runs the command again under the policy.
+fn check(
+    arguments: &LearnArguments,
+    program: &Program,
+    output: &Path,
+    words: &[CString],
+) -> Result<()> {
+    ensure!(
+        program.image.as_os_str().as_bytes() == program.path.as_bytes(),
+        "it is a script; --check is for programs"
+    );
+    let draft = source::read(&[output], &installed::policies(), &installed::reading())?;
+    let directory = tempfile::Builder::new()
+        .prefix("sandbox-patch-")
+        .tempdir()?;
+    let name = program.image.file_name().unwrap_or(OsStr::new("program"));
+    let start = arguments.start();
+    let runtimes = Runtimes {
+        directories: installed::directories(),
+        library: None,
+        inline: start.is_some(),
+        start,
+    };
+    let copy = directory.path().join(name);
+    let recording = learn::missed(&program.image, &copy, &draft.finish()?, runtimes, words)?;
+    let missed = recording.programs.first();
+    let missed = missed.map(|program| Learned::of(program, Arch::X86_64).0);
+    let missed = missed.unwrap_or_default();
+    if missed.calls.is_empty() {
+        note(output, "the command runs under it");
+        return Ok(());
+    }
+    let names: Vec<_> = missed.calls.keys().map(String::as_str).collect();
+    let names = names.join(", ");
+    let file = render::name(output);
+    ensure!(
+        arguments.add,
+        "under {file} it misses {names}; --add puts that in"
+    );
+    let text = std::fs::read_to_string(output)?;
+    let mut learned = Learned::from_toml(&text)?;
+    learned.complete(&missed);
+    std::fs::write(output, learned.to_toml(&comment(arguments)))
+        .map_err(|error| anyhow!("{file} can't be written: {error}"))?;
+    note(
+        output,
+        &format!("added {names}, which it missed when it ran under it"),
+    );
+    Ok(())
+}
+
+/// What stands at the beginning of a policy.
+fn comment(arguments: &LearnArguments) -> String {
+    let command = shell_words::join(arguments.command.iter().map(|word| word.to_string_lossy()));
+    format!("Learned by running {}", render::escaped(&command))
 }
 
 fn string(text: &OsStr) -> Result<CString> {
@@ -76,8 +137,7 @@ fn write(
     recording: &Recording,
     verbosity: Verbosity,
 ) -> Result<()> {
-    let command = shell_words::join(arguments.command.iter().map(|word| word.to_string_lossy()));
-    let comment = format!("Learned by running {}", render::escaped(&command));
+    let comment = comment(arguments);
     let mut outputs: Vec<(PathBuf, &trace::Program)> = Vec::new();
     if let (Some(output), Some(first)) = (&arguments.output, recording.programs.first()) {
         outputs.push((output.clone(), first));

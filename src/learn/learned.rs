@@ -79,6 +79,16 @@ impl Learned {
         self.added.extend(other.added.iter().cloned());
     }
 
+    /// Adds calls that were seen in one of these runs.
+    pub fn complete(&mut self, missed: &Self) {
+        for (name, more) in &missed.calls {
+            let seen = self.calls.entry(name.clone()).or_default();
+            seen.itself = seen.itself.max(more.itself);
+            seen.others = seen.others.max(more.others);
+        }
+        self.architectures.extend(&missed.architectures);
+    }
+
     /// Reads a policy file that was written by [`to_toml`](Self::to_toml), or one that was
     /// changed since.
     ///

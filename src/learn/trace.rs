@@ -30,6 +30,9 @@ pub struct Command<'a> {
     pub moment: &'a dyn Fn(&File) -> Option<u64>,
     /// Whether what others do that the program executes counts as well.
     pub children: bool,
+    /// Whether to record only what a filter stops at that the program itself puts in force
+    /// (SECCOMP_RET_TRACE).
+    pub only_stops: bool,
 }
 
 /// What was recorded.
@@ -209,9 +212,11 @@ impl Tracer<'_> {
     }
 
     fn go_on(&mut self, thread: Thread, signal: i32) -> io::Result<()> {
-        let children = self.command.children;
-        let process = self.process(thread);
-        let until = process.map_or(Until::Event, |process| process.until(children));
+        let (children, only_stops) = (self.command.children, self.command.only_stops);
+        let until = match self.process(thread) {
+            Some(process) if !only_stops => process.until(children),
+            _ => Until::Event,
+        };
         thread.go_on(until, signal)
     }
 
@@ -287,7 +292,11 @@ impl Tracer<'_> {
         let program = self.programs.of(&path);
         let process = self.processes.entry(thread).or_default();
         process.become_program(program);
-        let begins = process.awaits(thread, &path, self.command.moment)?;
+        let moment = self.command.moment;
+        let begins = match self.command.only_stops {
+            true => process.begins_at_once(),
+            false => process.awaits(thread, &path, moment)?,
+        };
         if begins {
             self.programs.begin(program);
         }

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::elf::memory::Divergence;
+use crate::learn::trace;
 use crate::policy::Arch;
 use crate::{elf, file, filter, policy, rewrite, runtime};
 
@@ -36,6 +37,9 @@ pub enum Error {
     /// It can't be compiled.
     #[error(transparent)]
     Filter(#[from] filter::Error),
+    /// It can't be run and recorded.
+    #[error(transparent)]
+    Learn(#[from] trace::Error),
     /// There is no runtime for the program.
     #[error(transparent)]
     Runtime(runtime::Error),

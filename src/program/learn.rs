@@ -2,31 +2,73 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use object::elf;
 
+use super::{Error, patch};
 use crate::elf::{Image, Source, VirtAddr};
-use crate::learn::trace::{self, Command, Error, Recording};
+use crate::file::Keep;
+use crate::learn::trace::{self, Command, Recording};
+use crate::policy::{Action, Policy};
 use crate::rewrite::{Start, first_under_policy};
+use crate::runtime::Runtimes;
 
 /// Runs a program to its end, and records what it calls: from the point on at which a policy
 /// would come into force that is put in force at `start`, or by the library if that is `None`.
 ///
 /// # Errors
 ///
-/// See [`Error`].
+/// See [`trace::Error`].
 pub fn run(
     path: &CStr,
     arguments: &[CString],
     start: Option<Start>,
     children: bool,
-) -> Result<Recording, Error> {
+) -> Result<Recording, trace::Error> {
     trace::record(&Command {
         path,
         arguments,
         moment: &|file| moment(file, start),
         children,
+        only_stops: false,
     })
+}
+
+/// Runs a program under a policy, and records what that does not permit, which is done all
+/// the same. `copy` is where a patched copy of it is made.
+///
+/// # Errors
+///
+/// The policy can't be put into it, or it can't be run.
+pub fn missed(
+    program: &Path,
+    copy: &Path,
+    policy: &Policy,
+    runtimes: Runtimes,
+    arguments: &[CString],
+) -> Result<Recording, Error> {
+    let mut policy = policy.clone();
+    policy.default = Action::Trace(0);
+    let options = patch::Options {
+        policy,
+        runtimes,
+        output: Some(copy.to_owned()),
+        replace: true,
+        dry_run: false,
+        keep: Keep::default(),
+    };
+    patch::patch(program, &options)?;
+    let path = CString::new(copy.as_os_str().as_bytes()).unwrap_or_default();
+    let recording = trace::record(&Command {
+        path: &path,
+        arguments,
+        moment: &|_| None,
+        children: true,
+        only_stops: true,
+    })?;
+    Ok(recording)
 }
 
 /// The address of the first code that runs under a policy; `None` if that is all of it.

@@ -32,6 +32,17 @@ pub(in crate::cli) struct LearnArguments {
     #[arg(long, conflicts_with = "each")]
     no_children: bool,
 
+    /// Run the command again under the policy, and say whether it suffices.
+    ///
+    /// A copy of the program is patched. What is missing is done all the same, and told; the
+    /// exit status is then 1.
+    #[arg(long, requires = "output", conflicts_with = "no_children")]
+    pub(in crate::cli) check: bool,
+
+    /// With --check: add what is missing to the policy.
+    #[arg(long, requires = "check")]
+    pub(in crate::cli) add: bool,
+
     /// Where the policy will come into force.
     ///
     /// As when patching. Default: where the library puts it in force, or in a static program

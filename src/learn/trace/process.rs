@@ -70,6 +70,12 @@ impl Process {
         self.idle >= BUSY && !self.is_left_alone
     }
 
+    /// All that the program does counts.
+    pub(super) fn begins_at_once(&mut self) -> bool {
+        self.has_begun = true;
+        true
+    }
+
     /// Has the program stop where its policy would come into force. True if that is at once.
     pub(super) fn awaits(
         &mut self,
@@ -84,8 +90,7 @@ impl Process {
             Some(address.wrapping_add(bias))
         });
         let Some(address) = address else {
-            self.has_begun = true;
-            return Ok(true);
+            return Ok(self.begins_at_once());
         };
         let memory = thread.memory()?;
         let former = memory.read(address)?;
