@@ -21,7 +21,9 @@ use crate::runtime::Runtimes;
 /// Runs the command, and writes what was learned. The exit status is the command's.
 pub(super) fn run(arguments: &LearnArguments, verbosity: Verbosity) -> Result<ExitCode> {
     let former = former(&arguments.merge)?;
-    let name = Path::new(&arguments.command[0]);
+    let Some(name) = arguments.command.first().map(Path::new) else {
+        return attach(arguments, &former, verbosity);
+    };
     let about = |error: anyhow::Error| anyhow!("{}: {error}", render::name(name));
     let path = std::env::var_os("PATH")
         .map(|path| string(&path))
@@ -112,8 +114,24 @@ fn check(
 
 /// What stands at the beginning of a policy.
 fn comment(arguments: &LearnArguments) -> String {
+    if let Some(process) = arguments.pid {
+        return format!("Learned from process {process}");
+    }
     let command = shell_words::join(arguments.command.iter().map(|word| word.to_string_lossy()));
     format!("Learned by running {}", render::escaped(&command))
+}
+
+/// The same for a process that runs already.
+fn attach(
+    arguments: &LearnArguments,
+    former: &[Learned],
+    verbosity: Verbosity,
+) -> Result<ExitCode> {
+    let process = arguments.pid.unwrap_or_default();
+    let recording = trace::record_running(process, arguments.time)
+        .map_err(|error| anyhow!("process {process}: {error}"))?;
+    write(arguments, former, &recording, verbosity)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn string(text: &OsStr) -> Result<CString> {
@@ -214,6 +232,7 @@ fn summary(run: &Learned, all: &Learned) -> String {
 /// As if it was started directly.
 fn status(ended: Ended) -> ExitCode {
     match ended {
+        Ended::Left => ExitCode::SUCCESS,
         Ended::Exited(status) => ExitCode::from(u8::try_from(status & 0xff).unwrap_or(1)),
         Ended::Killed(signal) => {
             // It ends this process, too, as a shell expects.

@@ -5,6 +5,7 @@
 //! what was seen costs nothing any more. A filter can't be loosened: what is seen for the
 //! first time later goes on to stop the program.
 
+mod attach;
 mod inject;
 mod process;
 mod ptrace;
@@ -16,6 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::policy::Arch;
+pub use attach::record_running;
 use process::{Process, Programs};
 use ptrace::{Signals, Status, Thread, Until};
 
@@ -81,6 +83,8 @@ pub enum Ended {
     Exited(i32),
     /// By a signal.
     Killed(i32),
+    /// Not at all: it was left alone.
+    Left,
 }
 
 /// Why nothing could be recorded.
@@ -93,6 +97,9 @@ pub enum Error {
          (--cap-add SYS_PTRACE); elsewhere see /proc/sys/kernel/yama/ptrace_scope"
     )]
     Refused(io::Error),
+    /// There is none to be traced.
+    #[error("there is no such process, or it is another user's: {0}")]
+    NoProcess(io::Error),
     /// execve(2).
     #[error("it can't be started: {0}")]
     Execve(io::Error),
@@ -120,13 +127,7 @@ pub fn record(command: &Command<'_>) -> Result<Recording, Error> {
         }
     })?;
     let _signals = Signals::pass_on(root)?;
-    let mut tracer = Tracer {
-        command,
-        programs: Programs::default(),
-        processes: BTreeMap::new(),
-        threads: BTreeMap::new(),
-        early: Vec::new(),
-    };
+    let mut tracer = Tracer::new(command);
     tracer.processes.insert(root, Process::default());
     tracer.threads.insert(root, root);
     let mut ended = None;
@@ -159,7 +160,17 @@ struct Tracer<'a> {
     early: Vec<Thread>,
 }
 
-impl Tracer<'_> {
+impl<'a> Tracer<'a> {
+    fn new(command: &'a Command<'a>) -> Self {
+        Self {
+            command,
+            programs: Programs::default(),
+            processes: BTreeMap::new(),
+            threads: BTreeMap::new(),
+            early: Vec::new(),
+        }
+    }
+
     /// Takes what waitpid(2) tells of a thread, and lets it go on. How it ended, if it did.
     fn stopped(&mut self, thread: Thread, status: Status) -> io::Result<Option<Ended>> {
         let ended = match status {

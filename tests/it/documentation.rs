@@ -14,6 +14,10 @@ const LEFT_OUT: &[(&str, &str)] = &[
         "it is about any image",
     ),
     ("sandbox-patch convert [--from", "it is a synopsis"),
+    (
+        "sandbox-patch learn -o service.toml",
+        "it is about any service",
+    ),
 ];
 
 /// What is done before a block that begins with this command.

@@ -242,3 +242,88 @@ fn what_can_not_be_learned_is_said() {
     .exits_with(1)
     .complains_in_one_line("true: the kernel does not let a process be traced");
 }
+
+/// Does something else when it runs for the second time.
+const TWICE: &str = "\
+#include <stdio.h>
+#include <sys/stat.h>
+int main(void)
+{
+    FILE *former = fopen(\"ran\", \"r\");
+    if (former)
+        mkdir(\"made\", 0777);
+    else
+        fopen(\"ran\", \"w\");
+    puts(former ? \"second\" : \"first\");
+    return 5;
+}
+";
+
+#[test]
+fn what_was_learned_is_checked_and_mended() {
+    let ws = Workspace::with_myos("gcc");
+    ws.run("sandbox-patch learn -o p.toml --check -- ./myos")
+        .succeeds()
+        .prints_only(&LINE.repeat(2))
+        .complains("p.toml: the command runs under it");
+    ws.write("twice.c", TWICE);
+    for options in ["", "--from entry", "--from main"] {
+        ws.run("rm -rf ran made; gcc twice.c -o twice").succeeds();
+        let learn = |more: &str| {
+            ws.run(&format!(
+                "sandbox-patch learn -q -o p.toml --check {more} {options} -- ./twice"
+            ))
+        };
+        learn("")
+            .exits_with(1)
+            .prints_only("first\nsecond\n")
+            .complains("./twice: under p.toml it misses mkdir; --add puts that in");
+        assert_has(&ws, "p.toml", &["openat"], &["mkdir"]);
+        ws.run("rm -r ran made").succeeds();
+        learn("--add")
+            .exits_with(5)
+            .complains("p.toml: added mkdir, which it missed");
+        assert_has(&ws, "p.toml", &["openat", "mkdir"], &[]);
+    }
+    // Nothing is left behind, and the program is as it was.
+    ws.run("sandbox-patch verify ./twice").exits_with(1);
+    ws.run("ls /tmp | grep -c '^sandbox-patch-[^t]'")
+        .prints_only("0\n");
+}
+
+#[test]
+fn a_running_process_is_recorded_and_goes_on() {
+    let ws = Workspace::new();
+    ws.write(
+        "service.py",
+        "import os, subprocess, sys, threading, time\n\
+         def work():\n\
+         \x20   while not os.path.exists('end'): os.getcwd(); time.sleep(0.02)\n\
+         thread = threading.Thread(target=work); thread.start()\n\
+         child = subprocess.Popen(['sh', '-c', 'until [ -e end ]; do sleep 0.02; done'])\n\
+         open('there', 'w').close()\n\
+         work(); thread.join(); print('ended', child.wait())\n",
+    );
+    let learn = |stop: &str, options: &str| {
+        ws.run("rm -f end there p.toml").succeeds();
+        ws.run(&format!(
+            "python3 service.py & service=$!; until [ -e there ]; do sleep 0.02; done
+             sandbox-patch learn -q -o p.toml --pid $service {options} & learn=$!
+             {stop}
+             wait $learn; echo learned $?
+             touch end; wait $service"
+        ))
+        .succeeds()
+        .prints_only("learned 0\nended 0\n");
+        // Of a thread; of a child, and of what that one executes.
+        assert_has(&ws, "p.toml", &["getcwd", "wait4", "execve"], &["setsid"]);
+    };
+    learn("", "--for 1s");
+    learn("sleep 0.5; kill -INT $learn", "");
+    ws.run("sandbox-patch learn -q -o p.toml --pid 4194305")
+        .exits_with(1)
+        .complains_in_one_line("process 4194305: there is no such process");
+    ws.run("sandbox-patch learn -q -o p.toml --pid $$ --for never")
+        .exits_with(2)
+        .complains("a time is a number with s, m or h behind it");
+}

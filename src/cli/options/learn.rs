@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -9,7 +10,10 @@ use super::policy::From;
 use crate::rewrite::Start;
 
 #[derive(Debug, Args)]
-#[command(override_usage = "sandbox-patch learn -o <FILE> [OPTIONS] -- <COMMAND>...")]
+#[command(
+    override_usage = "sandbox-patch learn -o <FILE> [OPTIONS] -- <COMMAND>...\n       \
+                      sandbox-patch learn -o <FILE> [OPTIONS] --pid <PID>"
+)]
 pub(in crate::cli) struct LearnArguments {
     /// Write the policy to this file.
     #[arg(short, long, value_name = "FILE", required_unless_present = "each")]
@@ -50,9 +54,48 @@ pub(in crate::cli) struct LearnArguments {
     #[arg(long, value_name = "WHERE")]
     from: Option<From>,
 
+    /// Record a process that runs already, with its threads and descendants.
+    ///
+    /// Until it ends, or this command is interrupted (Ctrl-C), after which the process goes on
+    /// as before.
+    #[arg(
+        long,
+        value_name = "PID",
+        value_parser = clap::value_parser!(i32).range(1..),
+        conflicts_with_all = ["check", "no_children", "from"]
+    )]
+    pub(in crate::cli) pid: Option<i32>,
+
+    /// With --pid: for this long, as 90s, 10m or 2h.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration, requires = "pid")]
+    pub(in crate::cli) time: Option<Duration>,
+
     /// The program (searched for in PATH unless it contains a slash) and its arguments.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(
+        last = true,
+        required_unless_present = "pid",
+        conflicts_with = "pid",
+        value_name = "COMMAND"
+    )]
     pub(in crate::cli) command: Vec<OsString>,
+}
+
+/// A number of seconds, minutes (m) or hours (h).
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let seconds = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => 0,
+    };
+    let number: Option<u64> = text
+        .strip_suffix(unit)
+        .and_then(|number| number.parse().ok());
+    let time = number.and_then(|number| number.checked_mul(seconds));
+    time.filter(|time| *time > 0)
+        .map(Duration::from_secs)
+        .ok_or_else(|| "a time is a number with s, m or h behind it".to_owned())
 }
 
 impl LearnArguments {

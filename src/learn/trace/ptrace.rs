@@ -11,15 +11,17 @@ use libc::{pid_t, user_regs_struct};
 use signal_hook::SigId;
 
 /// What is wanted of each process: to be told of its threads, children, executions and
-/// filters' stops; system calls to be told from signals; and its end with that of this
-/// process, without which the calls that its filter stops at would fail.
+/// filters' stops; and system calls to be told from signals.
 const OPTIONS: c_int = libc::PTRACE_O_TRACECLONE
     | libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACEVFORK
     | libc::PTRACE_O_TRACEEXEC
     | libc::PTRACE_O_TRACESECCOMP
-    | libc::PTRACE_O_TRACESYSGOOD
-    | libc::PTRACE_O_EXITKILL;
+    | libc::PTRACE_O_TRACESYSGOOD;
+
+/// Besides, of a process that this one starts: its end with that of this one, without which
+/// the calls that its filter stops at would fail.
+const OPTIONS_OF_OWN: c_int = OPTIONS | libc::PTRACE_O_EXITKILL;
 
 /// A thread that is traced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,9 +75,26 @@ impl Thread {
     }
 
     /// Traces it from now on. It is not stopped.
-    pub(super) fn seize(self) -> io::Result<()> {
-        let options = usize::try_from(OPTIONS).unwrap_or_default();
+    fn seize(self, options: c_int) -> io::Result<()> {
+        let options = usize::try_from(options).unwrap_or_default();
         self.request(libc::PTRACE_SEIZE, 0, options).map(|_| ())
+    }
+
+    /// Traces one that runs already, and stops it.
+    pub(super) fn attach(self) -> io::Result<()> {
+        self.seize(OPTIONS)?;
+        self.interrupt()
+    }
+
+    /// Stops it.
+    pub(super) fn interrupt(self) -> io::Result<()> {
+        self.request(libc::PTRACE_INTERRUPT, 0, 0).map(|_| ())
+    }
+
+    /// Leaves it alone, with a signal if that is not 0.
+    pub(super) fn detach(self, signal: i32) -> io::Result<()> {
+        let signal = usize::try_from(signal).unwrap_or_default();
+        self.request(libc::PTRACE_DETACH, 0, signal).map(|_| ())
     }
 
     /// Lets it go on, with a signal if that is not 0.
@@ -149,19 +168,68 @@ impl Thread {
 
     /// Waits for this thread, or for any if it is -1; `None` if there is none any more.
     pub(super) fn wait(self) -> io::Result<Option<(Self, Status)>> {
-        let mut status: c_int = 0;
         loop {
-            // SAFETY: `status` lives.
-            let thread = unsafe { libc::waitpid(self.0, &raw mut status, libc::__WALL) };
-            if thread != -1 {
-                return Ok(Some((Self(thread), Status::of(status))));
-            }
-            match io::Error::last_os_error() {
-                error if error.raw_os_error() == Some(libc::ECHILD) => return Ok(None),
-                error if error.kind() == io::ErrorKind::Interrupted => {}
-                error => return Err(error),
+            match self.wait_or_signal() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                found => return found,
             }
         }
+    }
+
+    /// The same, or an error of the kind `Interrupted` after a signal to this process.
+    pub(super) fn wait_or_signal(self) -> io::Result<Option<(Self, Status)>> {
+        let mut status: c_int = 0;
+        // SAFETY: `status` lives.
+        let thread = unsafe { libc::waitpid(self.0, &raw mut status, libc::__WALL) };
+        if thread != -1 {
+            return Ok(Some((Self(thread), Status::of(status))));
+        }
+        match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ECHILD) => Ok(None),
+            error => Err(error),
+        }
+    }
+}
+
+/// Interrupts what this process waits for, ten times a second, while it lives.
+pub(super) struct Clock;
+
+impl Clock {
+    pub(super) fn start() -> io::Result<Self> {
+        extern "C" fn nothing(_: c_int) {}
+        let handler: extern "C" fn(c_int) = nothing;
+        // SAFETY: all fields may be 0: no flags, SA_RESTART above all, and no mask.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = handler as libc::sighandler_t;
+        // SAFETY: the handler does nothing, and the action lives.
+        let result = unsafe { libc::sigaction(libc::SIGALRM, &raw const action, ptr::null_mut()) };
+        if result == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        Self::set(100_000)?;
+        Ok(Self)
+    }
+
+    fn set(microseconds: libc::suseconds_t) -> io::Result<()> {
+        let time = libc::timeval {
+            tv_sec: 0,
+            tv_usec: microseconds,
+        };
+        let timer = libc::itimerval {
+            it_interval: time,
+            it_value: time,
+        };
+        // SAFETY: the timer lives.
+        match unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, ptr::null_mut()) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        let _ = Self::set(0);
     }
 }
 
@@ -225,7 +293,7 @@ pub(super) fn start(path: &CStr, arguments: &[CString]) -> io::Result<Thread> {
         }
         child => {
             let child = Thread(child);
-            child.seize().inspect_err(|_| child.kill())?;
+            child.seize(OPTIONS_OF_OWN).inspect_err(|_| child.kill())?;
             drop(traced);
             Ok(child)
         }
