@@ -30,7 +30,7 @@ WRAPPERS = $(addprefix sandbox-patch-,cc c++ gcc g++ clang clang++ ld)
 STATIC = $(CARGO_TARGET_DIR)/static
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help setup setup-build setup-bench tools build static demo test test-long mutants bench bench-filters layouts libcs fuzz install uninstall clean
+.PHONY: help setup setup-build setup-bench tools build static demo test test-long mutants bench bench-filters bench-learn layouts libcs fuzz install uninstall clean
 
 help:
 	@echo 'make demo       patch a program, watch it run, be stopped, and be restored'
@@ -119,6 +119,9 @@ fuzz: setup
 
 bench: setup-bench static
 	$(CARGO) bench --bench startup --bench launcher --bench rewriting
+
+bench-learn: setup build
+	$(CARGO) bench --bench learn
 
 bench-filters: setup
 	$(CARGO) bench --bench filters

@@ -10,7 +10,7 @@ use super::{Call, Program, open};
 use crate::policy::Arch;
 
 /// After so many calls that were all seen before, a process is busy, and a filter pays.
-const BUSY: u32 = 3000;
+const BUSY: u32 = 1000;
 
 /// An instruction that stops a process: int3.
 const BREAKPOINT: [u8; 1] = [0xcc];
