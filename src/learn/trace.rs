@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::policy::Arch;
 pub use attach::record_running;
+use inject::Outcome;
 use process::{Process, Programs};
 use ptrace::{Signals, Status, Thread, Until};
 
@@ -265,9 +266,10 @@ impl<'a> Tracer<'a> {
         let Some(process) = process.and_then(|process| self.processes.get_mut(process)) else {
             return Ok(());
         };
-        process.is_left_alone = true;
         let calls = self.programs.calls_of(process);
-        process.is_restricted = inject::restrict(thread, calls)?;
+        let outcome = inject::restrict(thread, calls)?;
+        process.is_restricted = outcome == Outcome::Restricted;
+        process.is_left_alone = outcome != Outcome::Prepared;
         Ok(())
     }
 

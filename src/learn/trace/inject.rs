@@ -2,49 +2,100 @@
 
 use std::io;
 
+use libc::user_regs_struct;
+
 use super::Call;
-use super::ptrace::{Thread, Until};
+use super::ptrace::{self, Status, Thread, Until};
 use crate::filter::{self, Instruction};
 use crate::policy::{Action, Arch, Policy, call_name, resolve};
 
-/// Stops at calls that are not among these, from the thread that begins one on. False if
-/// that can't be done; the process is then as it was.
-pub(super) fn restrict(thread: Thread, calls: impl Iterator<Item = Call>) -> io::Result<bool> {
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It is under the filter.
+    Restricted,
+    /// At the next call it can be.
+    Prepared,
+    /// It can't be done.
+    LeftAlone,
+}
+
+/// Stops a process at calls that are not among these. The thread begins one, and begins it
+/// anew afterwards.
+pub(super) fn restrict(thread: Thread, calls: impl Iterator<Item = Call>) -> io::Result<Outcome> {
+    let own = State::of("self");
+    let state = State::of(&thread.0.to_string());
     // A filter of its own may end it for what it would be made to call.
-    let own = filters("self");
-    if own.is_none() || own != filters(&thread.0.to_string()) {
-        return Ok(false);
+    if own.filters.is_none() || own.filters != state.filters {
+        return Ok(Outcome::LeftAlone);
+    }
+    // By another ABI the numbers would be those of other calls.
+    let is_native = |call: ptrace::Call| call.arch == Arch::X86_64.audit();
+    if !thread.call()?.is_some_and(is_native) {
+        return Ok(Outcome::LeftAlone);
+    }
+    let registers = thread.registers()?;
+    if !state.may_filter {
+        let privileges = u64::try_from(libc::PR_SET_NO_NEW_PRIVS).unwrap_or_default();
+        let result = call(thread, &registers, libc::SYS_prctl, [privileges, 1, 0])?;
+        return Ok(match result {
+            0 => Outcome::Prepared,
+            _ => Outcome::LeftAlone,
+        });
     }
     let Some(program) = filter(calls) else {
-        return Ok(false);
+        return Ok(Outcome::LeftAlone);
     };
-    let registers = thread.registers()?;
     let memory = thread.memory()?;
     // Below what compilers may use without saying so (the red zone of the ABI).
     let length = 16 + 8 * program.len();
-    let address = (registers.rsp - 256 - length as u64) & !15;
-    let former = memory.read_all(address, length)?;
+    let room = u64::try_from(length).unwrap_or_default() + 256;
+    let address = registers.rsp.saturating_sub(room) & !15;
+    let Ok(former) = memory.read_all(address, length) else {
+        return Ok(Outcome::LeftAlone);
+    };
     memory.write(address, &in_memory(&program, address))?;
-    let seccomp = [
-        libc::SECCOMP_SET_MODE_FILTER.into(),
-        libc::SECCOMP_FILTER_FLAG_TSYNC,
-        address,
-        0,
-    ];
-    let mut injected = Injected { thread, registers };
-    let mut result = injected.call(libc::SYS_seccomp, seccomp)?;
-    if result == -i64::from(libc::EACCES) {
-        let privileges = [
-            u64::try_from(libc::PR_SET_NO_NEW_PRIVS).unwrap_or_default(),
-            1,
-            0,
-            0,
-        ];
-        injected.call(libc::SYS_prctl, privileges)?;
-        result = injected.call(libc::SYS_seccomp, seccomp)?;
-    }
+    let mode = libc::SECCOMP_SET_MODE_FILTER.into();
+    let arguments = [mode, libc::SECCOMP_FILTER_FLAG_TSYNC, address];
+    let result = call(thread, &registers, libc::SYS_seccomp, arguments)?;
     memory.write(address, &former)?;
-    Ok(result == 0)
+    Ok(match result {
+        0 => Outcome::Restricted,
+        _ => Outcome::LeftAlone,
+    })
+}
+
+/// Has a thread that begins a call make another in its place, and begin its own anew.
+fn call(
+    thread: Thread,
+    own: &user_regs_struct,
+    number: i64,
+    [rdi, rsi, rdx]: [u64; 3],
+) -> io::Result<i64> {
+    let number = u64::try_from(number).unwrap_or_default();
+    thread.set_registers(&user_regs_struct {
+        orig_rax: number,
+        rax: number,
+        rdi,
+        rsi,
+        rdx,
+        r10: 0,
+        r8: 0,
+        ..*own
+    })?;
+    thread.go_on(Until::Call, 0)?;
+    // These calls do not wait, and a signal is delivered after their end only.
+    if thread.wait_for_stop()? != Status::Call {
+        return Err(io::Error::other("it stopped within a call"));
+    }
+    let result = thread.registers()?.rax.cast_signed();
+    // The instruction `syscall` has two bytes.
+    thread.set_registers(&user_regs_struct {
+        rip: own.rip - 2,
+        rax: own.orig_rax,
+        ..*own
+    })?;
+    Ok(result)
 }
 
 /// A filter that lets these calls through and stops at all others.
@@ -73,63 +124,28 @@ fn in_memory(program: &[Instruction], address: u64) -> Vec<u8> {
     bytes
 }
 
-/// How many filters a process is under; `None` if the kernel does not tell
-/// (proc_pid_status(5)).
-fn filters(process: &str) -> Option<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let count = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Seccomp_filters:"))?;
-    count.trim().parse().ok()
+/// What the kernel tells of a process (proc_pid_status(5)).
+struct State {
+    /// How many filters it is under; `None` before Linux 5.9.
+    filters: Option<u32>,
+    /// Whether it may put itself under one (seccomp(2)).
+    may_filter: bool,
 }
 
-/// A thread that was stopped at the beginning of a call.
-struct Injected {
-    thread: Thread,
-    /// As it was then.
-    registers: libc::user_regs_struct,
-}
-
-impl Injected {
-    /// How it begins the same call: at the instruction `syscall`, of two bytes.
-    fn again(&self) -> libc::user_regs_struct {
-        libc::user_regs_struct {
-            rip: self.registers.rip - 2,
-            rax: self.registers.orig_rax,
-            ..self.registers
-        }
-    }
-
-    /// Has it make another call first.
-    fn call(&mut self, number: i64, arguments: [u64; 4]) -> io::Result<i64> {
-        let thread = self.thread;
-        let [rdi, rsi, rdx, r10] = arguments;
-        let number = u64::try_from(number).unwrap_or_default();
-        let registers = libc::user_regs_struct {
-            orig_rax: number,
-            rax: number,
-            rdi,
-            rsi,
-            rdx,
-            r10,
-            r8: 0,
-            ..self.registers
+impl State {
+    fn of(process: &str) -> Self {
+        const CAP_SYS_ADMIN: u64 = 1 << 21;
+        let path = format!("/proc/{process}/status");
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let value = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            line.map(str::trim)
         };
-        thread.set_registers(&registers)?;
-        self.finish()?;
-        let result = thread.registers()?.rax.cast_signed();
-        // To the beginning of its own call again, in case there is another to be made.
-        thread.set_registers(&self.again())?;
-        self.finish()?;
-        Ok(result)
-    }
-
-    /// Lets it go on to the next stop at a call.
-    fn finish(&self) -> io::Result<()> {
-        self.thread.go_on(Until::Call, 0)?;
-        match self.thread.wait()? {
-            Some((_, super::ptrace::Status::Call)) => Ok(()),
-            _ => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+        let capabilities = value("CapEff:").and_then(|text| u64::from_str_radix(text, 16).ok());
+        let is_privileged = capabilities.is_some_and(|it| it & CAP_SYS_ADMIN != 0);
+        Self {
+            filters: value("Seccomp_filters:").and_then(|count| count.parse().ok()),
+            may_filter: is_privileged || value("NoNewPrivs:") == Some("1"),
         }
     }
 }

@@ -176,7 +176,29 @@ impl Thread {
         }
     }
 
-    /// The same, or an error of the kind `Interrupted` after a signal to this process.
+    /// Waits until this thread stops. That it ended is an error (ESRCH), and left to be told
+    /// by [`wait`](Self::wait).
+    pub(super) fn wait_for_stop(self) -> io::Result<Status> {
+        let id = libc::id_t::try_from(self.0).unwrap_or_default();
+        let options = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::__WALL;
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        // SAFETY: `info` lives.
+        let result = unsafe { libc::waitid(libc::P_PID, id, info.as_mut_ptr(), options) };
+        if result == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: it was filled in, and was 0 before.
+        let code = unsafe { info.assume_init() }.si_code;
+        if [libc::CLD_EXITED, libc::CLD_KILLED, libc::CLD_DUMPED].contains(&code) {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        match self.wait()? {
+            Some((_, status)) => Ok(status),
+            None => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+        }
+    }
+
+    /// The same as `wait`, or an error of the kind `Interrupted` after a signal to this process.
     pub(super) fn wait_or_signal(self) -> io::Result<Option<(Self, Status)>> {
         let mut status: c_int = 0;
         // SAFETY: `status` lives.
