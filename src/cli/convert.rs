@@ -65,9 +65,7 @@ fn read(arguments: &ConvertArguments, verbosity: Verbosity) -> Result<Resolved> 
         };
     }
     let options = arguments.reading();
-    let mut draft = source::read(&[path], &installed::policies(), &options)?;
-    let warnings = std::mem::take(&mut draft.warnings);
-    warnings.iter().for_each(output::warn_of_reading);
+    let draft = source::read(&[path], &installed::policies(), &options)?;
     let policy = finished(draft, std::slice::from_ref(path))?;
     resolve(arguments, &policy, options.arch, verbosity)
 }

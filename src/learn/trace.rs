@@ -178,9 +178,13 @@ impl<'a> Tracer<'a> {
             Status::Exited(status) => Ended::Exited(status),
             Status::Killed(signal) => Ended::Killed(signal),
             _ => {
-                // It may be killed at any moment, of which the next wait tells.
+                // It may be killed at any moment, of which the next wait tells; then it has no
+                // files in /proc either.
+                let is_gone = |error: &io::Error| {
+                    matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENOENT))
+                };
                 match self.handle(thread, status) {
-                    Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                    Err(error) if is_gone(&error) => {}
                     handled => handled?,
                 }
                 return Ok(None);

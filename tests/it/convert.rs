@@ -241,3 +241,25 @@ fn a_file_that_says_too_much_is_refused_soon() {
         };
     }
 }
+
+/// Whoever reads the policy is told.
+#[test]
+fn what_is_lost_of_another_tool_s_policy_is_told() {
+    let ws = with_policy();
+    ws.write(
+        "app.service",
+        "[Service]\nSystemCallFilter=~reboot\nRestrictNamespaces=yes\n",
+    );
+    let warning = "warning: app.service:3:1: RestrictNamespaces= makes a filter of its own";
+    for line in [
+        "sandbox-patch convert --to toml app.service",
+        "sandbox-patch groups app.service",
+        "sandbox-patch -q -p app.service ./arguments",
+        "sandbox-patch verify -p app.service ./arguments",
+        "sandboxify -p app.service ./arguments unix",
+    ] {
+        ws.run(line).succeeds().complains(warning);
+    }
+    let silent = ws.run("sandbox-patch --no-warn convert --to toml app.service");
+    silent.succeeds().is_silent();
+}

@@ -99,6 +99,17 @@ impl PolicyArguments {
 
     /// The policy, and what is lost of the files that it is read from.
     pub(in crate::cli) fn policy(&self) -> Result<(Policy, Vec<Warning>)> {
+        let mut draft = self.draft()?;
+        let warnings = std::mem::take(&mut draft.warnings);
+        Ok((finished(draft, &self.policies)?, warnings))
+    }
+
+    /// The policy. What is lost of the files that it is read from is told.
+    pub(in crate::cli) fn told(&self) -> Result<Policy> {
+        finished(self.draft()?, &self.policies)
+    }
+
+    fn draft(&self) -> Result<Draft> {
         let mut draft = Draft {
             violation: self.action,
             unknown: self.unknown,
@@ -122,20 +133,13 @@ impl PolicyArguments {
                 &installed::reading(),
             )?);
         }
-        let warnings = std::mem::take(&mut draft.warnings);
-        Ok((finished(draft, &self.policies)?, warnings))
-    }
-
-    /// The policy. What is lost of the files that it is read from is told.
-    pub(in crate::cli) fn told(&self) -> Result<Policy> {
-        let (policy, warnings) = self.policy()?;
-        warnings.iter().for_each(output::warn_of_reading);
-        Ok(policy)
+        Ok(draft)
     }
 }
 
-/// The policy that some files and options make together.
+/// The policy that some files and options make together. What is lost of the files is told.
 pub(in crate::cli) fn finished(draft: Draft, files: &[PathBuf]) -> Result<Policy> {
+    draft.warnings.iter().for_each(output::warn_of_reading);
     draft.finish().map_err(|error| match files {
         [] => error.into(),
         files => {

@@ -14,7 +14,7 @@
 mod hashed;
 mod x86_64;
 
-pub(crate) use hashed::hash;
+pub(crate) use hashed::{distinct, hash};
 pub use x86_64::{X32_NUMBERS, X86_64};
 
 /// The table of the architecture that this code is compiled for.

@@ -25,6 +25,15 @@ pub(super) const fn hashes<const N: usize>(rows: Rows) -> [u32; N] {
     let mut i = 0;
     while i < N {
         hashes[i] = hash(rows[i].1.as_bytes());
+        i += 1;
+    }
+    distinct(hashes)
+}
+
+/// Hashes of which no two are the same. Runs only when compiling.
+pub(crate) const fn distinct<const N: usize>(hashes: [u32; N]) -> [u32; N] {
+    let mut i = 0;
+    while i < N {
         let mut j = 0;
         while j < i {
             assert!(hashes[j] != hashes[i], "two names have the same hash");
