@@ -1,5 +1,7 @@
 //! Finding out what a program calls.
 
+mod read;
+
 use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -20,6 +22,9 @@ use crate::runtime::Runtimes;
 
 /// Runs the command, and writes what was learned. The exit status is the command's.
 pub(super) fn run(arguments: &LearnArguments, verbosity: Verbosity) -> Result<ExitCode> {
+    if let Some(file) = &arguments.read {
+        return read::run(file, arguments, verbosity);
+    }
     let former = former(&arguments.merge)?;
     let Some(name) = arguments.command.first().map(Path::new) else {
         return attach(arguments, &former, verbosity);

@@ -37,6 +37,7 @@ mod patching;
 mod policy_files;
 mod programs;
 mod public_api;
+mod reading;
 mod rewriting;
 mod rewriting_inline;
 mod runtime;

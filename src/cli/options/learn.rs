@@ -12,11 +12,12 @@ use crate::rewrite::Start;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "sandbox-patch learn -o <FILE> [OPTIONS] -- <COMMAND>...\n       \
-                      sandbox-patch learn -o <FILE> [OPTIONS] --pid <PID>"
+                      sandbox-patch learn -o <FILE> [OPTIONS] --pid <PID>\n       \
+                      sandbox-patch learn [OPTIONS] --static <FILE>"
 )]
 pub(in crate::cli) struct LearnArguments {
     /// Write the policy to this file.
-    #[arg(short, long, value_name = "FILE", required_unless_present = "each")]
+    #[arg(short, long, value_name = "FILE", required_unless_present_any = ["each", "read"])]
     pub(in crate::cli) output: Option<PathBuf>,
 
     /// Add what this policy, from other runs, permits.
@@ -70,11 +71,38 @@ pub(in crate::cli) struct LearnArguments {
     #[arg(long = "for", value_name = "TIME", value_parser = duration, requires = "pid")]
     pub(in crate::cli) time: Option<Duration>,
 
+    /// Read this program and the libraries that it needs, instead of running it.
+    ///
+    /// Lists all calls that it can reach from where its policy comes into force, and what could
+    /// not be found out.
+    #[arg(
+        long = "static",
+        value_name = "FILE",
+        conflicts_with_all = ["merge", "each", "no_children", "check", "pid"]
+    )]
+    pub(in crate::cli) read: Option<PathBuf>,
+
+    /// With --static: show a way from the start of the program to this call.
+    #[arg(long, value_name = "NAME", requires = "read")]
+    pub(in crate::cli) why: Vec<String>,
+
+    /// With --static: read this library, too, which the program loads while it runs.
+    #[arg(long, value_name = "LIB", requires = "read")]
+    pub(in crate::cli) with: Vec<String>,
+
+    /// With --static: look for libraries in the system below this directory.
+    #[arg(long, value_name = "DIR", requires = "read", default_value = "/")]
+    pub(in crate::cli) root: PathBuf,
+
+    /// With --static: exit with status 1 if something could not be found out.
+    #[arg(long, requires = "read")]
+    pub(in crate::cli) strict: bool,
+
     /// The program (searched for in PATH unless it contains a slash) and its arguments.
     #[arg(
         last = true,
-        required_unless_present = "pid",
-        conflicts_with = "pid",
+        required_unless_present_any = ["pid", "read"],
+        conflicts_with_all = ["pid", "read"],
         value_name = "COMMAND"
     )]
     pub(in crate::cli) command: Vec<OsString>,
