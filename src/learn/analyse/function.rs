@@ -19,6 +19,8 @@ pub(super) struct Function {
     pub(super) entries: Vec<(u64, State, u32)>,
     /// All that it is entered with, one by one, while that is not much.
     pub(super) passed: Vec<(u64, State)>,
+    /// Whether it may make system calls itself.
+    pub(super) may_call: bool,
     /// What catches exceptions.
     pub(super) pads: Vec<u64>,
     /// Tables of distances that it reads.
@@ -37,6 +39,9 @@ pub(super) struct Instruction {
 /// The size that is looked at where nothing says where a function ends.
 const SIZE: u64 = 1 << 16;
 
+/// The size of a stub in a procedure linkage table, in bytes.
+const STUB: u64 = 16;
+
 /// The most bytes of a function that does little more than make a call for others.
 const WRAPPER: u64 = 512;
 
@@ -45,39 +50,42 @@ const WRAPPER: u64 = 512;
 const CHANGES: u32 = 64;
 
 impl Function {
-    /// The function that an address lies in.
-    pub(super) fn around(process: &Process, address: u64) -> Option<Self> {
+    /// Where the function begins and ends that an address lies in.
+    pub(super) fn extent(process: &Process, address: u64) -> Option<(u64, u64)> {
         let (index, own) = process.locate(address)?;
         let object = &process.objects[index];
         let segment = object.segment(own).filter(|segment| segment.is_code)?;
-        let base = process.base(index);
-        let frame = object.frames.around(own);
-        let (start, end) = match frame {
+        // One entry for all of them covers the stubs of a procedure linkage table.
+        let (start, end) = match object.frames.around(own) {
+            _ if object.is_stub(own) => (own, own.saturating_add(STUB)),
             Some(frame) => (frame.start, frame.end),
             None => {
                 let next = object.frames.after(own).map_or(u64::MAX, |next| next.start);
                 (own, next.min(segment.end).min(own.saturating_add(SIZE)))
             }
         };
-        // An entry for all of them covers the stubs of a procedure linkage table.
-        let is_stub = object.is_stub(own);
-        let (start, end) = if is_stub {
-            (own, own + 16)
-        } else {
-            (start, end)
-        };
+        let base = process.base(index);
+        Some((base.wrapping_add(start), base.wrapping_add(end)))
+    }
+
+    /// The function that an address lies in.
+    pub(super) fn around(process: &Process, address: u64) -> Option<Self> {
+        let (start, end) = Self::extent(process, address)?;
+        let (index, own) = process.locate(address)?;
+        let object = &process.objects[index];
+        let base = process.base(index);
+        let frame = object.frames.around(own).filter(|_| !object.is_stub(own));
         let read = |address, size| object.read(address, size);
-        let pads = frame
-            .filter(|_| !is_stub)
-            .map(|frame| unwind::landing_pads(&frame, &read));
+        let pads = frame.map(|frame| unwind::landing_pads(&frame, &read));
         let pads = pads.unwrap_or_default().into_iter();
         Some(Self {
             machine: object.machine,
-            start: base + start,
-            end: base + end,
+            start,
+            end,
             preserves: object.preserves,
             entries: Vec::new(),
             passed: Vec::new(),
+            may_call: true,
             pads: pads.map(|pad| base.wrapping_add(pad)).collect(),
             tables: Vec::new(),
             instructions: FxHashMap::default(),
@@ -87,7 +95,8 @@ impl Function {
 
     /// Adds a way in; whether that is more than was known.
     pub(super) fn enter(&mut self, address: u64, state: &State, lost: &mut Vec<u64>) -> bool {
-        let is_small = self.end - self.start <= WRAPPER && self.passed.len() < MANY;
+        let is_small =
+            self.may_call && self.end - self.start <= WRAPPER && self.passed.len() < MANY;
         if is_small
             && !self
                 .passed

@@ -42,6 +42,9 @@ pub(super) struct Reach<'a> {
     left: u64,
 }
 
+/// After so many ways in, a function that makes no system call is taken to make none.
+const FIRST: usize = 8;
+
 /// The numbers of open and openat (arch/x86/entry/syscalls/syscall_64.tbl).
 const OPENING: [u64; 2] = [2, 257];
 
@@ -75,6 +78,10 @@ impl<'a> Reach<'a> {
                 continue;
             };
             let found = Flow::run(self.process, function, None, &mut self.left);
+            if found.system.is_empty() && function.passed.len() > FIRST {
+                function.may_call = false;
+                function.passed = Vec::new();
+            }
             self.take_in(found);
             if self.left == 0 {
                 return false;
@@ -197,9 +204,11 @@ impl<'a> Reach<'a> {
         if let Some(function) = self.functions.get(&address) {
             return Some((function.start, function.end));
         }
-        let function = Function::around(self.process, address)?;
-        let found = (function.start, function.end);
-        self.functions.entry(function.start).or_insert(function);
+        let found = Function::extent(self.process, address)?;
+        if !self.functions.contains_key(&found.0) {
+            let function = Function::around(self.process, address)?;
+            self.functions.insert(function.start, function);
+        }
         Some(found)
     }
 
@@ -223,7 +232,7 @@ impl<'a> Reach<'a> {
 
     /// Where the function begins that an instruction belongs to.
     fn start(&self, at: u64) -> Option<u64> {
-        let around = Function::around(self.process, at)?.start;
+        let around = Function::extent(self.process, at)?.0;
         if self.functions.contains_key(&around) {
             return Some(around);
         }

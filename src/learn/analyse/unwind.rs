@@ -248,6 +248,9 @@ pub(super) fn landing_pads<'a>(
     pads
 }
 
+/// More than any function has.
+const PADS: usize = 1 << 14;
+
 fn call_sites<'a>(
     at: u64,
     frame: &Frame,
@@ -271,7 +274,7 @@ fn call_sites<'a>(
     let encoding = cursor.byte()?;
     let size = cursor.leb()?;
     let end = cursor.at.checked_add(size)?;
-    while cursor.at < end {
+    while cursor.at < end && pads.len() < PADS {
         cursor.pointer(encoding)?;
         cursor.pointer(encoding)?;
         let pad = cursor.pointer(encoding)?;
