@@ -108,8 +108,7 @@ fn check(
     let text = std::fs::read_to_string(output)?;
     let mut learned = Learned::from_toml(&text)?;
     learned.complete(&missed);
-    std::fs::write(output, learned.to_toml(&comment(arguments)))
-        .map_err(|error| anyhow!("{file} can't be written: {error}"))?;
+    save(output, &learned.to_toml(&comment(arguments)))?;
     note(
         output,
         &format!("added {names}, which it missed when it ran under it"),
@@ -191,13 +190,18 @@ fn write(
         if arguments.output.as_ref() == Some(&output) {
             former.iter().for_each(|former| learned.merge(former));
         }
-        std::fs::write(&output, learned.to_toml(&comment))
-            .map_err(|error| anyhow!("{} can't be written: {error}", render::name(&output)))?;
+        save(&output, &learned.to_toml(&comment))?;
         if verbosity != Verbosity::Quiet {
             note(&output, &summary(&of_this_run, &learned));
         }
     }
     Ok(())
+}
+
+/// Writes a policy.
+fn save(output: &Path, policy: &str) -> Result<()> {
+    std::fs::write(output, policy)
+        .map_err(|error| anyhow!("{} can't be written: {error}", render::name(output)))
 }
 
 /// A name of its own for the policy of each program.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::learned::{UNKNOWN, item};
 use crate::policy::{Arch, call_name};
 
 mod calls;
@@ -117,9 +118,7 @@ pub enum Error {
 ///
 /// See [`Error`].
 pub fn analyse(path: &Path, request: &Request) -> Result<Analysis, Error> {
-    let tree = Tree {
-        root: &request.root,
-    };
+    let tree = Tree::new(&request.root);
     let mut gaps = Vec::new();
     let process = Process::load(path, &tree, &request.with, &mut gaps)?;
     let start = process.named("__libc_start_main");
@@ -253,13 +252,13 @@ impl Analysis {
     pub fn to_toml(&self, comment: &str) -> String {
         let comment = comment.lines().map(|line| format!("# {line}\n"));
         let mut text: String = comment.collect();
-        text += "unknown = \"errno:ENOSYS\"\nallow = [\n";
+        text += &format!("unknown = \"{UNKNOWN}\"\nallow = [\n");
         for (name, way) in &self.calls {
-            let item = format!("    \"{name}\",");
             let by = way.first().map(ToString::to_string).unwrap_or_default();
             // What a file says is no comment of its own.
             let by: String = by.chars().filter(|c| !c.is_control()).collect();
-            text += &format!("{item:<26}# {by}\n");
+            text += &item(name, &by);
+            text.push('\n');
         }
         text + "]\n"
     }

@@ -191,10 +191,7 @@ impl Learned {
 impl Learned {
     /// The list, an item a line, and in how many runs each was seen.
     fn items(&self) -> Vec<String> {
-        let item = |name: &str, count: u32| {
-            let item = format!("    \"{name}\",");
-            format!("{item:<26}# {count} of {}", self.runs)
-        };
+        let item = |name: &str, count: u32| item(name, &format!("{count} of {}", self.runs));
         let mut lines = vec!["allow = [".to_owned()];
         let (own, others): (Vec<_>, Vec<_>) =
             self.calls.iter().partition(|(_, seen)| seen.itself > 0);
@@ -214,7 +211,13 @@ impl Learned {
 }
 
 /// What calls get that are newer than what is known, as the documentation recommends.
-const UNKNOWN: &str = "errno:ENOSYS";
+pub(super) const UNKNOWN: &str = "errno:ENOSYS";
+
+/// A call in the list of a policy file, with a comment.
+pub(super) fn item(name: &str, comment: &str) -> String {
+    let item = format!("    \"{name}\",");
+    format!("{item:<26}# {comment}")
+}
 
 fn count(value: &DeValue<'_>) -> Result<u32, Misfit> {
     let number = match value {

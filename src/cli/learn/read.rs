@@ -32,8 +32,7 @@ pub(super) fn run(
     if let Some(output) = &arguments.output {
         let name = file.to_string_lossy();
         let comment = format!("Learned by reading {}", render::escaped(&name));
-        std::fs::write(output, analysis.to_toml(&comment))
-            .map_err(|error| anyhow!("{} can't be written: {error}", render::name(output)))?;
+        super::save(output, &analysis.to_toml(&comment))?;
         if verbosity != Verbosity::Quiet {
             note(output, &format!("{} calls", analysis.calls.len()));
         }

@@ -63,7 +63,7 @@ impl Calls {
                     return true;
                 }
                 ops.clear();
-                let Some(next) = decode(process, address, &mut ops) else {
+                let Some(next) = process.decode(address, &mut ops) else {
                     return true;
                 };
                 match ops.last() {
@@ -98,7 +98,7 @@ fn stub(process: &Process, function: u64) -> Option<u64> {
     let mut address = function;
     // Before it, there may be a mark for indirect calls (`endbr64`).
     for _ in 0..2 {
-        address = decode(process, address, &mut ops)?;
+        address = process.decode(address, &mut ops)?;
         match ops[..] {
             [] => {}
             [Op::Jump(Operand::Memory(memory))] => {
@@ -108,15 +108,6 @@ fn stub(process: &Process, function: u64) -> Option<u64> {
         }
     }
     None
-}
-
-fn decode(process: &Process, address: u64, ops: &mut Vec<Op>) -> Option<u64> {
-    let (index, own) = process.locate(address)?;
-    let object = &process.objects[index];
-    let code = Some(object.rest(own)).filter(|_| object.is_code(own))?;
-    let code = code.get(..16).unwrap_or(code);
-    let length = (object.machine.decode)(code, address, ops)?;
-    Some(address + length as u64)
 }
 
 /// Where a call or a jump goes, if that is one place, known before anything runs.

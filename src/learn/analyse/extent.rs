@@ -41,7 +41,6 @@ fn continues(object: &Object, start: u64, middle: u64) -> bool {
     if size < 16 || !size.is_multiple_of(8) {
         return false;
     }
-    // A section of its own begins.
     let before = object.words_in(start, middle);
     let Some((first, kind)) = before.first() else {
         return false;

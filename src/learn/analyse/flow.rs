@@ -51,7 +51,7 @@ pub(super) struct Flow<'a> {
     states: FxHashMap<u64, (State, u32)>,
     work: Vec<u64>,
     compared: Option<Compared>,
-    pub(super) found: Found,
+    found: Found,
     /// How many instructions may still be interpreted.
     left: &'a mut u64,
     /// The instruction that is interpreted.
@@ -178,16 +178,8 @@ impl<'a> Flow<'a> {
             }
             Op::Branch(condition, to) => return self.branch(condition, to, state),
             Op::Return => {
-                let all: Vec<Register> = (0..16).map(Register).collect();
-                let results = if self.function.preserves {
-                    self.function.machine.results
-                } else {
-                    &all
-                };
-                for register in results {
-                    let value = state.get(*register).clone();
-                    self.leak(&value, state);
-                }
+                let results = self.function.machine.results;
+                self.leak_all(self.function.registers(results), state);
                 return Next::Nowhere;
             }
             Op::Stop => return Next::Nowhere,
@@ -217,10 +209,7 @@ impl<'a> Flow<'a> {
         let machine = self.function.machine;
         let numbers = state.get(machine.number).all();
         self.found.system.push((self.at, numbers));
-        for register in machine.kernel {
-            let value = state.get(*register).clone();
-            self.leak(&value, state);
-        }
+        self.leak_all(machine.kernel, state);
         for register in machine.lost {
             self.set(state, *register, Value::Any);
         }
@@ -236,6 +225,13 @@ impl<'a> Flow<'a> {
                 value.forget(&mut lost);
                 lost.into_iter().for_each(|address| self.take(address));
             }
+        }
+    }
+
+    fn leak_all(&mut self, registers: &[Register], state: &mut State) {
+        for register in registers {
+            let value = state.get(*register).clone();
+            self.leak(&value, state);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::isa::{Machine, Op};
+use super::isa::{ALL, Machine, Op, Register};
 use super::process::Process;
 use super::state::State;
 use super::unwind;
@@ -14,7 +14,7 @@ pub(super) struct Function {
     pub(super) start: u64,
     pub(super) end: u64,
     /// Whether those that it calls preserve what the convention says.
-    pub(super) preserves: bool,
+    preserves: bool,
     /// Where it is entered, and with what.
     pub(super) entries: Vec<(u64, State, u32)>,
     /// All that it is entered with, one by one, while that is not much.
@@ -120,11 +120,17 @@ impl Function {
         }
     }
 
+    /// The registers to which a part of the convention applies: those that it names, or all
+    /// where functions don't keep to it.
+    pub(super) fn registers(&self, named: &'static [Register]) -> &'static [Register] {
+        if self.preserves { named } else { ALL }
+    }
+
     pub(super) fn contains(&self, address: u64) -> bool {
         (self.start..self.end).contains(&address)
     }
 
-    /// The instruction at an address, and how many had to be decoded for it.
+    /// The instruction at an address, which is decoded when it is first asked for.
     pub(super) fn at(&mut self, process: &Process, address: u64) -> Option<Instruction> {
         if let Some(found) = self.instructions.get(&address) {
             return Some(*found);
@@ -132,14 +138,12 @@ impl Function {
         if !self.contains(address) {
             return None;
         }
-        let (index, own) = process.locate(address)?;
-        let code = process.objects[index].rest(own);
         let first = self.ops.len();
-        let length = (self.machine.decode)(code.get(..16).unwrap_or(code), address, &mut self.ops)?;
+        let next = process.decode(address, &mut self.ops)?;
         let instruction = Instruction {
             first,
             count: self.ops.len() - first,
-            next: address + length as u64,
+            next,
         };
         self.instructions.insert(address, instruction);
         Some(instruction)

@@ -12,10 +12,23 @@ pub(super) struct Register(pub(super) u8);
 /// How many general registers are told apart.
 pub(super) const REGISTERS: usize = 16;
 
+/// All of them.
+pub(super) const ALL: &[Register] = &{
+    let mut all = [Register(0); REGISTERS];
+    let mut number = 0;
+    while number < 16 {
+        all[number as usize] = Register(number);
+        number += 1;
+    }
+    all
+};
+
 /// What the conventions of a processor and its system say.
 pub(super) struct Machine {
     /// Translates one instruction; `None` if it is none, or its bytes are missing.
     pub(super) decode: fn(code: &[u8], address: u64, ops: &mut Vec<Op>) -> Option<usize>,
+    /// The most bytes that an instruction has.
+    pub(super) longest: usize,
     /// The addresses that code refers to by an instruction of its own, found by their
     /// pattern in bytes without decoding: some more does no harm.
     pub(super) references: fn(code: &[u8], address: u64, found: &mut dyn FnMut(u64)),

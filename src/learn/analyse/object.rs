@@ -1,17 +1,19 @@
 //! One program or library, as a loader would have it in memory.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use goblin::elf::program_header::{PF_W, PF_X, PT_GNU_EH_FRAME, PT_GNU_RELRO, PT_LOAD};
 use goblin::elf::section_header::{SHF_ALLOC, SHF_TLS};
-use goblin::elf::sym::{STB_LOCAL, STT_FUNC, STT_GNU_IFUNC, STT_OBJECT, STT_TLS};
+use goblin::elf::sym::{STB_LOCAL, STT_FUNC, STT_GNU_IFUNC, STT_OBJECT};
 use goblin::elf::{Elf, header};
 use goblin::options::ParseOptions;
 
 use super::isa::Machine;
 use super::unwind::{self, Frames};
 use super::{Error, relocations};
+use crate::file;
 
 /// What a relocation puts in its place. Addresses are those of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,11 +101,14 @@ impl Object {
             file: path.to_owned(),
             what,
         };
-        let size = std::fs::metadata(path).map_err(|error| about(error.to_string()))?;
-        if !size.is_file() || size.len() > LIMIT {
-            return Err(about("it is no file of less than 1 GiB".to_owned()));
+        let (file, _) = file::open(path).map_err(|error| about(error.to_string()))?;
+        let mut bytes = Vec::new();
+        file.take(LIMIT + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| about(error.to_string()))?;
+        if bytes.len() as u64 > LIMIT {
+            return Err(about("it is larger than 1 GiB".to_owned()));
         }
-        let bytes = std::fs::read(path).map_err(|error| about(error.to_string()))?;
         Self::parse(path, bytes).map_err(about)
     }
 
@@ -474,7 +479,7 @@ fn sized(elf: &Elf<'_>, symbols: &[Symbol]) -> Vec<(u64, u64)> {
     let all = all.map(|symbol| (symbol.st_type(), symbol.st_value, symbol.st_size));
     let objects = exported
         .chain(all)
-        .filter(|(kind, _, size)| *size > 0 && *kind == STT_OBJECT && *kind != STT_TLS);
+        .filter(|(kind, _, size)| *size > 0 && *kind == STT_OBJECT);
     let ranges = objects.map(|(_, start, size)| (start, start.saturating_add(size)));
     let mut ranges: Vec<_> = ranges.collect();
     ranges.sort_unstable();

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use goblin::elf::sym::STT_GNU_IFUNC;
 
 use super::calls::Calls;
+use super::isa::Op;
 use super::object::{Object, Symbol, Word};
 use super::search::Tree;
 use super::{Error, Gap};
@@ -92,6 +93,16 @@ impl Process {
         let found = self.objects.get(object)?;
         let own = address.wrapping_sub(self.base(object));
         found.segment(own).map(|_| (object, own))
+    }
+
+    /// Decodes the instruction at an address; the address behind it.
+    pub(super) fn decode(&self, address: u64, ops: &mut Vec<Op>) -> Option<u64> {
+        let (index, own) = self.locate(address)?;
+        let object = &self.objects[index];
+        let code = Some(object.rest(own)).filter(|_| object.is_code(own))?;
+        let code = code.get(..object.machine.longest).unwrap_or(code);
+        let length = (object.machine.decode)(code, address, ops)?;
+        Some(address + length as u64)
     }
 
     pub(super) fn is_code(&self, address: u64) -> bool {

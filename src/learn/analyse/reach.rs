@@ -11,7 +11,7 @@ use super::process::{Pointer, Process};
 use super::state::State;
 
 /// Why something is reached: the instruction or the data that refers to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cause {
     Root(&'static str),
     Code(u64),
@@ -22,7 +22,7 @@ pub(super) enum Cause {
 pub(super) struct Reach<'a> {
     process: &'a Process,
     functions: FxHashMap<u64, Function>,
-    /// Where functions begin that are entered in their middle.
+    /// Why each function is reached, by where it begins.
     causes: FxHashMap<u64, Cause>,
     data: FxHashSet<(usize, u64)>,
     data_causes: FxHashMap<u64, Cause>,
@@ -93,21 +93,29 @@ impl<'a> Reach<'a> {
 
     /// A function that makes any call for others is entered with numbers that are known, too.
     fn wrappers(&mut self) {
-        for at in self.unknown.clone() {
-            let function = self
-                .start(at)
-                .and_then(|start| self.functions.get_mut(&start));
-            let Some(function) = function else {
+        let mut calls = Vec::new();
+        for at in &self.unknown {
+            let start = self.start(*at);
+            let Some(function) = start.and_then(|start| self.functions.get_mut(&start)) else {
                 continue;
             };
             for entry in function.passed.clone() {
                 let found = Flow::run(self.process, function, Some(&entry), &mut self.left);
-                for (at, numbers) in found.system {
-                    for number in numbers.into_iter().flatten() {
-                        self.numbers.entry(number).or_insert(at);
-                    }
-                }
+                calls.extend(found.system);
             }
+        }
+        for (at, numbers) in calls {
+            for number in numbers.into_iter().flatten() {
+                self.call(number, at);
+            }
+        }
+    }
+
+    /// A system call can be made by an instruction.
+    fn call(&mut self, number: u64, at: u64) {
+        self.numbers.entry(number).or_insert(at);
+        if OPENING.contains(&number) {
+            self.opens.insert(at);
         }
     }
 
@@ -131,10 +139,7 @@ impl<'a> Reach<'a> {
             match numbers {
                 Some(numbers) => {
                     for number in numbers {
-                        self.numbers.entry(number).or_insert(at);
-                        if OPENING.contains(&number) {
-                            self.opens.insert(at);
-                        }
+                        self.call(number, at);
                     }
                 }
                 None => {
@@ -180,7 +185,7 @@ impl<'a> Reach<'a> {
 
     fn enter(&mut self, address: u64, state: &State, cause: Cause) {
         let address = self.process.calls.target(self.process, address);
-        let Some((start, _)) = self.bounds(address) else {
+        let Some(start) = self.made(address) else {
             return;
         };
         let Some(function) = self.functions.get_mut(&start) else {
@@ -199,17 +204,17 @@ impl<'a> Reach<'a> {
         }
     }
 
-    /// The function around an address, which is made if it is new.
-    fn bounds(&mut self, address: u64) -> Option<(u64, u64)> {
-        if let Some(function) = self.functions.get(&address) {
-            return Some((function.start, function.end));
+    /// Where the function around an address begins, which is made if it is new.
+    fn made(&mut self, address: u64) -> Option<u64> {
+        if self.functions.contains_key(&address) {
+            return Some(address);
         }
-        let found = Function::extent(self.process, address)?;
-        if !self.functions.contains_key(&found.0) {
+        let (start, _) = Function::extent(self.process, address)?;
+        if !self.functions.contains_key(&start) {
             let function = Function::around(self.process, address)?;
-            self.functions.insert(function.start, function);
+            self.functions.insert(start, function);
         }
-        Some(found)
+        Some(start)
     }
 
     /// Where the loader opens files, if it can be asked to while the program runs.
@@ -244,7 +249,7 @@ impl<'a> Reach<'a> {
     /// From an instruction to a root.
     pub(super) fn chain(&self, at: u64) -> Vec<Cause> {
         let mut chain = vec![Cause::Code(at)];
-        let mut seen = FxHashSet::default();
+        let mut seen = BTreeSet::new();
         let mut last = Cause::Code(at);
         loop {
             let next = match last {
@@ -256,7 +261,7 @@ impl<'a> Reach<'a> {
                 }
                 Cause::Data(at) => self.data_causes.get(&at),
             };
-            let Some(next) = next.filter(|next| seen.insert(format!("{next:?}"))) else {
+            let Some(next) = next.filter(|next| seen.insert(**next)) else {
                 break;
             };
             chain.push(*next);

@@ -1,18 +1,40 @@
 //! Where the loader finds libraries (ld.so(8)), in this system or below another root.
 
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use super::object::Object;
+use crate::file;
 
 /// A tree of files.
 pub(super) struct Tree<'a> {
-    pub(super) root: &'a Path,
+    root: &'a Path,
+    /// Where libraries are searched for that no program has a path to.
+    directories: Vec<PathBuf>,
 }
 
 /// Where to search behind what the configuration says, and in musl's systems.
-const DIRECTORIES: &[&str] = &["/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"];
+const DIRECTORIES: &[&str] = &[
+    "/lib64",
+    "/usr/lib64",
+    "/lib",
+    "/usr/lib",
+    "/usr/local/lib",
+    "/lib/x86_64-linux-musl",
+];
 
-impl Tree<'_> {
+impl<'a> Tree<'a> {
+    pub(super) fn new(root: &'a Path) -> Self {
+        let mut tree = Self {
+            root,
+            directories: Vec::new(),
+        };
+        let configured = tree.configured(Path::new("/etc/ld.so.conf"), 0);
+        let usual = DIRECTORIES.iter().map(PathBuf::from);
+        tree.directories = configured.into_iter().chain(usual).collect();
+        tree
+    }
+
     /// A path inside of the tree, its symbolic links followed as from inside.
     pub(super) fn follow(&self, path: &Path) -> Option<PathBuf> {
         if self.root == Path::new("/") {
@@ -85,12 +107,8 @@ impl Tree<'_> {
         if let Some(found) = found.find(|path| fits(path)) {
             return Some(found);
         }
-        let configured = self.configured(Path::new("/etc/ld.so.conf"), 0);
-        let usual = DIRECTORIES.iter().map(PathBuf::from);
-        let musl = [PathBuf::from("/lib/x86_64-linux-musl")];
-        let mut all = configured.into_iter().chain(usual).chain(musl);
-        let mut found = std::iter::from_fn(|| all.next())
-            .filter_map(|directory| self.follow(&directory.join(name)));
+        let all = self.directories.iter();
+        let mut found = all.filter_map(|directory| self.follow(&directory.join(name)));
         found.find(|path| fits(path))
     }
 
@@ -124,9 +142,9 @@ impl Tree<'_> {
 
 /// Whether it is a library for this processor: directories of several are searched.
 fn fits(path: &Path) -> bool {
-    use std::io::Read;
     let mut start = [0; 20];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    let file = file::open(path).ok();
+    let is_read = file.is_some_and(|(mut file, _)| file.read_exact(&mut start).is_ok());
     // ELF, of 64 bits, x86-64.
-    read.is_ok() && start.starts_with(b"\x7fELF\x02") && start[18..20] == [62, 0]
+    is_read && start.starts_with(b"\x7fELF\x02") && start[18..20] == [62, 0]
 }

@@ -207,7 +207,7 @@ impl Flow<'_> {
         }
     }
 
-    /// The functions that a table of distances leads to.
+    /// Where a table of distances leads to.
     pub(super) fn targets(&self, table: u64, count: Option<u64>) -> Vec<u64> {
         const MOST: u64 = 1 << 16;
         let Some((object, own)) = self.process.locate(table) else {

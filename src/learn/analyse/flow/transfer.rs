@@ -1,6 +1,6 @@
 //! Calculations, and what leaves the function.
 
-use super::super::isa::{Arithmetic, Op, Operand, REGISTERS, Register};
+use super::super::isa::{ALL, Arithmetic, Op, Operand, Register};
 use super::super::process::Pointer;
 use super::super::state::State;
 use super::super::value::{FEW, Value};
@@ -11,8 +11,7 @@ impl Flow<'_> {
         match op {
             Op::Move { to, size, from } => {
                 let value = self.value(from, size, state);
-                let value = Self::merged(state.get(to), &value, size);
-                self.set(state, to, value);
+                self.write(to, &value, size, state);
             }
             Op::Extend {
                 to,
@@ -27,8 +26,7 @@ impl Flow<'_> {
                     value if signed => value.sign_extended(size, to_size),
                     value => value.truncated(size),
                 };
-                let value = Self::merged(state.get(to), &value, to_size);
-                self.set(state, to, value);
+                self.write(to, &value, to_size, state);
             }
             Op::Arithmetic {
                 what,
@@ -39,8 +37,7 @@ impl Flow<'_> {
             } => self.arithmetic(what, to, size, (left, right), state),
             Op::Address { to, size, of } => {
                 let value = self.address(&of, state);
-                let value = Self::merged(state.get(to), &value, size);
-                self.set(state, to, value);
+                self.write(to, &value, size, state);
             }
             Op::Select { to, size, from } => {
                 let other = self.value(from, size, state);
@@ -48,17 +45,21 @@ impl Flow<'_> {
                 let own = state.get(to).truncated(size);
                 let value = own.or(&other, FEW, &mut lost);
                 lost.into_iter().for_each(|address| self.take(address));
-                let value = Self::merged(state.get(to), &value, size);
-                self.set(state, to, value);
+                self.write(to, &value, size, state);
             }
             Op::Truth { to } => {
                 let truth = Value::of(vec![0, 1], 2).unwrap_or(Value::Any);
-                let value = Self::merged(state.get(to), &truth, 1);
-                self.set(state, to, value);
+                self.write(to, &truth, 1, state);
             }
             Op::Clobber(register) => self.set(state, register, Value::Any),
             op => self.movement(op, state),
         }
+    }
+
+    /// Gives a register, or its lower bytes, a value.
+    fn write(&mut self, to: Register, value: &Value, size: u8, state: &mut State) {
+        let value = Self::merged(state.get(to), value, size);
+        self.set(state, to, value);
     }
 
     fn movement(&mut self, op: Op, state: &mut State) {
@@ -147,8 +148,11 @@ impl Flow<'_> {
             let two = self.value(right, size, state);
             let value = Value::calculated(what, &one, &two, size);
             if value.values().is_none() && !matches!(value, Value::Target(..)) {
-                self.leak_part(&one, state);
-                self.leak_part(&two, state);
+                for part in [&one, &two] {
+                    if !matches!(part, Value::Entry(..)) {
+                        self.leak(part, state);
+                    }
+                }
             }
             match (&one, what) {
                 // Alignment: far from all that is there.
@@ -171,20 +175,12 @@ impl Flow<'_> {
         state.set(to, value);
     }
 
-    /// An address that something unknown was added to; the stack's stays what it is.
-    fn leak_part(&mut self, value: &Value, state: &mut State) {
-        if !matches!(value, Value::Entry(..)) {
-            let is_shared = state.is_shared;
-            self.leak(value, state);
-            state.is_shared |= is_shared;
-        }
-    }
-
     pub(super) fn call(&mut self, to: Operand, state: &mut State) -> Next {
         let to = self.destination(to, state);
         match to.as_ref().and_then(Value::values) {
             Some(targets) => {
-                let passed = self.passed(state);
+                let arguments = self.function.machine.arguments;
+                let passed = self.passed(self.function.registers(arguments), state);
                 for to in targets {
                     self.send(*to, passed.clone());
                 }
@@ -204,15 +200,9 @@ impl Flow<'_> {
             .map(|register| state.get(*register))
             .any(|value| matches!(value, Value::Stack(_)));
         state.forget_stack();
-        if self.function.preserves {
-            for register in machine.scratch {
+        for register in self.function.registers(machine.scratch) {
+            if *register != machine.stack {
                 state.set(*register, Value::Any);
-            }
-        } else {
-            for number in (0..REGISTERS).filter_map(|number| u8::try_from(number).ok()) {
-                if Register(number) != machine.stack {
-                    state.set(Register(number), Value::Any);
-                }
             }
         }
         self.compared = None;
@@ -270,26 +260,13 @@ impl Flow<'_> {
 
     /// Goes on in another function, or in a part of this one that lies elsewhere.
     pub(super) fn leave(&mut self, to: u64, state: &State) {
-        let mut passed = State::unknown(self.function.machine);
-        for number in (0..REGISTERS).filter_map(|number| u8::try_from(number).ok()) {
-            let value = state.get(Register(number));
-            if !matches!(value, Value::Stack(_)) {
-                passed.set(Register(number), value.clone());
-            }
-        }
+        let passed = self.passed(ALL, state);
         self.send(to, passed);
     }
 
-    /// What a function that is called gets to see.
-    fn passed(&self, state: &State) -> State {
-        let machine = self.function.machine;
-        let mut passed = State::unknown(machine);
-        let all: Vec<Register> = (0..16).map(Register).collect();
-        let registers = if self.function.preserves {
-            machine.arguments
-        } else {
-            &all
-        };
+    /// What of these registers another function gets to see.
+    fn passed(&self, registers: &[Register], state: &State) -> State {
+        let mut passed = State::unknown(self.function.machine);
         for register in registers {
             let value = state.get(*register);
             if !matches!(value, Value::Stack(_)) {
@@ -309,15 +286,7 @@ impl Flow<'_> {
     }
 
     fn leak_arguments(&mut self, state: &mut State) {
-        let all: Vec<Register> = (0..16).map(Register).collect();
-        let registers = if self.function.preserves {
-            self.function.machine.arguments
-        } else {
-            &all
-        };
-        for register in registers {
-            let value = state.get(*register).clone();
-            self.leak(&value, state);
-        }
+        let arguments = self.function.machine.arguments;
+        self.leak_all(self.function.registers(arguments), state);
     }
 }

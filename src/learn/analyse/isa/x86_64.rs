@@ -21,6 +21,8 @@ const R11: Register = Register(11);
 
 pub(in crate::learn::analyse) const MACHINE: Machine = Machine {
     decode,
+    // Intel SDM, volume 2, 2.3.11.
+    longest: 15,
     references,
     arguments: &[RDI, RSI, RDX, RCX, R8, R9],
     scratch: &[RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11],
